@@ -1,0 +1,1 @@
+"""BLS12-381 arithmetic behind one small protocol: a fast backend and a pure-Python reference."""

@@ -1,0 +1,192 @@
+"""Whether to pass a gossiped message on: accept, ignore or reject, before its signatures are checked.
+
+Each function returns for accept and raises ``Ignore`` (drop it, nobody is to blame) or ``Reject`` (drop it,
+the peer that sent it is to blame). Order of use: ``read``, ``check``, signatures (``verification.py``: a bad
+one is a reject), then ``Seen.remember``. Remembering before the signatures are checked would let anyone
+silence a member by forging its messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from consensus import wire
+from consensus.committee import Committee
+from consensus.messages import Commit, DivergenceReport, Message, Proposal, RoundCertificate, Vote
+from consensus.signing import proposal_id, value_id
+from consensus.types import InstanceId, Kind
+
+MAX_ROUNDS_AHEAD: Final = 64
+"""A single member's word for a round further ahead than this is not passed on; a round certificate is."""
+
+MAX_VALUES_PER_SLOT: Final = 2
+"""Two statements for one slot prove an equivocation; more prove nothing more."""
+
+
+class Ignore(Exception):
+    """Do not pass the message on; the peer did nothing wrong."""
+
+
+class NotYetKnown(Ignore):
+    """The instance is not known here yet. It may become known: the host can keep the message for a while."""
+
+
+class Reject(Exception):
+    """Do not pass the message on; no honest peer would have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What the rules need to know about a running instance."""
+
+    committee: Committee
+    round: int
+
+
+_Slot = tuple[InstanceId, str, int, int]
+"""Instance, what is stated, round, sender."""
+
+
+class Seen:
+    """What was passed on in this period, of messages whose signatures held.
+
+    The host starts a new one each rebroadcast period: a member repeats what it said because a link may have
+    lost it, and a neighbour that only ever ignored the repetition would keep it from those behind it.
+    """
+
+    __slots__ = ("_commits", "_quorums", "_values")
+
+    def __init__(self) -> None:
+        self._values: dict[_Slot, set[bytes]] = {}
+        self._quorums: set[tuple[InstanceId, Kind, int, bytes]] = set()
+        self._commits: set[InstanceId] = set()
+
+    def remember(self, message: Message, committee: Committee) -> None:
+        """Note a message whose signatures held."""
+        if isinstance(message, Commit):
+            self._commits.add(message.certificate.instance)
+        else:
+            for slot, value in _statements(message):
+                self._values.setdefault(slot, set()).add(value)
+        if isinstance(message, RoundCertificate):
+            self._quorums |= _quorums(message, committee)
+
+    def is_news(self, message: Message, committee: Committee) -> bool:
+        """Whether the message says anything that was not passed on already."""
+        if isinstance(message, Commit):
+            return message.certificate.instance not in self._commits
+        for slot, value in _statements(message):
+            values = self._values.get(slot, set())
+            if value not in values and len(values) < MAX_VALUES_PER_SLOT:
+                return True
+        return isinstance(message, RoundCertificate) and not _quorums(message, committee) <= self._quorums
+
+
+def _statements(
+    message: Proposal | Vote | RoundCertificate | DivergenceReport,
+) -> list[tuple[_Slot, bytes]]:
+    instance = message.instance
+    match message:
+        case Proposal():
+            value = proposal_id(value_id(message.result), message.pol_round)
+            return [((instance, "proposal", message.round, message.sender), value)]
+        case Vote():
+            # Alone a vote carries its work tag, in a certificate it does not: one is no copy of the other.
+            value = message.value_id + (message.work.tag if message.work else b"")
+            return [((instance, message.kind.name, message.round, message.sender), value)]
+        case RoundCertificate():
+            return [
+                ((instance, f"{message.kind.name} in a certificate", message.round, signer), group.value_id)
+                for group in message.groups
+                for signer in group.signers
+            ]
+        case DivergenceReport():
+            return [((instance, "divergence", 0, message.sender), value_id(message.own))]
+        case _:
+            assert_never(message)
+
+
+def _quorums(message: RoundCertificate, committee: Committee) -> set[tuple[InstanceId, Kind, int, bytes]]:
+    """Return for which values, and whether for any, a certificate holds a quorum."""
+    found = set()
+    total = 0
+    for group in message.groups:
+        weight = sum(map(committee.weight_of, group.signers))
+        total += weight
+        if committee.quorum(weight):
+            found.add((message.instance, message.kind, message.round, bytes(group.value_id)))
+    if committee.quorum(total):
+        found.add((message.instance, message.kind, message.round, b"any"))
+    return found
+
+
+def instance_of(message: Message) -> InstanceId:
+    """Return the instance that a message belongs to."""
+    return message.certificate.instance if isinstance(message, Commit) else message.instance
+
+
+def read(data: bytes) -> Message:
+    """Decode a gossiped message."""
+    # [REJECT] The message is larger than any message can be.
+    if len(data) > wire.MAX_MESSAGE_BYTES:
+        raise Reject(f"{len(data)} bytes are more than a message can have")
+    # [REJECT] The message is the one encoding of a well-formed message.
+    try:
+        return wire.decode_message(data)
+    except wire.WireError as error:
+        raise Reject(str(error)) from error
+
+
+def check(message: Message, running: Running | None, finished: bool, seen: Seen) -> None:
+    """Apply every rule that needs no signature.
+
+    ``running`` describes the message's instance if it runs here; ``finished`` says that it is over.
+    """
+    # [IGNORE] The instance is over; its certificate is to be had on request.
+    if finished:
+        raise Ignore("the instance is over")
+    # [IGNORE] The instance runs here. Who sent it may have seen the task's block earlier.
+    if running is None:
+        raise NotYetKnown("the instance is not known here")
+    committee = running.committee
+    _check_senders(message, committee)
+    _check_round(message, running)
+    # [IGNORE] It says something that was not passed on in this period.
+    if not seen.is_news(message, committee):
+        raise Ignore("nothing new")
+
+
+def _check_senders(message: Message, committee: Committee) -> None:
+    match message:
+        case Proposal():
+            # [REJECT] The proposal is its round's proposer's.
+            if message.sender != committee.proposer(message.round):
+                raise Reject(f"operator {message.sender} does not propose in round {message.round}")
+        case Vote() | DivergenceReport():
+            # [REJECT] The sender is on the committee.
+            if message.sender not in committee:
+                raise Reject(f"operator {message.sender} is not on the committee")
+        case RoundCertificate():
+            signers = [signer for group in message.groups for signer in group.signers]
+            # [REJECT] All signers are on the committee, and together they are more than a third of it.
+            if any(signer not in committee for signer in signers):
+                raise Reject("a signer is not on the committee")
+            if not committee.weak_quorum(sum(map(committee.weight_of, set(signers)))):
+                raise Reject("the signers are not more than a third of the committee")
+        case Commit():
+            signers = list(message.certificate.signers)
+            # [REJECT] All signers are on the committee, and together they are more than two thirds of it.
+            if any(signer not in committee for signer in signers):
+                raise Reject("a signer is not on the committee")
+            if not committee.quorum(sum(map(committee.weight_of, set(signers)))):
+                raise Reject("the signers are not more than two thirds of the committee")
+        case _:
+            assert_never(message)
+
+
+def _check_round(message: Message, running: Running) -> None:
+    # [IGNORE] One member's word is for a round within reach. What more than a third of the members sign is
+    # taken from any round, so that a node that was cut off for long finds its way back.
+    if isinstance(message, Proposal | Vote) and message.round > running.round + MAX_ROUNDS_AHEAD:
+        raise Ignore(f"round {message.round} is too far ahead of round {running.round}")

@@ -1,0 +1,262 @@
+"""Generation of several requests at once in one context; each gets the bits it would get alone.
+
+A step decodes one batch: one token of every request that is generating, then as much as fits of the
+prompts (and drafts) that still have to be read. Worker processes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from inference.choices import Choices, Spelling
+from inference.errors import EngineError, NotEnoughMemory
+from inference.llama import Llama
+from inference.model import INPUT, ModelFile
+from inference.request import MAX_OUTPUT_BYTES, FinishReason, Generation, Progress, Request, Status
+from inference.sampling import Logits, Sampler
+from inference.trace import CHUNK_TOKENS, Trace, logits_digest
+
+_SPARE_BYTES = 128 << 20  # the library's work buffers and Python itself
+
+
+@dataclass(slots=True)
+class _Sequence:
+    """A request on its way: ``line`` is prompt and answer, ``guess`` the part of the draft still unproved."""
+
+    request: Request
+    report: Callable[[Progress], None] | None
+    slot: int
+    line: list[int]
+    prompt: int
+    limit: int  # of tokens in the answer
+    guess: list[int]
+    sampler: Sampler
+    choices: Choices | None
+    stops: tuple[bytes, ...]
+    fed: int = 0  # positions in the cache
+    proved: int = 0
+    stale: bool = False  # the cache holds tokens of a guess that proved wrong
+    output: bytearray = field(default_factory=bytearray)
+    trace: Trace = field(default_factory=Trace)
+    chunks: int = 0
+    finish: FinishReason | None = None
+
+    @property
+    def answer(self) -> list[int]:
+        return self.line[self.prompt :]
+
+
+class Engine:
+    """A loaded model. Not thread-safe: one thread submits, steps and cancels."""
+
+    def __init__(self, file: ModelFile, *, slots: int = 4, threads: int = 1, batch: int = 128) -> None:
+        """Load ``file``. Raises NotEnoughMemory, before loading, or EngineError if llama.cpp refuses it."""
+        self.manifest = file.manifest
+        need = (
+            file.manifest.size + file.header.cache_bytes(slots * self.manifest.context_length) + _SPARE_BYTES
+        )
+        free = available_memory()
+        if free is not None and need > free:
+            raise NotEnoughMemory(
+                f"{file.path.name} needs about {need >> 20} MiB and {free >> 20} MiB are free; "
+                "stop other programs, choose a smaller model or context, or serve fewer requests at once"
+            )
+        self._llama = Llama(file.path, self.manifest.context_length, slots, threads, batch)
+        before, _, after = self.manifest.template.partition(INPUT)
+        self._before = self._llama.beginning() if self.manifest.add_bos else []
+        self._before += self._llama.tokenize(before.encode(), special=True)
+        self._after = self._llama.tokenize(after.encode(), special=True)
+        if not self._before and not self._after:
+            raise EngineError(
+                "the template gives no token for an empty input; put some text around {input} or set add_bos"
+            )
+        self._ends = frozenset((*self._llama.end_tokens, *self.manifest.stop_token_ids))
+        self._spelling = Spelling([b"" if t in self._ends else p for t, p in enumerate(self._llama.pieces)])
+        self._free = list(range(slots))
+        self._active: dict[int, _Sequence] = {}
+
+    def close(self) -> None:
+        """Free the model."""
+        self._llama.close()
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens."""
+        return self._llama.vocabulary
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is on its way."""
+        return not self._active
+
+    @property
+    def full(self) -> bool:
+        """Whether every slot is taken."""
+        return not self._free
+
+    def prompt_tokens(self, text: bytes) -> list[int]:
+        """Token ids of the template around ``text``, in which special tokens' names are plain text."""
+        return [*self._before, *self._llama.tokenize(text, special=False), *self._after]
+
+    def submit(
+        self, key: int, request: Request, report: Callable[[Progress], None] | None = None
+    ) -> Generation | None:
+        """Take a request into a free slot. Returns its answer at once only if the input is too long."""
+        if not self._free:
+            raise EngineError("every slot is taken")
+        line = self.prompt_tokens(request.input)
+        room = self.manifest.context_length - len(line)
+        if room < 1:
+            root, secret, chunks = Trace().finish()
+            return Generation(
+                Status.REJECTED, b"", (), FinishReason.INPUT_TOO_LONG, root, secret, chunks, len(line)
+            )
+        choices = Choices(request.choices, self._spelling, sorted(self._ends)) if request.choices else None
+        sampler = Sampler(
+            request.temperature_milli, request.top_k, request.min_p_micro, request.seed, request.task_seed
+        )
+        limit = min(room, request.max_tokens)
+        stops = () if choices else tuple(s.encode() for s in (*request.stop, *self.manifest.stop))
+        guess: list[int] = []
+        for token in request.draft[:limit]:
+            if token >= self.vocabulary:
+                break
+            guess.append(token)
+        slot = self._free.pop(0)
+        self._llama.forget(slot)
+        self._active[key] = _Sequence(
+            request, report, slot, line, len(line), limit, guess, sampler, choices, stops
+        )
+        return None
+
+    def cancel(self, key: int) -> None:
+        """Drop a request, if it is still on its way."""
+        sequence = self._active.pop(key, None)
+        if sequence is not None:
+            self._free.append(sequence.slot)
+
+    def step(self) -> list[tuple[int, Generation]]:
+        """Decode one batch; return the requests that it finished."""
+        rows: list[tuple[int, int, int, bool]] = []
+        owners: list[_Sequence] = []
+        # Those that generate first (one token each), then the readers in order of arrival.
+        waiting = sorted(self._active.values(), key=lambda s: len(s.line) + len(s.guess) - s.fed > 1)
+        for sequence in waiting:
+            todo = (sequence.line + sequence.guess)[sequence.fed :][: self._llama.batch - len(rows)]
+            for token in todo:
+                rows.append((token, sequence.fed, sequence.slot, sequence.fed >= sequence.prompt - 1))
+                owners.append(sequence)
+                sequence.fed += 1
+
+        def use(row: int, logits: Logits) -> None:
+            sequence, position = owners[row], rows[row][1]
+            # Rows behind a wrong guess or behind the end belong to tokens that are no part of the answer.
+            if sequence.finish is None and not sequence.stale and position == len(sequence.line) - 1:
+                self._advance(sequence, logits)
+
+        self._llama.decode(rows, use)
+        finished = []
+        for key, sequence in list(self._active.items()):
+            if sequence.finish is not None:
+                finished.append((key, self._result(sequence, sequence.finish)))
+                self.cancel(key)
+            elif sequence.stale:
+                self._rewind(sequence)
+        return finished
+
+    def _rewind(self, sequence: _Sequence) -> None:
+        """Forget the cache behind the last right token; all but it is kept where the architecture allows."""
+        keep = len(sequence.line) - 1
+        if self._llama.forget(sequence.slot, keep):
+            sequence.fed = keep
+        else:
+            self._llama.forget(sequence.slot)
+            sequence.fed = 0
+        sequence.stale = False
+
+    def _advance(self, sequence: _Sequence, logits: Logits) -> None:
+        """Sample the next token and add it to the answer."""
+        allowed = sequence.choices.allowed(bytes(sequence.output)) if sequence.choices else None
+        token = sequence.sampler.pick(logits, len(sequence.line) - sequence.prompt, allowed)
+        piece = b"" if token in self._ends else self._llama.pieces[token]
+        if len(sequence.output) + len(piece) > MAX_OUTPUT_BYTES:
+            sequence.finish = FinishReason.LENGTH
+            return
+        if sequence.guess:
+            if sequence.guess[0] == token:
+                sequence.guess.pop(0)
+                sequence.proved += 1
+            else:
+                sequence.guess.clear()
+                sequence.stale = True
+        sequence.line.append(token)
+        sequence.output += piece
+        digest = sequence.trace.add(token, logits.tobytes())
+        if digest is not None and sequence.report is not None:
+            sequence.report(Progress(sequence.chunks, tuple(sequence.answer[-CHUNK_TOKENS:]), digest))
+        sequence.chunks += digest is not None
+        sequence.finish = self._finish(sequence, token)
+
+    def _finish(self, sequence: _Sequence, token: int) -> FinishReason | None:
+        if sequence.choices is not None:
+            if token in self._ends or sequence.choices.finished(bytes(sequence.output)):
+                return FinishReason.CHOICE
+        elif token in self._ends:
+            return FinishReason.END_OF_TEXT
+        found = [at for stop in sequence.stops if (at := sequence.output.find(stop)) >= 0]
+        if found:
+            del sequence.output[min(found) :]
+            return FinishReason.STOP_STRING
+        return FinishReason.LENGTH if len(sequence.line) - sequence.prompt >= sequence.limit else None
+
+    @staticmethod
+    def _result(sequence: _Sequence, finish: FinishReason) -> Generation:
+        root, secret, chunks = sequence.trace.finish()
+        tokens = tuple(sequence.answer)
+        output = bytes(sequence.output)
+        return Generation(
+            Status.COMPLETED,
+            output,
+            tokens,
+            finish,
+            root,
+            secret,
+            chunks,
+            sequence.prompt,
+            sequence.proved,
+        )
+
+    def run(self, request: Request) -> Generation:
+        """Answer one request while nothing else is on its way."""
+        if not self.idle:
+            raise EngineError("other requests are on their way")
+        answer = self.submit(0, request)
+        while answer is None:
+            answer = next((finished for _, finished in self.step()), None)
+        return answer
+
+    def read(self, tokens: Sequence[int], batch: int) -> list[bytes]:
+        """Digest the logits at every position of ``tokens``, fed ``batch`` at a time. Only while idle."""
+        if not self.idle or not 0 < batch <= self._llama.batch:
+            raise EngineError("other requests are on their way, or the batch is too large")
+        self._llama.forget(0)
+        digests: list[bytes] = []
+        for start in range(0, len(tokens), batch):
+            part = tokens[start : start + batch]
+            rows = [(token, start + i, 0, True) for i, token in enumerate(part)]
+            self._llama.decode(rows, lambda _, logits: digests.append(logits_digest(logits.tobytes())))
+        self._llama.forget(0)
+        return digests
+
+
+def available_memory() -> int | None:
+    """Bytes that can be had without swapping, where the system tells."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        return None
+    return None

@@ -1,0 +1,140 @@
+"""The node as its API shows it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from consensus.signing import value_id
+from p2pavs import __version__
+from p2pavs.announcement import Announcement
+from p2pavs.journal import Journal, Json
+from p2pavs.metrics import render_metrics
+
+if TYPE_CHECKING:
+    from p2pavs.node import Node
+
+
+class View:
+    """Read-only answers about one node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.journal: Journal = node.journal
+
+    def status(self) -> dict[str, Json]:
+        """The node at a glance."""
+        node, network = self._node, self._node.network
+        follower, desk = node.follower, node.desk
+        error = None if follower is None else follower.last_error
+        return {
+            "version": __version__,
+            "operator": node.operator_name,
+            "peerId": network.peer_id,
+            "addresses": list(network.addresses),
+            "uptime": round(time.time() - node.started_at, 1),
+            "bootstrapError": network.bootstrap_error(),
+            "chain": {
+                "id": node.config.deployment.chain_id,
+                "gateway": "0x" + node.config.deployment.domain.gateway.hex(),
+                "head": 0 if desk is None else desk.head,
+                "behind": None if follower is None else follower.behind,
+                "error": None if error is None else error.message,
+                "epoch": node.epoch,
+                "balanceWei": str(node.balance),
+            },
+            "models": ["0x" + model.hex() for model in node.executors],
+            "peers": self._peers(),
+            "tasks": self.tasks(),
+        }
+
+    def _peers(self) -> list[Json]:
+        peers: list[Json] = []
+        for info in self._node.network.peers():
+            if not info.connected:
+                continue
+            registered = self._node.operators.get(info.peer_id)
+            said = None if info.record is None else Announcement.from_bytes(info.record.payload)
+            bound = said is not None and registered == said.operator
+            peers.append(
+                {
+                    "peerId": info.peer_id,
+                    "operator": None if registered is None else "0x" + registered.hex(),
+                    "models": ["0x" + model.hex() for model in said.models]
+                    if said is not None and bound
+                    else [],
+                }
+            )
+        return peers
+
+    def tasks(self) -> list[dict[str, Json]]:
+        """The tasks whose events are remembered, newest last."""
+        desk = self._node.desk
+        shown: list[dict[str, Json]] = []
+        for task_id in self.journal.tasks():
+            events = self.journal.events(task_id)
+            kinds = [event.kind for event in events]
+            state = next(
+                (k for k in ("certified", "refunded", "expired", "certificate") if k in kinds), "open"
+            )
+            open_task = None if desk is None else desk.tasks.get(task_id)
+            member = None if open_task is None else open_task.member
+            shown.append(
+                {
+                    "id": task_id,
+                    "state": state,
+                    "round": None if member is None else member.round,
+                    "lastEvent": kinds[-1] if kinds else None,
+                }
+            )
+        return shown
+
+    async def certificate(self, task_id: int) -> dict[str, Json] | None:
+        """The certificate this node aggregated or received."""
+        commit = await self._node.certificates.get(task_id) if task_id < 2**63 else None
+        if commit is None:
+            return None
+        certificate = commit.certificate
+        return {
+            "task": task_id,
+            "attempt": certificate.instance.attempt,
+            "round": certificate.round,
+            "value": "0x" + value_id(certificate.result).hex(),
+            "signers": list(certificate.signers),
+            "signature": "0x" + certificate.signature.hex(),
+            "output": "0x" + commit.output.hex(),
+        }
+
+    async def evidence(self) -> list[dict[str, Json]]:
+        """Stored evidence of misbehaviour, as encoded messages."""
+        return [
+            {
+                "task": one.instance.task_id,
+                "attempt": one.instance.attempt,
+                "offence": one.offence,
+                "operator": "0x" + one.operator.hex(),
+                "first": one.first.hex(),
+                "second": one.second.hex(),
+            }
+            for one in await self._node.evidence.all()
+        ]
+
+    def metrics(self) -> bytes:
+        """Counters and gauges; the network's are named ``network_*``."""
+        node = self._node
+        gauges: dict[str, float] = {
+            "chain_head": 0 if node.desk is None else node.desk.head,
+            "chain_behind_blocks": 0 if node.follower is None else node.follower.behind or 0,
+            "chain_unreachable": float(node.follower is not None and node.follower.last_error is not None),
+            "balance_wei": node.balance,
+            "tasks_open": 0 if node.desk is None else len(node.desk.tasks),
+        }
+        counters: dict[str, float] = {
+            "gossip_refused": node.router.refused,
+            "early_messages_dropped": node.router.early_dropped,
+            "signatures_refused": 0 if node.desk is None else node.desk.signatures_refused,
+        }
+        for name, value in asdict(node.network.stats()).items():
+            (gauges if name.startswith("peers_") else counters)[f"network_{name}"] = value
+        return render_metrics(gauges, counters)

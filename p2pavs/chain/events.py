@@ -1,0 +1,152 @@
+"""The contracts' events as typed values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from consensus.types import Result
+from p2pavs.chain.records import InferenceParams, TaskHeader, result_from_abi
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRequested:
+    """A task was posted and paid for."""
+
+    header: TaskHeader
+    input: bytes
+    params: InferenceParams
+
+    @property
+    def id(self) -> int:
+        """The task's number."""
+        return self.header.id
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCertified:
+    """The gateway accepted a certificate."""
+
+    id: int
+    model_id: bytes
+    poster: bytes
+    epoch: int
+    attempt: int
+    round: int
+    value_id: bytes
+    bitmap: int
+    signed_weight: int
+    total_weight: int
+    result: Result
+    output: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRefunded:
+    """Nobody certified in time and the requester got its fee back."""
+
+    id: int
+    requester: bytes
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFrozen:
+    """The operator set of the next epoch is fixed; its seed does not exist yet."""
+
+    epoch: int
+    count: int
+    total_stake: int
+    set_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EpochOpened:
+    """An epoch has its seed and is the current one."""
+
+    epoch: int
+    seed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRegistered:
+    """A new operator, with its consensus key in EVM form (128 bytes)."""
+
+    operator: bytes
+    id: int
+    public_key: bytes
+    peer_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorExited:
+    """An operator leaves with the next snapshot."""
+
+    operator: bytes
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackFailed:
+    """The requester's contract did not take the result; anyone may retry."""
+
+    id: int
+    callback: bytes
+
+
+Event: TypeAlias = (
+    TaskRequested
+    | TaskCertified
+    | TaskRefunded
+    | EpochFrozen
+    | EpochOpened
+    | OperatorRegistered
+    | OperatorExited
+    | CallbackFailed
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event and where it stands on the chain."""
+
+    event: Event
+    block_number: int
+    block_hash: bytes
+    transaction_hash: bytes
+    log_index: int  # within the block
+
+
+def _task_requested(a: Mapping[str, Any]) -> TaskRequested:
+    return TaskRequested(TaskHeader.from_abi(a["header"]), a["input"], InferenceParams.from_abi(a["params"]))
+
+
+def _task_certified(a: Mapping[str, Any]) -> TaskCertified:
+    return TaskCertified(
+        id=a["id"],
+        model_id=a["modelId"],
+        poster=a["poster"],
+        epoch=a["epoch"],
+        attempt=a["attempt"],
+        round=a["round"],
+        value_id=a["valueId"],
+        bitmap=a["bitmap"],
+        signed_weight=a["signedWeight"],
+        total_weight=a["totalWeight"],
+        result=result_from_abi(a["result"]),
+        output=a["output"],
+    )
+
+
+BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Event]] = {
+    "TaskRequested": _task_requested,
+    "TaskCertified": _task_certified,
+    "TaskRefunded": lambda a: TaskRefunded(a["id"], a["requester"], a["amount"]),
+    "EpochFrozen": lambda a: EpochFrozen(a["epoch"], a["count"], a["totalStake"], a["setRoot"]),
+    "EpochOpened": lambda a: EpochOpened(a["epoch"], a["seed"]),
+    "OperatorRegistered": lambda a: OperatorRegistered(a["operator"], a["id"], a["publicKey"], a["peerId"]),
+    "OperatorExited": lambda a: OperatorExited(a["operator"], a["id"]),
+    "CallbackFailed": lambda a: CallbackFailed(a["id"], a["callback"]),
+}
+"""How each event is built from its decoded arguments, by the event's name."""

@@ -1,0 +1,358 @@
+"""What the contracts store and pass, as typed values. Addresses are 20 bytes, hashes 32, amounts wei."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum, unique
+from typing import Any
+
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+
+from consensus import bls
+from consensus.messages import Certificate
+from consensus.types import FinishReason, InstanceId, Mode, Result, ResultStatus
+from p2pavs.chain.abi import UndecodableData
+
+AbiTuple = tuple[Any, ...]
+"""A struct as the ABI encoder takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceParams:
+    """How to generate. Integers only: temperature in thousandths, min-p in millionths."""
+
+    max_tokens: int
+    temperature_milli: int = 0
+    top_k: int = 0
+    min_p_micro: int = 0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+
+    def to_abi(self) -> AbiTuple:
+        """Return the struct for the ABI encoder."""
+        return (
+            self.max_tokens,
+            self.temperature_milli,
+            self.top_k,
+            self.min_p_micro,
+            self.seed,
+            list(self.stop),
+            list(self.choices),
+        )
+
+    @classmethod
+    def from_abi(cls, value: Mapping[str, Any]) -> InferenceParams:
+        """From a decoded struct."""
+        return cls(
+            max_tokens=value["maxTokens"],
+            temperature_milli=value["temperatureMilli"],
+            top_k=value["topK"],
+            min_p_micro=value["minPMicro"],
+            seed=value["seed"],
+            stop=value["stop"],
+            choices=value["choices"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceRequest:
+    """What a dApp asks the gateway for."""
+
+    model_id: bytes
+    input: bytes
+    params: InferenceParams
+    deadline: int  # unix seconds
+    mode: Mode = Mode.REPLICATE
+    committee_size: int = 0  # seats; 0 = the whole operator set
+    callback: bytes = bytes(20)  # zero = no callback
+    callback_gas: int = 0
+
+    def to_abi(self) -> AbiTuple:
+        """Return the struct for the ABI encoder."""
+        return (
+            self.model_id,
+            self.input,
+            self.params.to_abi(),
+            int(self.mode),
+            self.committee_size,
+            self.deadline,
+            self.callback,
+            self.callback_gas,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskHeader:
+    """All that the gateway must be told again about a task: it stores only this header's hash."""
+
+    id: int
+    requester: bytes
+    model_id: bytes
+    request_hash: bytes
+    mode: int
+    committee_size: int
+    epoch: int
+    task_seed: bytes
+    deadline: int  # unix seconds
+    fee: int
+    callback: bytes
+    callback_gas: int
+
+    def to_abi(self) -> AbiTuple:
+        """Return the struct for the ABI encoder."""
+        return (
+            self.id,
+            self.requester,
+            self.model_id,
+            self.request_hash,
+            self.mode,
+            self.committee_size,
+            self.epoch,
+            self.task_seed,
+            self.deadline,
+            self.fee,
+            self.callback,
+            self.callback_gas,
+        )
+
+    @classmethod
+    def from_abi(cls, value: Mapping[str, Any]) -> TaskHeader:
+        """From a decoded struct."""
+        return cls(
+            id=value["id"],
+            requester=value["requester"],
+            model_id=value["modelId"],
+            request_hash=value["requestHash"],
+            mode=value["mode"],
+            committee_size=value["committeeSize"],
+            epoch=value["epoch"],
+            task_seed=value["taskSeed"],
+            deadline=value["deadline"],
+            fee=value["fee"],
+            callback=value["callback"],
+            callback_gas=value["callbackGas"],
+        )
+
+
+_PARAMS_TYPE = "(uint32,uint32,uint32,uint32,uint64,string[],string[])"
+
+
+def request_hash(input_bytes: bytes, params: InferenceParams) -> bytes:
+    """Return what ``TaskHeader.request_hash`` must be: keccak256(abi.encode(input, params))."""
+    return keccak(encode(["bytes", _PARAMS_TYPE], [input_bytes, params.to_abi()]))
+
+
+def result_to_abi(result: Result) -> AbiTuple:
+    """Return a result as the contracts' struct."""
+    return (
+        int(result.status),
+        result.output_hash,
+        result.output_length,
+        result.token_count,
+        int(result.finish_reason),
+        result.trace_root,
+        result.trace_commit,
+        result.runtime_profile,
+    )
+
+
+def result_from_abi(value: Mapping[str, Any]) -> Result:
+    """Convert a decoded struct. Raises ``UndecodableData`` on a status or reason unknown to this version."""
+    try:
+        status, reason = ResultStatus(value["status"]), FinishReason(value["finishReason"])
+    except ValueError as error:
+        raise UndecodableData(str(error)) from None
+    return Result(
+        status=status,
+        output_hash=value["outputHash"],
+        output_length=value["outputLength"],
+        token_count=value["tokenCount"],
+        finish_reason=reason,
+        trace_root=value["traceRoot"],
+        trace_commit=value["traceCommit"],
+        runtime_profile=value["runtimeProfile"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ChainCertificate:
+    """A certificate as the gateway takes it: signers as a bitmap, the signature uncompressed."""
+
+    attempt: int
+    round: int
+    result: Result
+    bitmap: int  # bit i = operator i of the set, or seat i of the committee
+    seat_hints: bytes  # operator index (2 bytes) per set bit; empty where the whole set decides
+    signature: bytes  # 256 bytes
+
+    def to_abi(self) -> AbiTuple:
+        """Return the struct for the ABI encoder."""
+        return (
+            self.attempt,
+            self.round,
+            result_to_abi(self.result),
+            self.bitmap,
+            self.seat_hints,
+            self.signature,
+        )
+
+    @classmethod
+    def from_abi(cls, value: Mapping[str, Any]) -> ChainCertificate:
+        """From a decoded struct. Raises ``UndecodableData``."""
+        return cls(
+            attempt=value["attempt"],
+            round=value["round"],
+            result=result_from_abi(value["result"]),
+            bitmap=value["bitmap"],
+            seat_hints=value["seatHints"],
+            signature=value["signature"],
+        )
+
+    @classmethod
+    def build(cls, certificate: Certificate, bitmap: int, seat_hints: bytes) -> ChainCertificate:
+        """From the members' form; the bitmap and hints are those of ``Committee.bitmap_and_hints``.
+
+        Raises ``bls.BlsError`` where the signature is not a point.
+        """
+        return cls(
+            attempt=certificate.instance.attempt,
+            round=certificate.round,
+            result=certificate.result,
+            bitmap=bitmap,
+            seat_hints=seat_hints,
+            signature=bls.signature_to_evm(certificate.signature),
+        )
+
+    def to_certificate(self, task_id: int) -> Certificate:
+        """Return the members' form. Signers come from the hints, or from the bitmap where there are none.
+
+        Nothing is verified here. Raises ``bls.BlsError`` where the signature is not a point.
+        """
+        return Certificate(
+            instance=InstanceId(task_id, self.attempt),
+            round=self.round,
+            result=self.result,
+            signers=self._signers(),
+            signature=bls.signature_from_evm(self.signature),
+        )
+
+    def _signers(self) -> tuple[int, ...]:
+        hints = self.seat_hints
+        if hints:
+            return tuple(sorted({int.from_bytes(hints[i : i + 2], "big") for i in range(0, len(hints), 2)}))
+        return tuple(bit for bit in range(self.bitmap.bit_length()) if self.bitmap >> bit & 1)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRecord:
+    """An operator as registered; ``stake`` is what counts for the next snapshot."""
+
+    id: int  # in order of registration, not the index in an epoch's set
+    account: bytes
+    consensus_key: bytes  # 48 bytes compressed
+    peer_id: bytes  # a multihash
+    active: bool
+    registered_at: int  # unix seconds
+    stake: int = 0
+
+    @classmethod
+    def from_abi(cls, value: Mapping[str, Any]) -> OperatorRecord:
+        """From a decoded struct. Raises ``bls.BlsError``."""
+        return cls(
+            id=value["id"],
+            account=value["account"],
+            consensus_key=bls.public_key_from_evm(value["publicKey"]),
+            peer_id=value["peerId"],
+            active=value["active"],
+            registered_at=value["registeredAt"],
+        )
+
+    def with_stake(self, stake: int) -> OperatorRecord:
+        """Return the same operator with its stake."""
+        return replace(self, stake=stake)
+
+
+@dataclass(frozen=True, slots=True)
+class EpochInfo:
+    """An epoch that was opened."""
+
+    epoch: int
+    seed: bytes
+    total_stake: int
+    count: int  # operators in the set
+    set_root: bytes
+    opened_at: int  # block number; 0 = frozen but not opened yet
+    blobs: tuple[bytes, ...]  # addresses of the contracts whose code holds the records
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A model version that tasks can name."""
+
+    id: bytes
+    model_hash: bytes  # SHA-256 of the GGUF file
+    manifest_hash: bytes
+    runtime_profile: bytes
+    golden_digest: bytes
+    price_per_task: int
+    price_per_token: int
+    min_committee: int
+    maker: bytes
+    active: bool
+    name: str
+
+    def to_abi(self) -> AbiTuple:
+        """Return the struct for the ABI encoder (without the id, which the contract computes)."""
+        return (
+            self.model_hash,
+            self.manifest_hash,
+            self.runtime_profile,
+            self.golden_digest,
+            self.price_per_task,
+            self.price_per_token,
+            self.min_committee,
+            self.maker,
+            self.active,
+            self.name,
+        )
+
+    @classmethod
+    def from_abi(cls, model_id: bytes, value: Mapping[str, Any]) -> ModelEntry:
+        """From a decoded struct."""
+        return cls(
+            id=model_id,
+            model_hash=value["modelHash"],
+            manifest_hash=value["manifestHash"],
+            runtime_profile=value["runtimeProfile"],
+            golden_digest=value["goldenDigest"],
+            price_per_task=value["pricePerTask"],
+            price_per_token=value["pricePerToken"],
+            min_committee=value["minCommittee"],
+            maker=value["maker"],
+            active=value["active"],
+            name=value["name"],
+        )
+
+
+@unique
+class TaskStatus(IntEnum):
+    """Where a task stands on the chain."""
+
+    NONE = 0
+    REQUESTED = 1
+    CERTIFIED = 2
+    EXPIRED = 3
+    REFUNDED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """What a dApp reads with ``resultOf``."""
+
+    status: TaskStatus
+    value: bytes  # 32 bytes: the output, left-aligned, if it is that short; else its hash
+    finalized_at: int  # unix seconds, 0 = not yet
+    signed_bps: int  # weight that signed, in 1/10,000 of the total

@@ -1,0 +1,253 @@
+"""Why a contract refused: its error by name, in a sentence, with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from eth_utils.address import to_checksum_address
+
+from p2pavs.chain.abi import Entry, Interface, decode_error
+from p2pavs.chain.errors import ContractRevert, RpcRefused, format_ether
+from p2pavs.contracts import NAMES, artifact
+
+_REPORT = "This should not happen with unchanged contracts: report it with the transaction."
+_FAULTY_POSTER = "The certificate was made wrongly or changed on the way; another member's will be accepted."
+_CHECK_HEADER = "Take the header from the TaskRequested event of this task."
+_CHECK_POINT = "Make the key and its proof with p2pavs keys new and p2pavs operator register."
+_NEW_SET = "Check the epoch with p2pavs epoch status."
+
+TEXTS: Mapping[str, tuple[str, str]] = {
+    # --- operators
+    "AlreadyRegistered": ("It is registered already.", "Nothing is left to do."),
+    "KeyAlreadyUsed": (
+        "This consensus key was registered before, and no key is accepted twice.",
+        "Make a new key directory with p2pavs keys new.",
+    ),
+    "NotAnOperator": (
+        "The account {account} is not an active operator.",
+        "Register it first: p2pavs operator register.",
+    ),
+    "UnknownOperator": ("There is no operator number {id}.", "See p2pavs operator status for who there is."),
+    "WrongPeerIdLength": ("A peer id of {length} bytes is not accepted.", _CHECK_POINT),
+    # --- stake
+    "AlreadyMember": ("The account {account} is a member already.", "Nothing is left to do."),
+    "BelowMinimum": (
+        "The stake would be {stake:eth} ETH, but an operator needs {minimum:eth} ETH.",
+        "Deposit more: p2pavs operator stake.",
+    ),
+    "NothingDeposited": ("No ETH was sent along.", "Give an amount: p2pavs operator stake --amount."),
+    "NotEnoughStake": (
+        "The account asked for {asked:eth} ETH back, but only {available:eth} ETH are staked.",
+        "Ask for less.",
+    ),
+    "NothingToWithdraw": ("There is nothing to withdraw.", "Ask for stake back first: p2pavs operator exit."),
+    "StillLocked": ("The stake can be withdrawn from {until:time} on.", "Try again then."),
+    "PaymentRefused": (
+        "The account {account} did not take {amount:eth} ETH.",
+        "Use an account that can receive ETH.",
+    ),
+    "SetFull": (
+        "All 256 places are taken, each with {leastMember:eth} ETH or more; this stake is {stake:eth} ETH.",
+        "Deposit more stake than the smallest member has.",
+    ),
+    # --- epochs
+    "EpochNotDue": (
+        "The next epoch can be frozen from block {dueBlock} on; now is block {blockNumber}.",
+        "Wait until then.",
+    ),
+    "AlreadyFrozen": ("The operator set of epoch {epoch} is frozen already.", "Open it: p2pavs epoch open."),
+    "NothingFrozen": (
+        "No operator set is frozen for epoch {epoch}.",
+        "Freeze it first: p2pavs epoch freeze.",
+    ),
+    "SameBlockAsFreeze": (
+        "An epoch cannot be opened in the block that froze it.",
+        "Try again in the next block.",
+    ),
+    "NoOperators": (
+        "There is no active operator with enough stake, so there is no set to freeze.",
+        "Register and stake first: p2pavs operator register, p2pavs operator stake.",
+    ),
+    "UnknownEpoch": ("There is no epoch {epoch}.", _NEW_SET),
+    "StakeOverflow": ("The total stake is too large to be counted.", _REPORT),
+    # --- models
+    "UnknownModel": ("There is no model {modelId}.", "See p2pavs model list for the models there are."),
+    "ModelInactive": ("The model {modelId} takes no tasks now.", "Use another one: p2pavs model list."),
+    "NotTheMaker": ("Only the maker {maker} can do this, not {sender}.", "Use the maker's account."),
+    "EmptyField": ("The model's {field} is empty.", "Fill it in and try again."),
+    "WrongNameLength": ("A model's name has 1 to {maximum} bytes, not {length}.", "Choose another name."),
+    "UnknownIndex": ("There is no entry {index}; there are {count}.", "Ask for a smaller number."),
+    # --- requests
+    "NoEpochOpen": (
+        "There is no open epoch yet, so nobody could answer.",
+        "Open one: p2pavs epoch advance.",
+    ),
+    "RequestsArePaused": ("New requests are paused.", "Wait until the owner of the gateway lifts the pause."),
+    "FeeTooLow": (
+        "The task costs {fee:eth} ETH, but {paid:eth} ETH were sent along.",
+        "Send what quote() returns.",
+    ),
+    "DeadlineTooNear": ("The deadline must be {earliest:time} or later.", "Choose a later deadline."),
+    "DeadlineTooFar": ("The deadline must be {latest:time} or earlier.", "Choose an earlier deadline."),
+    "CommitteeTooSmall": (
+        "The model asks for a committee of at least {minimum}, this one would have {size}.",
+        "Ask for more seats, or wait until there are more operators.",
+    ),
+    "CommitteeTooLarge": ("A committee has at most {maximum} seats.", "Ask for fewer seats."),
+    "UnknownMode": ("There is no mode {mode}.", "Use 0 (replicate) or 1 (verify)."),
+    "InputEmpty": ("The input is empty.", "Send some input."),
+    "InputTooLarge": ("The input has {length} bytes; at most {maximum} are taken.", "Shorten the input."),
+    "WrongMaxTokens": ("maxTokens must be 1 to {maximum}, not {maxTokens}.", "Choose another maxTokens."),
+    "TooManyStops": ("{count} stop strings are too many; {maximum} are taken.", "Use fewer."),
+    "WrongStopLength": (
+        "Stop string {index} has {length} bytes; 1 to {maximum} are taken.",
+        "Change that string.",
+    ),
+    "TooManyChoices": ("{count} choices are too many; {maximum} are taken.", "Use fewer."),
+    "WrongChoiceLength": (
+        "Choice {index} has {length} bytes; 1 to {maximum} are taken.",
+        "Change that choice.",
+    ),
+    "CallbackGasTooHigh": (
+        "The callback asks for {callbackGas} gas; at most {maximum} are given.",
+        "Ask for less.",
+    ),
+    # --- certificates
+    "AlreadyCertified": ("Task {id} is certified already.", "Nothing is left to do: read it with resultOf."),
+    "AlreadyRefunded": ("The fee of task {id} was given back already.", "Nothing is left to do."),
+    "NotCertified": ("Task {id} is not certified.", "Wait until it is."),
+    "HeaderMismatch": ("This is not the header of task {id}.", _CHECK_HEADER),
+    "UnknownTask": ("There is no task {id}.", "Check the number, and that this is the right gateway."),
+    "DeadlinePassed": (
+        "The deadline of task {id} has passed ({deadline:time}).",
+        "The requester can have the fee back: refund.",
+    ),
+    "DeadlineNotPassed": (
+        "Task {id} can be refunded after its deadline, {deadline:time}.",
+        "Try again then.",
+    ),
+    "UnknownAttempt": ("The gateway takes attempt 0 only, not {attempt}.", _FAULTY_POSTER),
+    "UnknownResultStatus": ("A result cannot have the status {status}.", _FAULTY_POSTER),
+    "OutputTooLarge": ("The output has {length} bytes; at most {maximum} are taken.", _FAULTY_POSTER),
+    "OutputLengthMismatch": ("The output has {actual} bytes, the result says {claimed}.", _FAULTY_POSTER),
+    "OutputHashMismatch": ("The output is not the one that the result names.", _FAULTY_POSTER),
+    "WrongRuntimeProfile": (
+        "The result was computed in another runtime than the model was registered with.",
+        "Operators: check p2pavs doctor. The model's maker: register the model with the operators' runtime.",
+    ),
+    "QuorumNotReached": (
+        "Only {signed} of {total} weight signed; more than two thirds must.",
+        "Wait for more precommits.",
+    ),
+    "SignatureMismatch": ("The signature does not fit the signers and the statement.", _FAULTY_POSTER),
+    "BitmapTooWide": ("The bitmap names more than the {places} places there are.", _FAULTY_POSTER),
+    "WrongHintsLength": ("The seat hints have {length} bytes, not {expected}.", _FAULTY_POSTER),
+    "UnknownSeatHolder": (
+        "Seat {seat} is said to belong to operator {index}, which does not exist.",
+        _FAULTY_POSTER,
+    ),
+    "WrongSeatHolder": ("Seat {seat} does not belong to operator {index}.", _FAULTY_POSTER),
+    "InvalidPoint": ("A key or signature is not a point of the curve.", _CHECK_POINT),
+    "InfinitySignature": ("The signature is the point at infinity.", _CHECK_POINT),
+    "InfinityKey": ("The key is the point at infinity.", _CHECK_POINT),
+    "WrongSignatureLength": ("A signature has 256 bytes here, not {length}.", _CHECK_POINT),
+    "WrongKeyLength": ("A key has 128 bytes here, not {length}.", _CHECK_POINT),
+    "PrecompileMissing": (
+        "This chain lacks the BLS12-381 precompiles (EIP-2537), here {precompile}.",
+        "Use a chain with the Prague upgrade or later; a test chain with anvil --hardfork prague.",
+    ),
+    "PrecompileFailed": ("The chain's precompile {precompile} refused its input.", _CHECK_POINT),
+    # --- callbacks, money, ownership
+    "NoCallbackToRetry": ("There is no failed callback of task {id}.", "Nothing is left to do."),
+    "CallbackFailedAgain": (
+        "The callback of task {id} failed again.",
+        "Mend the contract that takes the result, then retry.",
+    ),
+    "NotEnoughCallbackGas": ("{available} gas are left, {needed} are needed.", "Send more gas along."),
+    "WrongOutput": ("This is not the output of task {id}.", "Take it from the TaskCertified event."),
+    "NothingToClaim": ("There is nothing to claim.", "Name at least one certified task."),
+    "AnotherEpoch": (
+        "Task {id} belongs to epoch {epoch}, not {expected}.",
+        "Claim the tasks of each epoch by themselves.",
+    ),
+    "UnknownOperatorIndex": ("The set has {operators} operators; there is no index {index}.", _NEW_SET),
+    "DidNotSign": ("Operator {index} did not sign task {id}.", "Claim only tasks the operator signed."),
+    "AlreadyClaimed": ("{operator} has the reward of task {id} already.", "Leave this task out."),
+    "NotTheOwner": ("Only the owner {owner} can do this, not {sender}.", "Use the owner's account."),
+    "NotTheCandidate": ("Only {candidate} can take the ownership, not {sender}.", "Use that account."),
+    "ZeroAddress": ("The zero address is not accepted.", "Give a real address."),
+    "WrongWindow": (
+        "A window from {minimum} s to {maximum} s is not accepted.",
+        "The minimum must be above 0 and not above the maximum.",
+    ),
+    "BlobTooLarge": ("The operator records do not fit a contract.", _REPORT),
+    "BlobNotWritten": ("The operator records could not be written.", "Try again with more gas."),
+    "EmptyDraw": ("Nothing to draw from: the set has no stake.", _REPORT),
+    # --- the compiler's own
+    "Error": ("The contract refused: {message}", "Read the contract's documentation."),
+    "Panic": ("A check inside the contract failed (panic code {code}).", _REPORT),
+}
+"""Sentence and remedy for each error of our contracts. ``:eth`` marks amounts, ``:time`` unix seconds."""
+
+_REFUSAL_CODE = 3  # what nodes answer with when a call reverts
+
+
+class _Shown:
+    """A value of an error, formatted for people."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __format__(self, spec: str) -> str:
+        value = self._value
+        if isinstance(value, int) and spec == "eth":
+            return format_ether(value)
+        if isinstance(value, int) and spec == "time":
+            return _time(value)
+        if isinstance(value, bytes):
+            return to_checksum_address(value) if len(value) == 20 else "0x" + value.hex()
+        # A ``require`` message may be any text: keep it from playing with the terminal.
+        return "".join(c if c.isprintable() else "?" for c in str(value)[:300])
+
+
+def _time(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        return f"second {seconds}"
+
+
+@cache
+def known_errors() -> Mapping[bytes, Entry]:
+    """Every error our contracts have, by selector."""
+    interfaces = (Interface(artifact(name).abi) for name in NAMES)
+    return {entry.selector: entry for found in interfaces for entry in found.errors.values()}
+
+
+def revert_of(data: bytes) -> ContractRevert:
+    """Return the error that revert data stands for."""
+    decoded = decode_error(known_errors(), data)
+    if decoded is None:
+        what = f"with an error that is not ours (0x{data[:4].hex()})" if data else "without giving a reason"
+        return ContractRevert(
+            "",
+            {},
+            f"The contract refused {what}.",
+            "Check that the deployment file fits this version of p2pavs.",
+        )
+    name, arguments = decoded
+    sentence, remedy = TEXTS.get(name, (f"The contract refused: {name}.", "See the contract's source."))
+    shown = {key: _Shown(value) for key, value in arguments.items()}
+    return ContractRevert(name, arguments, sentence.format(**shown), remedy)
+
+
+def explain(error: RpcRefused) -> ContractRevert | RpcRefused:
+    """Return what an endpoint's refusal of a call means: the contract's reason, or the refusal itself."""
+    if error.data:
+        return revert_of(error.data)
+    if error.code == _REFUSAL_CODE or "revert" in error.reason.lower():
+        return revert_of(b"")
+    return error

@@ -1,0 +1,112 @@
+"""``p2pavs certificate``: export certificates and check them, against the chain or from a file alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from p2pavs.cli import common
+from p2pavs.cli.options import chain_options, json_option
+from p2pavs.cli.output import printable, progress, show
+from p2pavs.errors import UsageError
+
+if TYPE_CHECKING:
+    from p2pavs.certificate_file import CertificateFile
+    from p2pavs.chain.contracts import Chain
+
+
+@click.group()
+def certificate() -> None:
+    """Export and verify certificates."""
+
+
+@certificate.command()
+@click.argument("number", type=click.IntRange(1))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
+@chain_options
+@json_option
+def export(number: int, out: Path, rpc: str | None, deployment: Path | None) -> None:
+    """Write the certificate of a task to a file that can be verified without any node or chain."""
+
+    async def work() -> CertificateFile:
+        async with common.open_chain(rpc, deployment) as chain:
+            return await _from_chain(chain, number)
+
+    found = common.run(work)
+    found.verify()
+    out.write_text(found.to_json() + "\n")
+    root = "0x" + found.operator_set.root.hex()
+    show({"task": number, "file": str(out), "setRoot": root}, f"{out} holds the certificate of task {number}")
+
+
+@certificate.command()
+@click.argument("what")
+@click.option("--set-root", help="The operator set you trust, as 0x and 64 hex digits (file only).")
+@chain_options
+@json_option
+def verify(what: str, set_root: str | None, rpc: str | None, deployment: Path | None) -> None:
+    """Verify the certificate of task WHAT on the chain, or in the file WHAT without any chain.
+
+    A number reads everything from the chain and checks it again here: the operator set against the root
+    in the contract, the committee against the task's seed, the aggregate signature against the keys.
+    A file is checked by itself; it cannot prove that its operator set was the chain's, so compare the set
+    root it prints with the chain's, or give the one you trust with --set-root.
+    """
+    if what.isdigit():
+
+        async def work() -> CertificateFile:
+            async with common.open_chain(rpc, deployment) as chain:
+                return await _from_chain(chain, int(what))
+
+        found, against = common.run(work), "the chain"
+    else:
+        found, against = _from_file(Path(what)), "the file alone"
+        root = "0x" + found.operator_set.root.hex()
+        if set_root is not None and set_root.lower() != root:
+            raise UsageError(
+                f"The file's operator set has the root {root}, not the one you trust.",
+                "Do not rely on this answer, or check the root you gave.",
+            )
+        if set_root is None:
+            progress(f"operator set {root}: compare it with p2pavs epoch status, or give --set-root")
+    committee = found.verify()
+    content = found.summary(committee) | {"verified": True, "against": against}
+    _show(content)
+
+
+def _show(content: dict[str, Any]) -> None:
+    share = 100 * int(content["signedWeight"]) / int(content["totalWeight"])
+    show(
+        content,
+        f"{click.style('valid', fg='green')}: task {content['task']}, attempt {content['attempt']}, "
+        f"round {content['round']}, checked against {content['against']}",
+        f"  {len(content['signers'])} of {content['members']} members signed, {share:.0f}% of the weight",
+        f"  value   {content['value']}",
+        f"  answer  {printable(content['output'])}",
+    )
+
+
+async def _from_chain(chain: Chain, number: int) -> CertificateFile:
+    from p2pavs.certificate_file import CertificateFile
+    from p2pavs.chain.reader import read_certificate, read_operator_set
+
+    task = await read_certificate(chain, number)
+    operator_set = await read_operator_set(chain, task.header.epoch)
+    return CertificateFile.of(chain.deployment.domain, task, operator_set)
+
+
+def _from_file(path: Path) -> CertificateFile:
+    from p2pavs.certificate_file import MAX_FILE_BYTES, CertificateFile
+
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}.", "Give a task's number or a certificate file."
+        ) from None
+    if len(raw) > MAX_FILE_BYTES:
+        raise UsageError(f"{path} is larger than any certificate.", "Check the path.")
+    return CertificateFile.parse(raw.decode(errors="replace"))

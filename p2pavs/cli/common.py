@@ -1,0 +1,154 @@
+"""What commands need to begin: passwords, accounts, a chain, a sender."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+import trio
+
+from p2pavs.errors import P2pavsError, UsageError
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from p2pavs import keystore
+    from p2pavs.chain.contracts import Chain
+    from p2pavs.chain.poster import Sender
+    from p2pavs.chain.rpc import Rpc
+
+T = TypeVar("T")
+
+MAX_SECRET_FILE_BYTES = 4096
+PENDING_FILE = "pending.sqlite"
+"""Unsettled transactions of an account, beside its key; its lock keeps other processes off the account."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSource:
+    """An account to send with, and where its unsettled transactions are kept."""
+
+    account: LocalAccount
+    pending: Path
+
+    @property
+    def address(self) -> bytes:
+        """The account, 20 bytes."""
+        return bytes.fromhex(self.account.address[2:])
+
+
+def run(work: Callable[[], Awaitable[T]]) -> T:
+    """Run a command's asynchronous part."""
+    return trio.run(work)
+
+
+def required(value: T | None, flag: str, variable: str) -> T:
+    """Return an option's value. Raises ``UsageError`` where it was given nowhere."""
+    if value is None or value == "":
+        raise UsageError(f"{flag} is missing.", f"Give {flag}, or set ${variable}.")
+    return value
+
+
+def read_password(password_file: Path | None, *, new: bool = False) -> str:
+    """Return the keys' password: from the file, $P2PAVS_PASSWORD, or a prompt (twice for new keys)."""
+    if password_file is not None:
+        password = _read_secret_text(password_file, "password file").removesuffix("\n").removesuffix("\r")
+        if not password:
+            raise UsageError(f"The password file {password_file} is empty.", "Write the password into it.")
+        return password
+    from_environment = os.environ.get("P2PAVS_PASSWORD")
+    if from_environment:
+        return from_environment
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "There is no password.", "Give --password-file, or set $P2PAVS_PASSWORD_FILE or $P2PAVS_PASSWORD."
+        )
+    prompted: str = click.prompt("Password", hide_input=True, confirmation_prompt=new, err=True)
+    return prompted
+
+
+def read_account(keys: Path | None, key_file: Path | None, password_file: Path | None) -> AccountSource:
+    """Open the account of ``--key-file``, or else of ``--keys``."""
+    from p2pavs import keystore
+
+    if key_file is not None:
+        secret = read_key_file(key_file)
+        return AccountSource(
+            keystore.account_of(secret), key_file.with_name(f"{key_file.name}.{PENDING_FILE}")
+        )
+    directory = required(keys, "--keys (or --key-file)", "P2PAVS_KEYS")
+    keystore.load_public(directory)  # before the password is asked for
+    account = keystore.load_account(directory, read_password(password_file))
+    return AccountSource(account, directory / PENDING_FILE)
+
+
+def read_key_file(path: Path) -> keystore.Secret:
+    """Read a file that holds one secret key in hex. Raises ``UsageError``."""
+    from p2pavs import keystore
+
+    text = _read_secret_text(path, "key file").strip().removeprefix("0x")
+    try:
+        data = bytes.fromhex(text)
+    except ValueError:
+        data = b""
+    if len(data) != keystore.SECRET_BYTES:
+        raise UsageError(f"The key file {path} does not hold 32 bytes in hex.", "Check the file.") from None
+    return keystore.Secret(data)
+
+
+def _read_secret_text(path: Path, what: str) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_SECRET_FILE_BYTES + 1)
+        if len(raw) > MAX_SECRET_FILE_BYTES:
+            raise UsageError(
+                f"The {what} {path} is longer than {MAX_SECRET_FILE_BYTES} bytes.", "Check the path."
+            )
+        return raw.decode()
+    except OSError as error:
+        raise UsageError(f"The {what} {path} cannot be read: {error.strerror}.", "Check the path.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"The {what} {path} is not UTF-8 text.", "Check the path.") from None
+
+
+@asynccontextmanager
+async def open_rpc(url: str | None) -> AsyncIterator[Rpc]:
+    """Open the endpoint of ``--rpc``."""
+    from p2pavs.chain.rpc import Rpc
+
+    async with Rpc(required(url, "--rpc", "P2PAVS_RPC")) as rpc:
+        yield rpc
+
+
+@asynccontextmanager
+async def open_chain(url: str | None, deployment: Path | None) -> AsyncIterator[Chain]:
+    """Open the network of ``--rpc`` and ``--deployment`` and check that it is there."""
+    from p2pavs.chain.contracts import Chain
+    from p2pavs.chain.deployment import Deployment
+
+    where = Deployment.load(required(deployment, "--deployment", "P2PAVS_DEPLOYMENT"))
+    async with open_rpc(url) as rpc:
+        yield await Chain.connect(rpc, where)
+
+
+@asynccontextmanager
+async def open_account(rpc: Rpc, source: AccountSource) -> AsyncIterator[Sender]:
+    """Run a sender with an account; only one process at a time may."""
+    from p2pavs.chain.pending import SqlitePendingStore
+    from p2pavs.chain.poster import open_sender
+
+    chain_id = await rpc.chain_id()
+    with SqlitePendingStore(source.pending, chain_id=chain_id, account=source.address) as store:
+        async with open_sender(rpc, source.account, store, chain_id=chain_id, poll_interval=0.1) as sender:
+            yield sender
+
+
+def inference_failure(error: Exception) -> P2pavsError:
+    """Return an error of the inference package as one of ours: its text says what to do already."""
+    return P2pavsError(str(error))

@@ -1,0 +1,104 @@
+"""``p2pavs deploy``: put the contracts on a chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from p2pavs.chain.deploy import DeployedContract, DeployParameters, deploy_all
+from p2pavs.chain.deployment import Deployment
+from p2pavs.cli import common
+from p2pavs.cli.options import account_options, json_option, parse_amount, rpc_option
+from p2pavs.cli.output import address, ether, progress, show
+from p2pavs.errors import UsageError
+
+_DEFAULTS = DeployParameters()
+
+
+@click.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Deployment file to write.")
+@click.option("--overwrite", is_flag=True, help="Replace the deployment file if it exists.")
+@click.option(
+    "--epoch-blocks",
+    type=click.IntRange(1),
+    default=_DEFAULTS.epoch_blocks,
+    show_default=True,
+    help="Blocks an epoch lasts at least.",
+)
+@click.option(
+    "--minimum-stake", type=parse_amount, default="1", show_default=True, help="Stake of an operator, in ETH."
+)
+@click.option(
+    "--withdrawal-delay",
+    type=click.IntRange(0),
+    default=_DEFAULTS.withdrawal_delay,
+    show_default=True,
+    help="Seconds between asking stake back and getting it.",
+)
+@click.option(
+    "--minimum-window",
+    type=click.IntRange(1),
+    default=_DEFAULTS.minimum_window,
+    show_default=True,
+    help="Least seconds from a request to its deadline.",
+)
+@click.option(
+    "--maximum-window",
+    type=click.IntRange(1),
+    default=_DEFAULTS.maximum_window,
+    show_default=True,
+    help="Most seconds from a request to its deadline.",
+)
+@rpc_option
+@account_options
+@json_option
+def deploy(
+    out: Path,
+    overwrite: bool,
+    epoch_blocks: int,
+    minimum_stake: int,
+    withdrawal_delay: int,
+    minimum_window: int,
+    maximum_window: int,
+    rpc: str | None,
+    keys: Path | None,
+    key_file: Path | None,
+    password_file: Path | None,
+) -> None:
+    """Put all contracts on a chain and write the deployment file. The account becomes the gateway's owner."""
+    _check_target(out, overwrite)
+    source = common.read_account(keys, key_file, password_file)
+    parameters = DeployParameters(
+        epoch_blocks, minimum_stake, withdrawal_delay, minimum_window, maximum_window
+    )
+    done: list[DeployedContract] = []
+
+    async def work() -> Deployment:
+        async with common.open_rpc(rpc) as endpoint, common.open_account(endpoint, source) as sender:
+            progress("Deploying six contracts; waiting for them to be mined.")
+            return await deploy_all(endpoint, sender, parameters, done.append)
+
+    deployment = common.run(work)
+    deployment.save(out)
+    cost = sum(contract.receipt.cost for contract in done)
+    content = deployment.to_json() | {
+        "file": str(out),
+        "gas": {contract.name: contract.receipt.gas_used for contract in done},
+        "costWei": str(cost),
+    }
+    show(
+        content,
+        *(f"{c.name:<20} {address(c.address)}  {c.receipt.gas_used:>9,} gas" for c in done),
+        f"chain {deployment.chain_id}, cost {ether(cost)}, written to {out}",
+    )
+
+
+def _check_target(out: Path, overwrite: bool) -> None:
+    if out.exists() and not overwrite:
+        raise UsageError(
+            f"The deployment file {out} exists already.",
+            "Choose another --out, or give --overwrite if nobody needs the old deployment any more.",
+        )
+    if not out.parent.is_dir():
+        raise UsageError(f"There is no directory {out.parent}.", "Make it, or choose another --out.")

@@ -1,0 +1,176 @@
+"""``p2pavs model``: register and list models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from consensus.hashing import words
+from p2pavs.chain import reader
+from p2pavs.chain.contracts import Chain
+from p2pavs.chain.errors import ContractRevert
+from p2pavs.chain.records import ModelEntry
+from p2pavs.cli import common
+from p2pavs.cli.options import account_options, chain_options, json_option, parse_amount
+from p2pavs.cli.output import address, ether, hex_, printable, show, table
+
+
+@click.group()
+def model() -> None:
+    """Register and list models."""
+
+
+@model.command()
+@click.option(
+    "--file",
+    "path",
+    required=True,
+    help='The GGUF file, its manifest beside it; "demo" is the model that ships with p2pavs.',
+)
+@click.option("--name", help="Name on the chain; the manifest's unless given.")
+@click.option("--price-per-task", type=parse_amount, default="0.001", show_default=True, help="In ETH.")
+@click.option(
+    "--price-per-token",
+    type=parse_amount,
+    default="0.000001",
+    show_default=True,
+    help="In ETH, by maxTokens.",
+)
+@click.option(
+    "--min-committee",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Least seats (or operators, where the whole set answers).",
+)
+@chain_options
+@account_options
+@json_option
+def register(
+    path: str,
+    name: str | None,
+    price_per_task: int,
+    price_per_token: int,
+    min_committee: int,
+    rpc: str | None,
+    deployment: Path | None,
+    keys: Path | None,
+    key_file: Path | None,
+    password_file: Path | None,
+) -> None:
+    """Register a model with its runtime and price; nothing of it can be changed later."""
+    source = common.read_account(keys, key_file, password_file)
+    entry = _entry(path, source.address)
+    entry = replace(
+        entry,
+        name=name or entry.name,
+        price_per_task=price_per_task,
+        price_per_token=price_per_token,
+        min_committee=min_committee,
+    )
+
+    async def work() -> tuple[bool, ModelEntry]:
+        async with common.open_chain(rpc, deployment) as chain:
+            known = await _find(chain, entry.id)
+            if known is not None:
+                return False, known
+            async with common.open_account(chain.rpc, source) as sender:
+                await sender.send(chain.call("ModelRegistry", "register", entry.to_abi()))
+            return True, await reader.read_model(chain, entry.id)
+
+    changed, registered = common.run(work)
+    show(
+        _json(registered) | {"changed": changed},
+        f"{printable(registered.name)} is {'now registered' if changed else 'registered already'}.",
+        f"model id  {hex_(registered.id)}",
+        f"price     {ether(registered.price_per_task)} a task, {ether(registered.price_per_token)} a token",
+    )
+
+
+@model.command("list")
+@chain_options
+@json_option
+def list_(rpc: str | None, deployment: Path | None) -> None:
+    """List all models."""
+
+    async def work() -> tuple[ModelEntry, ...]:
+        async with common.open_chain(rpc, deployment) as chain:
+            return await reader.list_models(chain)
+
+    models = common.run(work)
+    table(
+        {"models": [_json(entry) for entry in models]},
+        ("name", "model id", "active", "per task", "per token"),
+        [
+            (
+                m.name,
+                hex_(m.id),
+                "yes" if m.active else "no",
+                ether(m.price_per_task),
+                ether(m.price_per_token),
+            )
+            for m in models
+        ],
+        "No model is registered yet.",
+    )
+
+
+def _entry(path: str, maker: bytes) -> ModelEntry:
+    """Return what a model file says about itself; checks the file against its manifest."""
+    from inference.errors import InferenceError
+    from inference.model import ModelFile, demo_model
+    from inference.runtime import CANONICAL
+
+    try:
+        manifest = ModelFile.open(demo_model() if path == "demo" else Path(path)).manifest
+    except (InferenceError, OSError) as error:
+        raise common.inference_failure(error) from None
+    profile = CANONICAL.identifier()
+    return ModelEntry(
+        id=words(
+            "p2pavs/model/1",
+            manifest.model_hash,
+            manifest.manifest_hash,
+            profile,
+            manifest.golden_digest,
+            maker,
+        ),
+        model_hash=manifest.model_hash,
+        manifest_hash=manifest.manifest_hash,
+        runtime_profile=profile,
+        golden_digest=manifest.golden_digest,
+        price_per_task=0,
+        price_per_token=0,
+        min_committee=1,
+        maker=maker,
+        active=True,
+        name=manifest.name,
+    )
+
+
+async def _find(chain: Chain, model_id: bytes) -> ModelEntry | None:
+    try:
+        return await reader.read_model(chain, model_id)
+    except ContractRevert as error:
+        if error.name == "UnknownModel":
+            return None
+        raise
+
+
+def _json(entry: ModelEntry) -> dict[str, Any]:
+    return {
+        "modelId": hex_(entry.id),
+        "name": entry.name,
+        "modelHash": hex_(entry.model_hash),
+        "manifestHash": hex_(entry.manifest_hash),
+        "runtimeProfile": hex_(entry.runtime_profile),
+        "goldenDigest": hex_(entry.golden_digest),
+        "pricePerTaskWei": str(entry.price_per_task),
+        "pricePerTokenWei": str(entry.price_per_token),
+        "minCommittee": entry.min_committee,
+        "maker": address(entry.maker),
+        "active": entry.active,
+    }

@@ -1,0 +1,148 @@
+"""``p2pavs node``: run an operator's node in the foreground."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from p2pavs.cli import common
+from p2pavs.cli.options import chain_options, json_option, key_options
+
+if TYPE_CHECKING:
+    import trio
+    from trio_typing import TaskStatus
+
+    from p2pavs.node import NodeConfig, Parts
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The node's own directory: what it signed, its log, its peers. Never share it, never lose it.",
+)
+@click.option(
+    "--listen",
+    default="/ip4/0.0.0.0/tcp/4001",
+    show_default=True,
+    help="Where peers connect; port 0 picks one.",
+)
+@click.option("--announce", multiple=True, help="Address that peers outside should use, where it differs.")
+@click.option("--bootstrap", multiple=True, help="Address of any running node, with /p2p/PEER. Repeatable.")
+@click.option("--api", default="127.0.0.1:4002", show_default=True, help="HOST:PORT of the local HTTP API.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="GGUF to serve, with its manifest beside it (default: the demo model). Repeatable.",
+)
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256), help="Threads a model.")
+@click.option(
+    "--confirmations",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 100),
+    help="Blocks on top of a task's block before work begins.",
+)
+@click.option(
+    "--poster-delay",
+    default=4.0,
+    show_default=True,
+    type=click.FloatRange(0.5, 600),
+    help="Seconds between the posters' turns.",
+)
+@click.option(
+    "--bootstrap-timeout",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(1, 3600),
+    help="Seconds until one bootstrap address must have answered.",
+)
+@chain_options
+@key_options
+@json_option
+def node(
+    data: Path,
+    listen: str,
+    announce: tuple[str, ...],
+    bootstrap: tuple[str, ...],
+    api: str,
+    models: tuple[Path, ...],
+    threads: int,
+    confirmations: int,
+    poster_delay: float,
+    bootstrap_timeout: float,
+    rpc: str | None,
+    deployment: Path | None,
+    keys: Path | None,
+    password_file: Path | None,
+) -> None:
+    r"""Run a node until it is told to stop (Ctrl-C or SIGTERM).
+
+    The first node of a network has no --bootstrap; every other one needs the address of one running node
+    and finds the rest by itself. The log goes to standard error, JSON lines unless that is a terminal.
+
+    \b
+    Example:
+      p2pavs node --keys keys --password-file pw --data data --rpc http://127.0.0.1:8545 \\
+        --deployment deployment.json --bootstrap /ip4/192.0.2.7/tcp/4001/p2p/12D3KooW...
+    """
+    from consensus.timeouts import TimeoutConfig
+    from inference.model import demo_model
+    from p2pavs import keystore
+    from p2pavs.chain.deployment import Deployment
+    from p2pavs.node import NodeConfig
+    from p2pavs.settings import NodeSettings
+
+    directory = common.required(keys, "--keys", "P2PAVS_KEYS")
+    config = NodeConfig(
+        rpc_url=common.required(rpc, "--rpc", "P2PAVS_RPC"),
+        deployment=Deployment.load(common.required(deployment, "--deployment", "P2PAVS_DEPLOYMENT")),
+        identity=keystore.load(directory, common.read_password(password_file)),
+        pending=directory / common.PENDING_FILE,
+        data=data,
+        listen=listen,
+        api=api,
+        settings=NodeSettings(TimeoutConfig(), confirmations=confirmations, poster_delay=poster_delay),
+        models=models or (demo_model(),),
+        bootstrap=bootstrap,
+        announce=announce,
+        threads=threads,
+    )
+    run_node(config, bootstrap_timeout)
+
+
+def run_node(config: NodeConfig, bootstrap_timeout: float, parts: Parts | None = None) -> None:
+    """Run a node from a checked configuration until a signal comes."""
+    import trio
+
+    from p2pavs.log import configure
+    from p2pavs.node import Node, write_node_file
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(_stop_on_signal, nursery.cancel_scope)
+            async with Node.open(config, parts) as node:
+                await node.run(
+                    bootstrap_timeout=bootstrap_timeout, ready=lambda url: write_node_file(node, url)
+                )
+
+    configure()
+    trio.run(main)
+
+
+async def _stop_on_signal(scope: trio.CancelScope, task_status: TaskStatus[None]) -> None:
+    import structlog
+    import trio
+
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for received in signals:
+            structlog.get_logger().info("stopping", signal=signal.Signals(received).name)
+            scope.cancel()
+            return

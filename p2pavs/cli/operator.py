@@ -1,0 +1,291 @@
+"""``p2pavs operator``: register, stake, look, leave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from p2pavs import keystore
+from p2pavs.chain import reader
+from p2pavs.chain.contracts import Chain
+from p2pavs.chain.errors import ContractRevert
+from p2pavs.chain.records import OperatorRecord
+from p2pavs.cli import common
+from p2pavs.cli.options import account_address, chain_options, json_option, key_options, parse_amount
+from p2pavs.cli.output import address, ether, hex_, moment, show, table
+from p2pavs.errors import P2pavsError, UsageError
+
+
+@click.group()
+def operator() -> None:
+    """Register, stake and leave."""
+
+
+@operator.command()
+@click.option("--stake", type=parse_amount, help="Also deposit this much, in ETH.")
+@chain_options
+@key_options
+@json_option
+def register(
+    stake: int | None, rpc: str | None, deployment: Path | None, keys: Path | None, password_file: Path | None
+) -> None:
+    """Register the account, consensus key and peer id of a key directory, unless they already are."""
+    directory = common.required(keys, "--keys", "P2PAVS_KEYS")
+    keystore.load_public(directory)
+    identity = keystore.load(directory, common.read_password(password_file))
+    source = common.AccountSource(identity.account(), directory / common.PENDING_FILE)
+
+    async def work() -> tuple[bool, OperatorRecord]:
+        async with common.open_chain(rpc, deployment) as chain:
+            known = await reader.read_operator(chain, identity.address)
+            registered = known is not None and known.active
+            if known is not None and registered:
+                _require_same_keys(known, identity.public)
+            async with common.open_account(chain.rpc, source) as sender:
+                tickets = [] if registered else [sender.submit(_registration(chain, identity))]
+                if stake:
+                    tickets.append(sender.submit(chain.call("NativeStakeRegistry", "deposit", value=stake)))
+                for ticket in tickets:
+                    await ticket.receipt()
+            return not registered, await _must_read(chain, identity.address)
+
+    changed, record = common.run(work)
+    show(
+        _json(record) | {"changed": changed},
+        f"{address(record.account)} is {'now registered' if changed else 'registered already'} "
+        f"as operator {record.id}, with {ether(record.stake)} at stake.",
+        "It takes part from the next epoch on (p2pavs epoch status).",
+    )
+
+
+@operator.command()
+@click.option("--amount", type=parse_amount, required=True, help="How much to deposit, in ETH.")
+@chain_options
+@key_options
+@json_option
+def stake(
+    amount: int, rpc: str | None, deployment: Path | None, keys: Path | None, password_file: Path | None
+) -> None:
+    """Deposit stake for the account of a key directory."""
+    source = common.read_account(keys, None, password_file)
+
+    async def work() -> int:
+        async with common.open_chain(rpc, deployment) as chain:
+            async with common.open_account(chain.rpc, source) as sender:
+                await sender.send(chain.call("NativeStakeRegistry", "deposit", value=amount))
+            return await reader.stake_of(chain, source.address)
+
+    total = common.run(work)
+    show(
+        {"address": address(source.address), "stakeWei": str(total)},
+        f"{address(source.address)} has {ether(total)} at stake; it counts from the next epoch on.",
+    )
+
+
+@operator.command()
+@click.option("--address", "account", type=account_address, help="Another operator than the one of --keys.")
+@click.option("--all", "everyone", is_flag=True, help="List all operators.")
+@chain_options
+@key_options
+@json_option
+def status(
+    account: bytes | None,
+    everyone: bool,
+    rpc: str | None,
+    deployment: Path | None,
+    keys: Path | None,
+    password_file: Path | None,
+) -> None:
+    """Show an operator: registered or not, stake, balance, place in the current epoch. Takes no password."""
+    del password_file  # taken so that all operator commands take the same options
+    if everyone:
+        _show_all(rpc, deployment)
+        return
+    if account is None:
+        account = keystore.load_public(common.required(keys, "--keys (or --address)", "P2PAVS_KEYS")).address
+    wanted = account
+
+    async def work() -> dict[str, Any]:
+        async with common.open_chain(rpc, deployment) as chain:
+            return await _status(chain, wanted)
+
+    content = common.run(work)
+    place = f"operator {content['index']} of" if content["index"] is not None else "not in"
+    lines = [
+        f"account     {content['address']}",
+        f"registered  {_registered(content)}",
+        f"stake       {ether(int(content['stakeWei']))}",
+        f"balance     {ether(int(content['balanceWei']))}",
+        f"rewards     {ether(int(content['rewardsWei']))}",
+        f"epoch       {place} the set of epoch {content['epoch']}",
+    ]
+    if content["leavingWei"] != "0":
+        lines.append(
+            f"leaving     {ether(int(content['leavingWei']))}, from {moment(content['payableFrom'])} on"
+        )
+    show(content, *lines)
+
+
+@operator.command("exit")
+@click.option("--keep-stake", is_flag=True, help="Leave the set, but do not ask the stake back yet.")
+@chain_options
+@key_options
+@json_option
+def exit_(
+    keep_stake: bool, rpc: str | None, deployment: Path | None, keys: Path | None, password_file: Path | None
+) -> None:
+    """Leave the set from the next epoch on and ask the stake back. Keep the node running until then."""
+    source = common.read_account(keys, None, password_file)
+
+    async def work() -> reader.Withdrawal:
+        async with common.open_chain(rpc, deployment) as chain:
+            record = await _must_read(chain, source.address)
+            async with common.open_account(chain.rpc, source) as sender:
+                if record.active:
+                    await sender.send(chain.call("OperatorRegistry", "exit"))
+                if record.stake and not keep_stake:
+                    await sender.send(chain.call("NativeStakeRegistry", "requestWithdrawal", record.stake))
+            return await reader.withdrawal_of(chain, source.address)
+
+    leaving = common.run(work)
+    lines = [f"{address(source.address)} leaves with the next epoch; keep its node running until then."]
+    if leaving.amount:
+        due = moment(leaving.payable_from)
+        lines.append(f"{ether(leaving.amount)} can be withdrawn from {due} on: p2pavs operator withdraw.")
+    show(
+        {
+            "address": address(source.address),
+            "leavingWei": str(leaving.amount),
+            "payableFrom": leaving.payable_from,
+        },
+        *lines,
+    )
+
+
+@operator.command()
+@chain_options
+@key_options
+@json_option
+def withdraw(rpc: str | None, deployment: Path | None, keys: Path | None, password_file: Path | None) -> None:
+    """Take out what is due: stake that was asked back, and rewards and refunds that the gateway holds."""
+    source = common.read_account(keys, None, password_file)
+
+    async def work() -> tuple[int, int]:
+        async with common.open_chain(rpc, deployment) as chain:
+            leaving = await reader.withdrawal_of(chain, source.address)
+            rewards = await reader.credit_of(chain, source.address)
+            if not leaving.amount and not rewards:
+                raise P2pavsError(
+                    "There is nothing to withdraw.", "Ask the stake back first: p2pavs operator exit."
+                )
+            async with common.open_account(chain.rpc, source) as sender:
+                if rewards:
+                    await sender.send(chain.call("TaskGateway", "withdraw"))
+                if leaving.amount:
+                    await _withdraw_stake(chain, sender, rewards)
+            return leaving.amount, rewards
+
+    stake_paid, rewards_paid = common.run(work)
+    show(
+        {
+            "address": address(source.address),
+            "stakeWei": str(stake_paid),
+            "rewardsWei": str(rewards_paid),
+        },
+        f"Paid to {address(source.address)}: {ether(stake_paid)} of stake, {ether(rewards_paid)} of rewards.",
+    )
+
+
+async def _withdraw_stake(chain: Chain, sender: Any, rewards: int) -> None:
+    try:
+        await sender.send(chain.call("NativeStakeRegistry", "withdraw"))
+    except ContractRevert as error:
+        if rewards:
+            error.message = f"The rewards ({ether(rewards)}) were paid. {error.message}"
+        raise
+
+
+def _registration(chain: Chain, identity: keystore.Identity) -> Any:
+    """Return the call that registers an operator, with a proof that it has the consensus key."""
+    from consensus import bls
+
+    deployment = chain.deployment
+    secret = bls.SecretKey(identity.consensus_secret.reveal())
+    proof = bls.pop_prove(secret, deployment.chain_id, deployment.operator_registry, identity.address)
+    return chain.call(
+        "OperatorRegistry",
+        "register",
+        bls.public_key_to_evm(identity.public.consensus_key),
+        bls.signature_to_evm(proof),
+        identity.public.peer_id_bytes,
+    )
+
+
+def _require_same_keys(record: OperatorRecord, public: keystore.PublicIdentity) -> None:
+    if (record.consensus_key, record.peer_id) != (public.consensus_key, public.peer_id_bytes):
+        raise UsageError(
+            f"{address(public.address)} is registered with other consensus or network keys.",
+            "Use the key directory it was registered with, or leave first (p2pavs operator exit).",
+        )
+
+
+async def _must_read(chain: Chain, account: bytes) -> OperatorRecord:
+    record = await reader.read_operator(chain, account)
+    if record is None:
+        raise P2pavsError(
+            f"{address(account)} is not registered.", "Register it first: p2pavs operator register."
+        )
+    return record
+
+
+async def _status(chain: Chain, account: bytes) -> dict[str, Any]:
+    record = await reader.read_operator(chain, account)
+    leaving = await reader.withdrawal_of(chain, account)
+    current = await reader.current_epoch(chain)
+    operators = (await reader.read_operator_set(chain, current)).operators if current else ()
+    return {
+        "address": address(account),
+        "registered": record is not None,
+        "active": record is not None and record.active,
+        "id": None if record is None else record.id,
+        "consensusKey": None if record is None else hex_(record.consensus_key),
+        "stakeWei": str(await reader.stake_of(chain, account)),
+        "balanceWei": str(await chain.rpc.balance(account)),
+        "rewardsWei": str(await reader.credit_of(chain, account)),
+        "leavingWei": str(leaving.amount),
+        "payableFrom": leaving.payable_from,
+        "epoch": current,
+        "index": next((i for i, entry in enumerate(operators) if entry.operator == account), None),
+    }
+
+
+def _registered(content: dict[str, Any]) -> str:
+    if not content["registered"]:
+        return "no (p2pavs operator register)"
+    return f"yes, operator {content['id']}" if content["active"] else "no longer"
+
+
+def _show_all(rpc: str | None, deployment: Path | None) -> None:
+    async def work() -> tuple[OperatorRecord, ...]:
+        async with common.open_chain(rpc, deployment) as chain:
+            return await reader.list_operators(chain)
+
+    records = common.run(work)
+    table(
+        {"operators": [_json(record) for record in records]},
+        ("id", "account", "active", "stake"),
+        [(str(r.id), address(r.account), "yes" if r.active else "no", ether(r.stake)) for r in records],
+        "No operator is registered yet.",
+    )
+
+
+def _json(record: OperatorRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "address": address(record.account),
+        "consensusKey": hex_(record.consensus_key),
+        "active": record.active,
+        "stakeWei": str(record.stake),
+    }

@@ -1,0 +1,121 @@
+"""Options that commands share, and the types of their values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from p2pavs.cli.main import JSON_WANTED
+from p2pavs.cli.settings import text_setting
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_AMOUNT = re.compile(r"(\d{1,30})(?:\.(\d{1,18}))?\s*(eth|gwei|wei)?\Z", re.ASCII | re.IGNORECASE)
+_DECIMALS = {"eth": 18, "gwei": 9, "wei": 0}
+
+
+def parse_amount(value: str) -> int:
+    """Turn an amount (ETH, or with "gwei" or "wei" after it) into wei, exactly: a click type."""
+    match = _AMOUNT.match(value.strip())
+    if match is None:
+        raise click.BadParameter(f"{value!r} is not an amount such as 1.5, 20gwei or 1000wei")
+    whole, fraction, unit = match[1], match[2] or "", (match[3] or "eth").lower()
+    if len(fraction) > _DECIMALS[unit]:
+        raise click.BadParameter(f"{value!r} has fractions of a wei")
+    return int(whole + fraction.ljust(_DECIMALS[unit], "0"))
+
+
+def account_address(value: str) -> bytes:
+    """Turn an address into 20 bytes; mixed case must be a valid checksum (EIP-55): a click type."""
+    from eth_utils.address import is_checksum_address, is_hex_address, to_canonical_address
+
+    digits = value.removeprefix("0x")
+    one_case = digits in (digits.lower(), digits.upper())
+    if not is_hex_address(value) or not (one_case or is_checksum_address(value)):
+        raise click.BadParameter(f"{value!r} is not an address, or its checksum (EIP-55) is wrong")
+    return to_canonical_address(value)
+
+
+def _remember_json(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
+    if value:
+        ctx.meta[JSON_WANTED] = True
+    return value
+
+
+def json_option(command: F) -> F:
+    """Add ``--json``; every command has it. See ``output.show``."""
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_remember_json,
+        help="Print one JSON object, errors too.",
+    )(command)
+
+
+def _path_option(flag: str, variable: str, help_text: str, setting: str | None = None) -> Callable[[F], F]:
+    return click.option(
+        flag,
+        type=click.Path(path_type=Path),
+        envvar=variable,
+        show_envvar=True,
+        default=partial(text_setting, setting) if setting else None,
+        help=help_text,
+    )
+
+
+def rpc_option(command: F) -> F:
+    """Add ``--rpc`` as ``rpc``."""
+    return click.option(
+        "--rpc",
+        envvar="P2PAVS_RPC",
+        show_envvar=True,
+        default=partial(text_setting, "rpc"),
+        metavar="URL",
+        help="Ethereum JSON-RPC endpoint.",
+    )(command)
+
+
+def deployment_option(command: F) -> F:
+    """Add ``--deployment`` as ``deployment``."""
+    return _path_option("--deployment", "P2PAVS_DEPLOYMENT", "Deployment file of the network.", "deployment")(
+        command
+    )
+
+
+def chain_options(command: F) -> F:
+    """Add ``--rpc`` and ``--deployment``."""
+    return rpc_option(deployment_option(command))
+
+
+def password_option(command: F) -> F:
+    """Add ``--password-file`` as ``password_file``."""
+    return _path_option(
+        "--password-file",
+        "P2PAVS_PASSWORD_FILE",
+        "File that holds the keys' password; without it $P2PAVS_PASSWORD, then a prompt.",
+        "password_file",
+    )(command)
+
+
+def key_options(command: F) -> F:
+    """Add ``--keys`` and ``--password-file``."""
+    return _path_option("--keys", "P2PAVS_KEYS", "The operator's key directory.", "keys")(
+        password_option(command)
+    )
+
+
+def account_options(command: F) -> F:
+    """Add ``--key-file`` as an alternative to ``--keys`` and ``--password-file``."""
+    return click.option(
+        "--key-file",
+        type=click.Path(path_type=Path),
+        help="File with an account's secret key in hex, instead of --keys: for test networks.",
+    )(key_options(command))

@@ -1,0 +1,177 @@
+"""``p2pavs request``: pay for an inference and watch it happen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import trio
+
+from p2pavs.cli import common
+from p2pavs.cli.narrator import Narrator
+from p2pavs.cli.options import account_options, chain_options, json_option
+from p2pavs.cli.output import ether, hex_, progress, show
+from p2pavs.cli.settings import list_setting
+from p2pavs.errors import P2pavsError
+
+
+class NotCertified(P2pavsError):
+    """The deadline passed without a certificate."""
+
+
+@click.command()
+@click.argument("prompt")
+@click.option("--choices", help="Allowed answers, separated by commas: the answer is exactly one of them.")
+@click.option("--max-tokens", default=64, show_default=True, type=int, help="Longest answer, in tokens.")
+@click.option(
+    "--temperature", default=0.0, show_default=True, type=click.FloatRange(0, 10), help="0 is greedy."
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0, 2**64 - 1), help="For temperature > 0."
+)
+@click.option("--stop", multiple=True, help="Text that ends the answer. Repeatable.")
+@click.option("--model", help="Name or id of the model (default: the only one).")
+@click.option(
+    "--committee", default=0, show_default=True, type=click.IntRange(0, 256), help="Seats; 0 = all operators."
+)
+@click.option(
+    "--deadline", default=120, show_default=True, type=int, help="Seconds until the fee can be refunded."
+)
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the certificate.")
+@click.option("--node", "nodes", multiple=True, help="API of a node that tells the progress. Repeatable.")
+@chain_options
+@account_options
+@json_option
+def request(
+    prompt: str,
+    choices: str | None,
+    max_tokens: int,
+    temperature: float,
+    seed: int,
+    stop: tuple[str, ...],
+    model: str | None,
+    committee: int,
+    deadline: int,
+    wait: bool,
+    nodes: tuple[str, ...],
+    rpc: str | None,
+    deployment: Path | None,
+    keys: Path | None,
+    key_file: Path | None,
+    password_file: Path | None,
+) -> None:
+    r"""Ask the network and wait for the certified answer.
+
+    \b
+    Examples:
+      p2pavs request "Proposal: pay 20,000 USDC to the audit team. Category?"
+      p2pavs request "swap 5 ETH for USDC on Uniswap" --choices transfer,swap,sandwich
+    """
+    from p2pavs import client
+    from p2pavs.chain.records import InferenceParams
+
+    params = InferenceParams(
+        max_tokens=max_tokens,
+        temperature_milli=round(temperature * 1000),
+        seed=seed,
+        stop=stop,
+        choices=tuple(choice.strip() for choice in choices.split(",")) if choices else (),
+    )
+    text = prompt.encode()
+    client.check_request(text, params)
+    source = common.read_account(keys, key_file, password_file)
+
+    async def work() -> dict[str, Any]:
+        async with (
+            common.open_chain(rpc, deployment) as chain,
+            client.NodeApi(nodes or list_setting("nodes")) as api,
+        ):
+            chosen = await client.choose_model(chain, model)
+            await client.check_served(api, chosen)
+            async with common.open_account(chain.rpc, source) as sender:
+                posted = await client.post(
+                    chain, sender, chosen, text, params, window=deadline, committee_size=committee
+                )
+            header = posted.task.requested.header
+            progress(
+                f"task {header.id:<7} block {posted.task.block_number}, model {chosen.name}, "
+                f"fee {ether(posted.fee)}, gas {posted.receipt.gas_used:,}, deadline in {deadline} s"
+            )
+            content: dict[str, Any] = {
+                "task": header.id,
+                "block": posted.task.block_number,
+                "model": chosen.name,
+                "feeWei": str(posted.fee),
+                "requestGas": posted.receipt.gas_used,
+                "status": "requested",
+            }
+            if not wait:
+                return content
+            settled = await _follow(chain, api, header.id)
+            return content | await _outcome(chain, header.id, settled)
+
+    content = common.run(work)
+    if content["status"] == "expired":
+        raise NotCertified(
+            f"task {content['task']} was not certified before its deadline",
+            f"Take the fee back with: p2pavs task refund {content['task']}",
+        )
+    show(content, *([content["answer"]] if "answer" in content else [f"task {content['task']} is posted"]))
+
+
+async def _follow(chain: Any, api: Any, task_id: int) -> str:
+    """Tell what the nodes tell until the chain has settled the task."""
+    from p2pavs import client
+
+    narrator = Narrator(progress)
+    send, receive = trio.open_memory_channel[dict[str, Any]](256)
+    state = "requested"
+
+    async def listen() -> None:
+        async for event in receive:
+            narrator.tell(event)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(api.events, task_id, send)
+        nursery.start_soon(listen)
+        async for result in client.wait_settled(chain, task_id):
+            state = result.status.name.lower()
+        with trio.move_on_after(2):  # let the last words of the nodes arrive
+            await narrator.certified.wait()
+        nursery.cancel_scope.cancel()
+    return state
+
+
+async def _outcome(chain: Any, task_id: int, state: str) -> dict[str, Any]:
+    from consensus.signing import value_id
+    from p2pavs.chain.reader import read_certificate
+    from p2pavs.chain.receipts import canonical_receipt
+
+    if state != "certified":
+        return {"status": "expired"}
+    found = await read_certificate(chain, task_id)
+    receipt = await canonical_receipt(chain.rpc, found.transaction_hash)
+    gas = 0 if receipt is None else receipt.gas_used
+    event = found.event
+    progress(
+        f"on chain     block {found.block_number}, round {event.round}, "
+        f"{100 * event.signed_weight / event.total_weight:.0f}% of the weight signed, gas {gas:,}, "
+        f"by {hex_(event.poster)[:10]}"
+    )
+    return {
+        "status": "certified",
+        "answer": found.output.decode(errors="replace"),
+        "resultStatus": found.certificate.result.status.name.lower(),
+        "finishReason": found.certificate.result.finish_reason.name.lower(),
+        "tokens": found.certificate.result.token_count,
+        "round": found.certificate.round,
+        "signers": list(found.certificate.signers),
+        "value": hex_(value_id(found.certificate.result)),
+        "signedWeight": str(event.signed_weight),
+        "totalWeight": str(event.total_weight),
+        "poster": hex_(event.poster),
+        "certificateBlock": found.block_number,
+        "certificateTransaction": hex_(found.transaction_hash),
+        "certificateGas": gas,
+    }

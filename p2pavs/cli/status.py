@@ -1,0 +1,65 @@
+"""``p2pavs status``: which nodes are up, whom they see, what they do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from p2pavs.cli import common
+from p2pavs.cli.options import json_option
+from p2pavs.cli.output import ether, table
+from p2pavs.cli.settings import list_setting
+from p2pavs.errors import UsageError
+
+
+@click.command()
+@click.option("--node", "nodes", multiple=True, help="API of a node. Repeatable.")
+@json_option
+def status(nodes: tuple[str, ...]) -> None:
+    """Show the nodes whose APIs are configured: up or not, peers, chain, epoch, tasks."""
+    from p2pavs import client
+
+    urls = nodes or list_setting("nodes")
+    if not urls:
+        raise UsageError(
+            "No node is named.", "Give --node http://HOST:PORT, or 'nodes' in the configuration."
+        )
+
+    async def work() -> list[dict[str, Any]]:
+        async with client.NodeApi(urls) as api:
+            return [
+                {"url": url, "up": True, **found}
+                if isinstance(found, dict)
+                else {"url": url, "up": False, "error": found.message}
+                for url, found in (await api.statuses()).items()
+            ]
+
+    content = common.run(work)
+    table(
+        {"nodes": content},
+        ("node", "operator", "peers", "block", "epoch", "balance", "tasks"),
+        [_row(one) for one in content],
+        "no nodes",
+    )
+
+
+def _row(one: dict[str, Any]) -> tuple[str, ...]:
+    if not one["up"]:
+        return (one["url"], "down", "", "", "", "", "")
+    try:
+        chain, tasks = one["chain"], one["tasks"]
+        certified = sum(1 for task in tasks if task["state"] == "certified")
+        behind = chain["behind"]
+        block = f"{chain['head']}" + (f" ({behind} behind)" if behind else "")
+        return (
+            one["url"],
+            str(one["operator"])[:10],
+            str(len(one["peers"])),
+            "RPC down" if chain["error"] else block,
+            str(chain["epoch"]),
+            ether(int(chain["balanceWei"])),
+            f"{certified} certified, {len(tasks) - certified} other",
+        )
+    except (KeyError, TypeError, ValueError):
+        return (one["url"], "speaks another version", "", "", "", "", "")

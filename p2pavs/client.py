@@ -1,0 +1,238 @@
+"""A dApp's side: choose a model, pay for a task, watch it. Needs an RPC endpoint and no node."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import trio
+
+from consensus.types import MAX_INPUT_BYTES, Mode
+from p2pavs.chain.contracts import Chain
+from p2pavs.chain.errors import ChainError
+from p2pavs.chain.events import TaskRequested
+from p2pavs.chain.poster import Sender
+from p2pavs.chain.reader import (
+    PostedTask,
+    list_models,
+    quote,
+    read_result,
+    read_task,
+)
+from p2pavs.chain.receipts import Receipt
+from p2pavs.chain.records import InferenceParams, InferenceRequest, ModelEntry, TaskResult, TaskStatus
+from p2pavs.errors import P2pavsError
+
+MAX_CHOICES, MAX_CHOICE_BYTES = 64, 256
+MAX_STOPS, MAX_STOP_BYTES = 8, 64
+MAX_NODE_ANSWER = 1_000_000
+
+
+class BadRequest(P2pavsError):
+    """The request cannot be posted as it is. Nothing was sent or paid."""
+
+
+class NotServed(P2pavsError):
+    """The model is registered and no reachable operator serves it. Nothing was sent or paid."""
+
+
+class NodeUnreachable(P2pavsError):
+    """A node's API does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A task that is on the chain."""
+
+    task: PostedTask
+    fee: int  # wei
+    receipt: Receipt
+
+
+async def choose_model(chain: Chain, wanted: str | None) -> ModelEntry:
+    """The registered model of this name or id; without one, the only active model."""
+    models = [model for model in await list_models(chain) if model.active]
+    names = ", ".join(f"{model.name} (0x{model.id.hex()[:8]}…)" for model in models) or "none"
+    if wanted is None:
+        if len(models) == 1:
+            return models[0]
+        raise BadRequest(
+            f"this deployment has {len(models)} active models: {names}", "Name one of them with --model."
+        )
+    found = [m for m in models if wanted in (m.name, "0x" + m.id.hex())]
+    if not found:
+        raise BadRequest(f"no active model is called {wanted}", f"Registered models: {names}.")
+    return found[-1]  # the newest version of that name
+
+
+def check_request(prompt: bytes, params: InferenceParams) -> None:
+    """Refuse what the gateway or the nodes would refuse, before anything is paid."""
+    if not prompt:
+        raise BadRequest("the prompt is empty", "Give a text to answer.")
+    if len(prompt) > MAX_INPUT_BYTES:
+        raise BadRequest(
+            f"the prompt has {len(prompt)} bytes, the limit is {MAX_INPUT_BYTES}",
+            "Shorten it or split the task.",
+        )
+    for name, texts, most, size in (
+        ("choices", params.choices, MAX_CHOICES, MAX_CHOICE_BYTES),
+        ("stop strings", params.stop, MAX_STOPS, MAX_STOP_BYTES),
+    ):
+        if len(texts) > most or any(not 0 < len(text.encode()) <= size for text in texts):
+            raise BadRequest(
+                f"at most {most} {name} of 1 to {size} bytes are allowed", "Use fewer or shorter ones."
+            )
+    if not 1 <= params.max_tokens <= 4096:
+        raise BadRequest(f"max tokens is {params.max_tokens}", "Choose a number from 1 to 4096.")
+    if params.min_p_micro > 1_000_000:
+        raise BadRequest("min-p is above 1", "Choose a probability from 0 to 1.")
+
+
+class NodeApi:
+    """The HTTP API of some nodes, used only to show progress: the answer itself comes from the chain."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._urls = tuple(url.rstrip("/") for url in urls)
+        self._client = httpx.AsyncClient(timeout=5.0)
+
+    async def __aenter__(self) -> NodeApi:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The nodes asked."""
+        return self._urls
+
+    async def get(self, url: str, path: str, **query: str | int) -> Any:
+        """One JSON answer. Raises ``NodeUnreachable``."""
+        try:
+            async with self._client.stream("GET", url + path, params=query) as response:
+                body = bytearray()
+                async for part in response.aiter_bytes():
+                    body += part
+                    if len(body) > MAX_NODE_ANSWER:
+                        raise NodeUnreachable(f"the node {url} sends more than {MAX_NODE_ANSWER} bytes")
+                response.raise_for_status()
+            return json.loads(body)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            raise NodeUnreachable(
+                f"the node at {url} does not answer ({type(error).__name__})",
+                "Check that the node runs and that the address is its --api address.",
+            ) from None
+
+    async def statuses(self) -> dict[str, dict[str, Any] | NodeUnreachable]:
+        """The status of every node, or why there is none."""
+        found: dict[str, dict[str, Any] | NodeUnreachable] = {}
+
+        async def ask(url: str) -> None:
+            try:
+                found[url] = await self.get(url, "/status")
+            except NodeUnreachable as error:
+                found[url] = error
+
+        async with trio.open_nursery() as nursery:
+            for url in self._urls:
+                nursery.start_soon(ask, url)
+        return {url: found[url] for url in self._urls}
+
+    async def events(self, task_id: int, news: trio.MemorySendChannel[dict[str, Any]]) -> None:
+        """Send the events of a task from all nodes, each as it comes, until cancelled."""
+
+        async def follow(url: str) -> None:
+            after = 0
+            while True:
+                try:
+                    events = await self.get(url, f"/tasks/{task_id}/events", after=after, wait=4)
+                except NodeUnreachable:
+                    await trio.sleep(1)
+                    continue
+                for event in events:
+                    after = max(after, int(event["seq"]))
+                    await news.send(event | {"node": url})
+
+        async with trio.open_nursery() as nursery:
+            for url in self._urls:
+                nursery.start_soon(follow, url)
+
+
+async def check_served(api: NodeApi, model: ModelEntry) -> None:
+    """Refuse before paying when the nodes can be asked and none of them or their peers serves the model."""
+    wanted = "0x" + model.id.hex()
+    answers = [status for status in (await api.statuses()).values() if isinstance(status, dict)]
+    if not answers:
+        return
+    for status in answers:
+        if wanted in status["models"] or any(wanted in peer["models"] for peer in status["peers"]):
+            return
+    served = sorted(
+        {m for s in answers for m in [*s["models"], *(x for p in s["peers"] for x in p["models"])]}
+    )
+    raise NotServed(
+        f"no operator that answers serves the model {model.name} ({wanted[:10]}…)",
+        f"Choose another with --model; served now: {', '.join(served) or 'none'}. Nothing was paid.",
+    )
+
+
+async def post(
+    chain: Chain,
+    sender: Sender,
+    model: ModelEntry,
+    prompt: bytes,
+    params: InferenceParams,
+    *,
+    window: int,
+    committee_size: int = 0,
+    mode: Mode = Mode.REPLICATE,
+) -> Posted:
+    """Pay for a task with ``window`` seconds to its deadline. Raises named errors; nothing is paid then."""
+    check_request(prompt, params)
+    await _check_window(chain, window)
+    fee = await quote(chain, model.id, params.max_tokens)
+    latest = await chain.rpc.block("latest")
+    now = int(time.time()) if latest is None else max(latest.timestamp, int(time.time()))
+    request = InferenceRequest(model.id, prompt, params, now + window, mode, committee_size)
+    receipt = await sender.send(chain.call("TaskGateway", "requestInference", request.to_abi(), value=fee))
+    for logged in await chain.block_events(receipt.block_hash):
+        if isinstance(logged.event, TaskRequested) and logged.transaction_hash == receipt.transaction_hash:
+            return Posted(await read_task(chain, logged.event.id), fee, receipt)
+    raise ChainError(
+        "the request was mined and its event is missing",
+        "Check that --deployment names the contracts of this network.",
+    )
+
+
+async def _check_window(chain: Chain, window: int) -> None:
+    least = int(await chain.read_one("TaskGateway", "minimumWindow"))
+    most = int(await chain.read_one("TaskGateway", "maximumWindow"))
+    if not least <= window <= most:
+        raise BadRequest(
+            f"a deadline in {window} s is too {'near' if window < least else 'far'}",
+            f"Choose {least} to {most} seconds with --deadline.",
+        )
+
+
+async def wait_settled(chain: Chain, task_id: int, *, every: float = 0.5) -> AsyncIterator[TaskResult]:
+    """Yield the task's state on the chain again and again until it is settled; the last one is settled."""
+    while True:
+        try:
+            result = await read_result(chain, task_id)
+        except ChainError:
+            await trio.sleep(2 * every)
+            continue
+        yield result
+        if result.status in (TaskStatus.CERTIFIED, TaskStatus.EXPIRED, TaskStatus.REFUNDED):
+            return
+        await trio.sleep(every)
+
+
+async def refund(chain: Chain, sender: Sender, task_id: int) -> Receipt:
+    """Give a requester its fee back after the deadline. Anyone may call it."""
+    task = await read_task(chain, task_id)
+    return await sender.send(chain.call("TaskGateway", "refund", task.requested.header.to_abi()))

@@ -1,0 +1,52 @@
+"""The contracts: their sources, and what the compiler made of them.
+
+The artifacts ship with the package, so running a node takes no compiler.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+NAMES = (
+    "OperatorRegistry",
+    "NativeStakeRegistry",
+    "EpochManager",
+    "CertificateVerifier",
+    "ModelRegistry",
+    "TaskGateway",
+)
+"""In the order in which they can be deployed: none needs one that comes after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A compiled contract."""
+
+    name: str
+    abi: list[dict[str, Any]]
+    bytecode: str  # creation code, 0x and hex
+    deployed_bytecode: str  # what lies on the chain, immutables still zero
+
+
+@cache
+def artifact(name: str) -> Artifact:
+    """Return the compiled contract ``name``: one of ``NAMES``, or an interface such as ``IInferenceConsumer``.
+
+    Raises:
+        LookupError: there is no such contract in this package.
+
+    """
+    source = resources.files(__package__) / "artifacts" / f"{name}.json"
+    if not name.isidentifier() or not source.is_file():
+        raise LookupError(f"no contract called {name!r} ships with p2pavs; there are: {', '.join(NAMES)}")
+    return parse(source.read_text("utf-8"))
+
+
+def parse(text: str) -> Artifact:
+    """Read one artifact file's text."""
+    raw = json.loads(text)
+    return Artifact(raw["contractName"], raw["abi"], raw["bytecode"], raw["deployedBytecode"])

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {IStakeSource} from "./interfaces/IStakeSource.sol";
+
+/// @title Stake in the chain's own coin
+/// @notice Whoever has the minimum is a member. There is room for 256; when it is full, a newcomer takes the place
+/// of the member with the least stake, if it has more. What is asked back stops counting at once and is
+/// paid after a delay, during which sets that counted it run out.
+contract NativeStakeRegistry is IStakeSource {
+    error BelowMinimum(uint256 stake, uint256 minimum);
+    error NothingDeposited();
+    error NotEnoughStake(uint256 asked, uint256 available);
+    error NothingToWithdraw();
+    error StillLocked(uint64 until, uint256 now_);
+    error PaymentRefused(address account, uint256 amount);
+    error SetFull(uint256 stake, uint256 leastMember);
+    error AlreadyMember(address account);
+
+    event Deposited(address indexed account, uint256 amount, uint256 stake);
+    event WithdrawalRequested(address indexed account, uint256 amount, uint64 payableFrom);
+    event Withdrawn(address indexed account, uint256 amount);
+    event MemberJoined(address indexed account);
+    event MemberLeft(address indexed account);
+
+    uint256 public constant MAX_MEMBERS = 256;
+
+    struct Account {
+        uint128 stake;
+        uint128 leaving;
+        uint64 payableFrom;
+        uint16 placePlusOne; // in the list of members
+    }
+
+    uint256 public immutable minimumStake;
+    /// Seconds between asking stake back and getting it.
+    uint64 public immutable withdrawalDelay;
+
+    address[] private _members;
+    mapping(address => Account) private _accounts;
+
+    constructor(uint256 minimumStake_, uint64 withdrawalDelay_) {
+        // A member without stake would have no weight and could still fill the set.
+        if (minimumStake_ == 0) revert BelowMinimum(0, 1);
+        minimumStake = minimumStake_;
+        withdrawalDelay = withdrawalDelay_;
+    }
+
+    /// @notice Adds to the sender's stake, and makes it a member if it may be.
+    function deposit() external payable {
+        if (msg.value == 0) revert NothingDeposited();
+        Account storage account = _accounts[msg.sender];
+        uint128 stake = account.stake + uint128(msg.value); // all coins that exist fit in 128 bits
+        account.stake = stake;
+        emit Deposited(msg.sender, msg.value, stake);
+        if (account.placePlusOne == 0 && stake >= minimumStake) _tryToJoin(msg.sender, account);
+    }
+
+    /// @notice For stake that was left out while the set was full.
+    function join() external {
+        Account storage account = _accounts[msg.sender];
+        if (account.placePlusOne != 0) revert AlreadyMember(msg.sender);
+        if (account.stake < minimumStake) revert BelowMinimum(account.stake, minimumStake);
+        uint256 least = _tryToJoin(msg.sender, account);
+        if (account.placePlusOne == 0) revert SetFull(account.stake, least);
+    }
+
+    /// @notice Asks `amount` back. A second request adds to the first, and the delay begins again.
+    function requestWithdrawal(uint256 amount) external {
+        Account storage account = _accounts[msg.sender];
+        if (amount == 0) revert NothingToWithdraw();
+        if (amount > account.stake) revert NotEnoughStake(amount, account.stake);
+        account.stake -= uint128(amount);
+        account.leaving += uint128(amount);
+        account.payableFrom = uint64(block.timestamp) + withdrawalDelay;
+        emit WithdrawalRequested(msg.sender, amount, account.payableFrom);
+        if (account.placePlusOne != 0 && account.stake < minimumStake) _leave(msg.sender, account);
+    }
+
+    /// @notice Pays what was asked back, once the delay is over.
+    function withdraw() external {
+        Account storage account = _accounts[msg.sender];
+        uint256 amount = account.leaving;
+        if (amount == 0) revert NothingToWithdraw();
+        if (block.timestamp < account.payableFrom) revert StillLocked(account.payableFrom, block.timestamp);
+        account.leaving = 0;
+        emit Withdrawn(msg.sender, amount);
+        (bool paid,) = msg.sender.call{value: amount}("");
+        if (!paid) revert PaymentRefused(msg.sender, amount);
+    }
+
+    /// @inheritdoc IStakeSource
+    function members() external view returns (address[] memory accounts, uint256[] memory stakes) {
+        accounts = _members;
+        stakes = new uint256[](accounts.length);
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            stakes[i] = _accounts[accounts[i]].stake;
+        }
+    }
+
+    /// @inheritdoc IStakeSource
+    function stakeOf(address account) external view returns (uint256) {
+        return _accounts[account].stake;
+    }
+
+    function isMember(address account) external view returns (bool) {
+        return _accounts[account].placePlusOne != 0;
+    }
+
+    /// @notice What `account` asked back, and from when (unix seconds) it can have it.
+    function withdrawalOf(address account) external view returns (uint256 amount, uint64 payableFrom) {
+        return (_accounts[account].leaving, _accounts[account].payableFrom);
+    }
+
+    /// @return least The smallest stake among the members, where the set was full.
+    function _tryToJoin(address newcomer, Account storage account) private returns (uint256 least) {
+        if (_members.length == MAX_MEMBERS) {
+            address weakest;
+            least = type(uint256).max;
+            for (uint256 i = 0; i < MAX_MEMBERS; ++i) {
+                address member = _members[i];
+                uint256 stake = _accounts[member].stake;
+                if (stake < least) (least, weakest) = (stake, member);
+            }
+            if (account.stake <= least) return least;
+            _leave(weakest, _accounts[weakest]);
+        }
+        _members.push(newcomer);
+        account.placePlusOne = uint16(_members.length);
+        emit MemberJoined(newcomer);
+    }
+
+    function _leave(address member, Account storage account) private {
+        uint256 place = account.placePlusOne - 1;
+        address last = _members[_members.length - 1];
+        _members[place] = last;
+        _accounts[last].placePlusOne = uint16(place + 1);
+        _members.pop();
+        account.placePlusOne = 0;
+        emit MemberLeft(member);
+    }
+}

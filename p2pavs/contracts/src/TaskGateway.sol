@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {ICertificateVerifier} from "./interfaces/ICertificateVerifier.sol";
+import {IEpochManager} from "./interfaces/IEpochManager.sol";
+import {IInferenceConsumer} from "./interfaces/IInferenceConsumer.sol";
+import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
+import {ITaskGateway} from "./interfaces/ITaskGateway.sol";
+import {OperatorRecords} from "./libraries/OperatorRecords.sol";
+import {Sortition} from "./libraries/Sortition.sol";
+import {Words} from "./libraries/Words.sol";
+import {Owned} from "./Owned.sol";
+
+/// @title Tasks: escrow, certificates, callbacks, refunds, rewards
+/// @notice A task is requested with its whole fee in escrow. Until the deadline the first valid certificate settles
+/// it and its signers share the fee by weight; afterwards anyone may have the fee credited back to the requester.
+/// All payments are pulled. The owner can stop new requests and nothing else: tasks that exist are
+/// certified, refunded and paid out regardless.
+/// @dev A task takes three slots: where it stands, the hash of its header, the result; a certificate adds the bitmap
+/// of its signers. State is settled before any call to an address that is not ours.
+contract TaskGateway is ITaskGateway, Owned {
+    error RequestsArePaused();
+    error ZeroAddress();
+    error WrongWindow(uint64 minimum, uint64 maximum);
+    error NoEpochOpen();
+    error ModelInactive(bytes32 modelId);
+    error CommitteeTooSmall(uint256 size, uint256 minimum);
+    error CommitteeTooLarge(uint256 size, uint256 maximum);
+    error UnknownMode(uint8 mode);
+    error InputEmpty();
+    error InputTooLarge(uint256 length, uint256 maximum);
+    error WrongMaxTokens(uint256 maxTokens, uint256 maximum);
+    error TooManyStops(uint256 count, uint256 maximum);
+    error WrongStopLength(uint256 index, uint256 length, uint256 maximum);
+    error TooManyChoices(uint256 count, uint256 maximum);
+    error WrongChoiceLength(uint256 index, uint256 length, uint256 maximum);
+    error DeadlineTooNear(uint256 deadline, uint256 earliest);
+    error DeadlineTooFar(uint256 deadline, uint256 latest);
+    error CallbackGasTooHigh(uint256 callbackGas, uint256 maximum);
+    error FeeTooLow(uint256 paid, uint256 fee);
+
+    error UnknownTask(uint256 id);
+    error AlreadyCertified(uint256 id);
+    error AlreadyRefunded(uint256 id);
+    error NotCertified(uint256 id);
+    error HeaderMismatch(uint256 id);
+    error DeadlinePassed(uint256 id, uint256 deadline);
+    error DeadlineNotPassed(uint256 id, uint256 deadline);
+    error UnknownAttempt(uint16 attempt);
+    error UnknownResultStatus(uint8 status);
+    error OutputTooLarge(uint256 length, uint256 maximum);
+    error OutputLengthMismatch(uint256 claimed, uint256 actual);
+    error OutputHashMismatch(bytes32 claimed, bytes32 actual);
+    error WrongRuntimeProfile(bytes32 claimed, bytes32 ofModel);
+    error NotEnoughCallbackGas(uint256 available, uint256 needed);
+    error NoCallbackToRetry(uint256 id);
+    error CallbackFailedAgain(uint256 id);
+    error WrongOutput(uint256 id);
+
+    error NothingToClaim();
+    error AnotherEpoch(uint256 id, uint64 epoch, uint64 expected);
+    error UnknownOperatorIndex(uint256 index, uint256 operators);
+    error DidNotSign(uint256 id, uint256 index);
+    error AlreadyClaimed(uint256 id, address operator);
+    error NothingToWithdraw(address account);
+    error PaymentRefused(address account, uint256 amount);
+
+    uint256 public constant MAX_INPUT = 16_384;
+    uint256 public constant MAX_OUTPUT = 8_192;
+    uint256 public constant MAX_TOKENS = 4_096;
+    uint256 public constant MAX_STOPS = 8;
+    uint256 public constant MAX_STOP_LENGTH = 64;
+    uint256 public constant MAX_CHOICES = 64;
+    uint256 public constant MAX_CHOICE_LENGTH = 256;
+    uint256 public constant MAX_COMMITTEE = 256;
+    /// Who posts a certificate pays for the callback's gas.
+    uint256 public constant MAX_CALLBACK_GAS = 1_000_000;
+
+    uint8 private constant NONE = 0;
+    uint8 private constant REQUESTED = 1;
+    uint8 private constant CERTIFIED = 2;
+    uint8 private constant EXPIRED = 3; // derived, never stored
+    uint8 private constant REFUNDED = 4;
+
+    uint8 private constant RESULT_COMPLETED = 1;
+    uint8 private constant RESULT_REJECTED = 2;
+    uint256 private constant PRECOMMIT = 3; // the kind of statement that certificates are made of
+
+    /// What the call itself costs besides the callback's own gas: account access, call data, bookkeeping.
+    uint256 private constant CALLBACK_OVERHEAD = 50_000;
+
+    struct Task {
+        uint8 status;
+        uint8 resultStatus;
+        bool callbackFailed;
+        uint16 signedBps;
+        uint16 outputLength;
+        uint16 attempt;
+        uint64 deadline;
+        uint64 finalizedAt;
+        bytes32 headerHash;
+        bytes32 value; // the output, left-aligned, if at most 32 bytes; otherwise its hash
+        uint256 bitmap; // who signed
+    }
+
+    struct Set {
+        uint128 totalStake;
+        uint16 count;
+        address[2] blobs;
+    }
+
+    IEpochManager public immutable epochs;
+    ICertificateVerifier public immutable verifier;
+    IModelRegistry public immutable models;
+    /// Seconds from a request to its deadline.
+    uint64 public immutable minimumWindow;
+    uint64 public immutable maximumWindow;
+
+    bool public paused;
+    uint256 public taskCount;
+    mapping(address account => uint256) public balanceOf;
+    mapping(uint256 id => Task) private _tasks;
+    /// One bit per task: a bulk claim writes one slot for 256 of them.
+    mapping(address operator => mapping(uint256 word => uint256)) private _claimed;
+
+    constructor(
+        IEpochManager epochs_,
+        ICertificateVerifier verifier_,
+        IModelRegistry models_,
+        uint64 minimumWindow_,
+        uint64 maximumWindow_
+    ) {
+        if (address(epochs_) == address(0) || address(verifier_) == address(0) || address(models_) == address(0)) {
+            revert ZeroAddress();
+        }
+        if (minimumWindow_ == 0 || maximumWindow_ < minimumWindow_) revert WrongWindow(minimumWindow_, maximumWindow_);
+        (epochs, verifier, models) = (epochs_, verifier_, models_);
+        (minimumWindow, maximumWindow) = (minimumWindow_, maximumWindow_);
+    }
+
+    // --- requests ---------------------------------------------------------------------------------------------
+
+    /// @notice Asks for inference. The fee is fixed now; what is paid beyond it is credited back.
+    function requestInference(InferenceRequest calldata request) external payable returns (uint256 id) {
+        if (paused) revert RequestsArePaused();
+        _checkRequest(request);
+        (uint64 epoch, bytes32 seed, uint16 operators) = epochs.current();
+        if (epoch == 0) revert NoEpochOpen();
+        uint256 fee = _checkTerms(request, operators);
+        if (msg.value < fee) revert FeeTooLow(msg.value, fee);
+        if (msg.value > fee) balanceOf[msg.sender] += msg.value - fee;
+
+        id = ++taskCount;
+        TaskHeader memory header = TaskHeader({
+            id: id,
+            requester: msg.sender,
+            modelId: request.modelId,
+            requestHash: keccak256(abi.encode(request.input, request.params)),
+            mode: request.mode,
+            committeeSize: request.committeeSize,
+            epoch: epoch,
+            taskSeed: Words.words(
+                Words.TASK, block.chainid, uint256(uint160(address(this))), id, uint256(seed), block.prevrandao
+            ),
+            deadline: request.deadline,
+            fee: uint128(fee),
+            callback: request.callback,
+            callbackGas: request.callbackGas
+        });
+        Task storage task = _tasks[id];
+        task.status = REQUESTED;
+        task.deadline = request.deadline;
+        task.headerHash = keccak256(abi.encode(header));
+        emit TaskRequested(id, msg.sender, request.modelId, header, request.input, request.params);
+    }
+
+    /// @notice What a task of this model costs, in wei.
+    function quote(bytes32 modelId, uint32 maxTokens) external view returns (uint256) {
+        (,, uint128 perTask, uint128 perToken) = models.termsOf(modelId);
+        return uint256(perTask) + uint256(perToken) * maxTokens;
+    }
+
+    /// @notice Stops new requests, or allows them again. Touches nothing that exists.
+    function setPaused(bool paused_) external onlyOwner {
+        paused = paused_;
+        emit RequestsPaused(paused_);
+    }
+
+    // --- certificates -----------------------------------------------------------------------------------------
+
+    /// @notice Settles a task: the first valid certificate before the deadline wins.
+    function submitCertificate(TaskHeader calldata header, Certificate calldata certificate, bytes calldata output)
+        external
+    {
+        Task storage task = _tasks[header.id];
+        // Members race to post, so the losers' answer comes first and costs one read.
+        if (task.status == CERTIFIED) revert AlreadyCertified(header.id);
+        if (task.status == NONE) revert UnknownTask(header.id);
+        if (task.status == REFUNDED) revert AlreadyRefunded(header.id);
+        if (block.timestamp > task.deadline) revert DeadlinePassed(header.id, task.deadline);
+        _requireHeader(task, header);
+        // Another attempt is another committee: whoever could choose the attempt could choose the committee.
+        if (certificate.attempt != 0) revert UnknownAttempt(certificate.attempt);
+        _checkResult(header.modelId, certificate.result, output);
+
+        bytes32 value = valueIdOf(certificate.result);
+        (uint256 signed, uint256 total) = verifier.verify(
+            header.epoch,
+            header.taskSeed,
+            certificate.attempt,
+            header.committeeSize,
+            statementOf(header, certificate.attempt, uint8(PRECOMMIT), certificate.round, value),
+            certificate.bitmap,
+            certificate.seatHints,
+            certificate.signature
+        );
+
+        task.status = CERTIFIED;
+        task.resultStatus = certificate.result.status;
+        task.signedBps = uint16((signed * 10_000) / total);
+        task.outputLength = uint16(output.length);
+        task.attempt = certificate.attempt;
+        task.finalizedAt = uint64(block.timestamp);
+        task.value = _commitment(output);
+        task.bitmap = certificate.bitmap;
+        emit TaskCertified(
+            header.id,
+            header.modelId,
+            msg.sender,
+            header.epoch,
+            certificate.attempt,
+            certificate.round,
+            value,
+            certificate.bitmap,
+            signed,
+            total,
+            certificate.result,
+            output
+        );
+
+        if (header.callback == address(0)) return;
+        if (!_deliver(header, certificate.result.status, output, header.callbackGas)) {
+            task.callbackFailed = true;
+            emit CallbackFailed(header.id, header.callback);
+        }
+    }
+
+    /// @notice Delivers a result whose callback failed, with all the gas of this call.
+    function retryCallback(TaskHeader calldata header, bytes calldata output) external {
+        Task storage task = _tasks[header.id];
+        if (task.status != CERTIFIED) revert NotCertified(header.id);
+        _requireHeader(task, header);
+        if (!task.callbackFailed) revert NoCallbackToRetry(header.id);
+        if (!_isResult(task, output)) revert WrongOutput(header.id);
+        task.callbackFailed = false;
+        emit CallbackRetried(header.id, header.callback);
+        if (!_deliver(header, task.resultStatus, output, type(uint256).max)) revert CallbackFailedAgain(header.id);
+    }
+
+    /// @notice Credits the fee of a task that nobody certified in time back to its requester.
+    function refund(TaskHeader calldata header) external {
+        Task storage task = _tasks[header.id];
+        if (task.status == NONE) revert UnknownTask(header.id);
+        if (task.status == CERTIFIED) revert AlreadyCertified(header.id);
+        if (task.status == REFUNDED) revert AlreadyRefunded(header.id);
+        if (block.timestamp <= task.deadline) revert DeadlineNotPassed(header.id, task.deadline);
+        _requireHeader(task, header);
+        task.status = REFUNDED;
+        balanceOf[header.requester] += header.fee;
+        emit TaskRefunded(header.id, header.requester, header.fee);
+    }
+
+    // --- money ------------------------------------------------------------------------------------------------
+
+    /// @notice Credits the shares of operator `index` of one epoch's set in the fees of `headers`, all of that epoch and
+    /// all signed by it. Anyone may call; the operator gets the money. Division leaves less than one wei per
+    /// signer of a task in the contract.
+    function claim(uint16 index, TaskHeader[] calldata headers) external {
+        if (headers.length == 0) revert NothingToClaim();
+        uint64 epoch = headers[0].epoch;
+        (Set memory set, OperatorRecords.Record memory record) = _record(epoch, index);
+        uint256 amount;
+        for (uint256 i = 0; i < headers.length; ++i) {
+            TaskHeader calldata header = headers[i];
+            if (header.epoch != epoch) revert AnotherEpoch(header.id, header.epoch, epoch);
+            amount += _share(header, index, record, set);
+            uint256 bit = 1 << (header.id & 255);
+            uint256 word = _claimed[record.operator][header.id >> 8];
+            if (word & bit != 0) revert AlreadyClaimed(header.id, record.operator);
+            _claimed[record.operator][header.id >> 8] = word | bit;
+        }
+        balanceOf[record.operator] += amount;
+        emit RewardsClaimed(record.operator, epoch, headers.length, amount);
+    }
+
+    /// @notice Pays out all that is credited to the sender.
+    function withdraw() external {
+        uint256 amount = balanceOf[msg.sender];
+        if (amount == 0) revert NothingToWithdraw(msg.sender);
+        balanceOf[msg.sender] = 0;
+        emit Withdrawn(msg.sender, amount);
+        (bool paid,) = msg.sender.call{value: amount}("");
+        if (!paid) revert PaymentRefused(msg.sender, amount);
+    }
+
+    // --- views ------------------------------------------------------------------------------------------------
+
+    /// @inheritdoc ITaskGateway
+    function resultOf(uint256 id)
+        external
+        view
+        returns (uint8 status, bytes32 value, uint64 finalizedAt, uint16 signedBps)
+    {
+        Task storage task = _tasks[id];
+        status = task.status;
+        if (status == REQUESTED && block.timestamp > task.deadline) status = EXPIRED;
+        if (status == CERTIFIED) (value, finalizedAt, signedBps) = (task.value, task.finalizedAt, task.signedBps);
+    }
+
+    /// @notice Whether `output` is what was certified for this task.
+    function verifyResult(uint256 id, bytes calldata output) external view returns (bool) {
+        Task storage task = _tasks[id];
+        return task.status == CERTIFIED && _isResult(task, output);
+    }
+
+    /// @notice Who signed a task's certificate: operators of the set, or seats. 0 until it is certified.
+    function signersOf(uint256 id) external view returns (uint256 bitmap) {
+        return _tasks[id].bitmap;
+    }
+
+    /// @notice Whether a callback waits for `retryCallback`.
+    function callbackPending(uint256 id) external view returns (bool) {
+        return _tasks[id].callbackFailed;
+    }
+
+    /// @notice The share of operator `index` of the task's epoch in the task's fee, and whether it was claimed.
+    /// Reverts where it has none.
+    function rewardOf(TaskHeader calldata header, uint16 index) external view returns (uint256 amount, bool claimed) {
+        (Set memory set, OperatorRecords.Record memory record) = _record(header.epoch, index);
+        amount = _share(header, index, record, set);
+        claimed = _claimed[record.operator][header.id >> 8] & (1 << (header.id & 255)) != 0;
+    }
+
+    /// @inheritdoc ITaskGateway
+    function committeeRoot(TaskHeader calldata header, uint16 attempt) public view returns (bytes32) {
+        return Words.words(
+            Words.COMMITTEE,
+            header.epoch,
+            uint256(epochs.setRootOf(header.epoch)),
+            uint256(header.taskSeed),
+            attempt,
+            header.committeeSize
+        );
+    }
+
+    /// @notice The 32 bytes that a member signs.
+    function statementOf(TaskHeader calldata header, uint16 attempt, uint8 kind, uint32 round, bytes32 value)
+        public
+        view
+        returns (bytes32)
+    {
+        return keccak256(
+            abi.encode(
+                Words.STATEMENT,
+                kind,
+                block.chainid,
+                address(this),
+                header.id,
+                attempt,
+                committeeRoot(header, attempt),
+                round,
+                value
+            )
+        );
+    }
+
+    /// @notice The name of a result in votes and certificates.
+    function valueIdOf(Result calldata result) public pure returns (bytes32) {
+        return keccak256(abi.encode(Words.RESULT, result));
+    }
+
+    // --- internals --------------------------------------------------------------------------------------------
+
+    function _checkRequest(InferenceRequest calldata request) private view {
+        if (request.input.length == 0) revert InputEmpty();
+        if (request.input.length > MAX_INPUT) revert InputTooLarge(request.input.length, MAX_INPUT);
+        if (request.mode > 1) revert UnknownMode(request.mode);
+        if (request.callbackGas > MAX_CALLBACK_GAS) {
+            revert CallbackGasTooHigh(request.callbackGas, MAX_CALLBACK_GAS);
+        }
+        uint256 earliest = block.timestamp + minimumWindow;
+        if (request.deadline < earliest) revert DeadlineTooNear(request.deadline, earliest);
+        uint256 latest = block.timestamp + maximumWindow;
+        if (request.deadline > latest) revert DeadlineTooFar(request.deadline, latest);
+
+        InferenceParams calldata params = request.params;
+        if (params.maxTokens == 0 || params.maxTokens > MAX_TOKENS) {
+            revert WrongMaxTokens(params.maxTokens, MAX_TOKENS);
+        }
+        if (params.stop.length > MAX_STOPS) revert TooManyStops(params.stop.length, MAX_STOPS);
+        for (uint256 i = 0; i < params.stop.length; ++i) {
+            uint256 length = bytes(params.stop[i]).length;
+            if (length == 0 || length > MAX_STOP_LENGTH) revert WrongStopLength(i, length, MAX_STOP_LENGTH);
+        }
+        if (params.choices.length > MAX_CHOICES) revert TooManyChoices(params.choices.length, MAX_CHOICES);
+        for (uint256 i = 0; i < params.choices.length; ++i) {
+            uint256 length = bytes(params.choices[i]).length;
+            if (length == 0 || length > MAX_CHOICE_LENGTH) revert WrongChoiceLength(i, length, MAX_CHOICE_LENGTH);
+        }
+    }
+
+    /// @dev The model's terms: is it on, is the committee large enough for it, what does it cost.
+    function _checkTerms(InferenceRequest calldata request, uint256 operators) private view returns (uint256) {
+        (bool active, uint16 minCommittee, uint128 perTask, uint128 perToken) = models.termsOf(request.modelId);
+        if (!active) revert ModelInactive(request.modelId);
+        if (request.committeeSize > MAX_COMMITTEE) revert CommitteeTooLarge(request.committeeSize, MAX_COMMITTEE);
+        uint256 size = request.committeeSize == 0 ? operators : request.committeeSize;
+        if (size < minCommittee) revert CommitteeTooSmall(size, minCommittee);
+        return uint256(perTask) + uint256(perToken) * request.params.maxTokens;
+    }
+
+    function _checkResult(bytes32 modelId, Result calldata result, bytes calldata output) private view {
+        if (result.status != RESULT_COMPLETED && result.status != RESULT_REJECTED) {
+            revert UnknownResultStatus(result.status);
+        }
+        if (output.length > MAX_OUTPUT) revert OutputTooLarge(output.length, MAX_OUTPUT);
+        if (result.outputLength != output.length) revert OutputLengthMismatch(result.outputLength, output.length);
+        bytes32 outputHash = keccak256(output);
+        if (result.outputHash != outputHash) revert OutputHashMismatch(result.outputHash, outputHash);
+        bytes32 profile = models.runtimeProfileOf(modelId);
+        if (result.runtimeProfile != profile) revert WrongRuntimeProfile(result.runtimeProfile, profile);
+    }
+
+    function _requireHeader(Task storage task, TaskHeader calldata header) private view {
+        if (keccak256(abi.encode(header)) != task.headerHash) revert HeaderMismatch(header.id);
+    }
+
+    function _commitment(bytes calldata output) private pure returns (bytes32) {
+        return output.length <= 32 ? bytes32(output) : keccak256(output);
+    }
+
+    function _isResult(Task storage task, bytes calldata output) private view returns (bool) {
+        return output.length == task.outputLength && _commitment(output) == task.value;
+    }
+
+    /// @dev Calls the consumer with exactly `gasLimit`, or with all there is where that is more than there is and the
+    /// header's own limit is met. What the consumer returns is not copied: it could be made to cost anything.
+    function _deliver(TaskHeader calldata header, uint8 status, bytes calldata output, uint256 gasLimit)
+        private
+        returns (bool delivered)
+    {
+        bytes memory data = abi.encodeCall(IInferenceConsumer.onInference, (header.id, status, output));
+        // A call gets at most 63/64 of what is left. Without this check, who posts could give the consumer
+        // too little and have its failure recorded.
+        uint256 needed = (uint256(header.callbackGas) * 64) / 63 + CALLBACK_OVERHEAD;
+        if (gasleft() < needed) revert NotEnoughCallbackGas(gasleft(), needed);
+        address callback = header.callback;
+        assembly ("memory-safe") {
+            delivered := call(gasLimit, callback, 0, add(data, 32), mload(data), 0, 0)
+        }
+    }
+
+    function _record(uint64 epoch, uint16 index)
+        private
+        view
+        returns (Set memory set, OperatorRecords.Record memory record)
+    {
+        (set.totalStake, set.count, set.blobs,) = epochs.setOf(epoch);
+        if (index >= set.count) revert UnknownOperatorIndex(index, set.count);
+        OperatorRecords.readInto(record, set.blobs, index);
+    }
+
+    /// @dev The share of an operator that signed. The signed weight is worked out again from the bitmap, which is cheaper
+    /// than keeping it with every certificate.
+    function _share(
+        TaskHeader calldata header,
+        uint256 index,
+        OperatorRecords.Record memory record,
+        Set memory set
+    ) private view returns (uint256) {
+        Task storage task = _tasks[header.id];
+        if (task.status != CERTIFIED) revert NotCertified(header.id);
+        _requireHeader(task, header);
+        uint256 bitmap = task.bitmap;
+        uint256 mine;
+        uint256 signed;
+        if (header.committeeSize == 0) {
+            mine = (bitmap >> index) & 1 == 1 ? record.stake : 0;
+            signed = _signedStake(bitmap, set);
+        } else {
+            for (uint256 seat = 0; bitmap != 0; (++seat, bitmap >>= 1)) {
+                if (bitmap & 1 == 0) continue;
+                ++signed;
+                uint256 point = Sortition.seatPoint(header.taskSeed, task.attempt, seat, set.totalStake);
+                if (point >= record.stakeBefore && point - record.stakeBefore < record.stake) ++mine;
+            }
+        }
+        if (mine == 0) revert DidNotSign(header.id, index);
+        return (uint256(header.fee) * mine) / signed; // both factors are below 2^128
+    }
+
+    /// @dev Counts the missing, who are few.
+    function _signedStake(uint256 bitmap, Set memory set) private view returns (uint256 signed) {
+        signed = set.totalStake;
+        OperatorRecords.Record memory record;
+        uint256 missing = ~bitmap & (type(uint256).max >> (256 - set.count));
+        for (uint256 i = 0; missing != 0; (++i, missing >>= 1)) {
+            if (missing & 1 == 0) continue;
+            OperatorRecords.readInto(record, set.blobs, i);
+            signed -= record.stake;
+        }
+    }
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+/// @title Whether enough of a committee signed a statement
+interface ICertificateVerifier {
+    /// @notice Reverts with a named error unless more than 2/3 of the committee's weight signed `statement`.
+    /// @param committeeSize 0: the whole set, weighted by stake. 1 to 256: that many drawn seats, weight 1 each.
+    /// @param bitmap Bit i: operator i of the set (whole set), or seat i (drawn).
+    /// @param seatHints For drawn seats, the operator index (2 bytes, big-endian) of each set bit, in ascending order
+    /// of seats. Empty for the whole set.
+    /// @param signature The aggregate, a point of G2, 256 bytes.
+    function verify(
+        uint64 epoch,
+        bytes32 taskSeed,
+        uint16 attempt,
+        uint16 committeeSize,
+        bytes32 statement,
+        uint256 bitmap,
+        bytes calldata seatHints,
+        bytes calldata signature
+    ) external view returns (uint256 signedWeight, uint256 totalWeight);
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+/// @title Where contracts and people ask for inference
+interface ITaskGateway {
+    struct InferenceParams {
+        uint32 maxTokens; // 1 to 4096
+        uint32 temperatureMilli; // 0: greedy
+        uint32 topK; // 0: off
+        uint32 minPMicro; // 0: off
+        uint64 seed;
+        string[] stop; // at most 8, of at most 64 bytes
+        string[] choices; // at most 64, of at most 256 bytes; where given, the output is one of them
+    }
+
+    struct InferenceRequest {
+        bytes32 modelId;
+        bytes input; // 1 to 16,384 bytes
+        InferenceParams params;
+        uint8 mode; // 0: every member generates. 1: one generates, the others check
+        uint16 committeeSize; // 0: the whole operator set. Otherwise that many drawn seats, at most 256
+        uint64 deadline; // unix seconds
+        address callback; // 0: none
+        uint32 callbackGas; // exactly what the callback gets
+    }
+
+    /// @notice All that is fixed about a task. Only its hash is stored; whoever acts on a task passes it in.
+    struct TaskHeader {
+        uint256 id;
+        address requester;
+        bytes32 modelId;
+        bytes32 requestHash; // keccak256(abi.encode(input, params))
+        uint8 mode;
+        uint16 committeeSize;
+        uint64 epoch;
+        bytes32 taskSeed;
+        uint64 deadline;
+        uint128 fee;
+        address callback;
+        uint32 callbackGas;
+    }
+
+    struct Result {
+        uint8 status; // 1: completed. 2: rejected
+        bytes32 outputHash; // keccak-256
+        uint32 outputLength;
+        uint32 tokenCount;
+        uint8 finishReason;
+        bytes32 traceRoot;
+        bytes32 traceCommit;
+        bytes32 runtimeProfile;
+    }
+
+    struct Certificate {
+        uint16 attempt;
+        uint32 round;
+        Result result;
+        uint256 bitmap;
+        bytes seatHints;
+        bytes signature;
+    }
+
+    event TaskRequested(
+        uint256 indexed id,
+        address indexed requester,
+        bytes32 indexed modelId,
+        TaskHeader header,
+        bytes input,
+        InferenceParams params
+    );
+    event TaskCertified(
+        uint256 indexed id,
+        bytes32 indexed modelId,
+        address indexed poster,
+        uint64 epoch,
+        uint16 attempt,
+        uint32 round,
+        bytes32 valueId,
+        uint256 bitmap,
+        uint256 signedWeight,
+        uint256 totalWeight,
+        Result result,
+        bytes output
+    );
+    event TaskRefunded(uint256 indexed id, address indexed requester, uint256 amount);
+    event CallbackFailed(uint256 indexed id, address callback);
+    event CallbackRetried(uint256 indexed id, address callback);
+    event RewardsClaimed(address indexed operator, uint64 indexed epoch, uint256 tasks, uint256 amount);
+    event Withdrawn(address indexed account, uint256 amount);
+    event RequestsPaused(bool paused);
+
+    function requestInference(InferenceRequest calldata request) external payable returns (uint256 id);
+    function submitCertificate(TaskHeader calldata header, Certificate calldata certificate, bytes calldata output)
+        external;
+    function refund(TaskHeader calldata header) external;
+    function retryCallback(TaskHeader calldata header, bytes calldata output) external;
+    function claim(uint16 index, TaskHeader[] calldata headers) external;
+    function withdraw() external;
+
+    function quote(bytes32 modelId, uint32 maxTokens) external view returns (uint256);
+    function balanceOf(address account) external view returns (uint256);
+
+    /// @return status 0 none, 1 requested, 2 certified, 3 expired, 4 refunded
+    /// @return value The output, left-aligned, if it has at most 32 bytes; otherwise its hash
+    /// @return finalizedAt Block timestamp of the certificate
+    /// @return signedBps Share of the committee's weight that signed, in hundredths of a percent
+    function resultOf(uint256 id)
+        external
+        view
+        returns (uint8 status, bytes32 value, uint64 finalizedAt, uint16 signedBps);
+    function verifyResult(uint256 id, bytes calldata output) external view returns (bool);
+    function committeeRoot(TaskHeader calldata header, uint16 attempt) external view returns (bytes32);
+}

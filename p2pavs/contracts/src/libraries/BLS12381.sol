@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+/// @title BLS signatures over BLS12-381, with the precompiles of EIP-2537
+/// @notice Public keys are in G1, signatures in G2 (the suite of Ethereum's consensus layer).
+/// Points have the precompiles' form: a field element is 64 bytes, 16 of them zero padding; G1 is x|y
+/// (128 bytes); G2 is x.c0|x.c1|y.c0|y.c1 (256 bytes; the compressed form puts c1 first). All zeros is infinity.
+/// @dev The precompiles for adding check that a point is on the curve, not that it is in the subgroup; the
+/// pairing checks both. So a key that passed its proof of possession may be added later without a check,
+/// and no other may.
+library BLS12381 {
+    /// The chain answered "success, no data": it has no precompile at this address.
+    error PrecompileMissing(address precompile);
+    /// The precompile refused its input, or there was too little gas for it.
+    error PrecompileFailed(address precompile);
+    /// A key or a signature is not canonical, not on the curve or not in the subgroup.
+    error InvalidPoint();
+    /// Infinity is a "signature" by nobody of everything.
+    error InfinitySignature();
+    /// Infinity as a key (or a sum of keys) would accept the infinity signature for any message.
+    error InfinityKey();
+    error WrongSignatureLength(uint256 length);
+    error WrongKeyLength(uint256 length);
+    /// Well-formed, but not a signature of this message by this key.
+    error SignatureMismatch();
+
+    struct G1 {
+        uint256 x0; // high 16 bytes, right-aligned
+        uint256 x1; // low 32 bytes
+        uint256 y0;
+        uint256 y1;
+    }
+
+    string internal constant SIGNATURE_DST = "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
+    string internal constant POSSESSION_DST = "BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
+
+    uint256 internal constant KEY_LENGTH = 128;
+    uint256 internal constant SIGNATURE_LENGTH = 256;
+
+    // The field's modulus p, and (p - 1) / 2, in two words.
+    uint256 private constant P0 = 0x1a0111ea397fe69a4b1ba7b6434bacd7;
+    uint256 private constant P1 = 0x64774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab;
+    uint256 private constant HALF0 = 0x0d0088f51cbff34d258dd3db21a5d66b;
+    uint256 private constant HALF1 = 0xb23ba5c279c2895fb39869507b587b120f55ffff58a9ffffdcff7fffffffd555;
+
+    uint256 private constant SHA256 = 0x02;
+    uint256 private constant MODEXP = 0x05;
+    uint256 private constant G1ADD = 0x0b;
+    uint256 private constant G2ADD = 0x0d;
+    uint256 private constant PAIRING = 0x0f;
+    uint256 private constant MAP_FP2_TO_G2 = 0x11;
+
+    // A precompile that refuses its input burns all gas it was given. Two pairs cost 102,900 by EIP-2537;
+    // twice that leaves room for a repricing and leaves a bad signature cheap to refuse.
+    uint256 private constant PAIRING_GAS = 205_800;
+
+    /// @notice Reverts unless `signature` is `key`'s signature of `message` under `dst`.
+    function requireSignature(G1 memory key, bytes32 message, string memory dst, bytes calldata signature)
+        internal
+        view
+    {
+        if (signature.length != SIGNATURE_LENGTH) revert WrongSignatureLength(signature.length);
+        if (isInfinity(key)) revert InfinityKey();
+        uint256 input; // -G1 | signature | key | H(message): e(-G1, signature) * e(key, H(message)) == 1
+        uint256 anyBit;
+        assembly ("memory-safe") {
+            input := mload(0x40)
+            mstore(0x40, add(input, 768))
+            mstore(input, 0x0000000000000000000000000000000017f1d3a73197d7942695638c4fa9ac0f)
+            mstore(add(input, 32), 0xc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb)
+            mstore(add(input, 64), 0x00000000000000000000000000000000114d1d6855d545a8aa7d76c8cf2e21f2)
+            mstore(add(input, 96), 0x67816aef1db507c96655b9d5caac42364e6f38ba0ecb751bad54dcd6b939c2ca)
+            calldatacopy(add(input, 128), signature.offset, 256)
+            mcopy(add(input, 384), key, 128)
+            for { let i := 128 } lt(i, 384) { i := add(i, 32) } { anyBit := or(anyBit, mload(add(input, i))) }
+        }
+        if (anyBit == 0) revert InfinitySignature();
+        _hashToG2(message, dst, input + 512);
+        uint256 verdict;
+        bool answered;
+        bool missing;
+        assembly ("memory-safe") {
+            let ok := staticcall(PAIRING_GAS, PAIRING, input, 768, 0, 32)
+            answered := and(ok, eq(returndatasize(), 32))
+            missing := and(ok, iszero(returndatasize()))
+            verdict := mload(0)
+        }
+        if (missing) revert PrecompileMissing(address(uint160(PAIRING)));
+        if (!answered) revert InvalidPoint();
+        if (verdict != 1) revert SignatureMismatch();
+    }
+
+    /// @notice Sets `sum` to `sum + point`. Both must be keys that are known to be in the subgroup, or sums of such.
+    function addTo(G1 memory sum, G1 memory point) internal view {
+        uint256 input;
+        assembly ("memory-safe") {
+            input := mload(0x40) // scratch beyond the free memory pointer
+            mcopy(input, sum, 128)
+            mcopy(add(input, 128), point, 128)
+        }
+        uint256 output;
+        assembly ("memory-safe") {
+            output := sum
+        }
+        _call(G1ADD, input, 256, output, 128);
+    }
+
+    /// @notice Sets `point` to `-point`.
+    function negate(G1 memory point) internal pure {
+        if (isInfinity(point)) return;
+        // y is never 0 in the subgroup, so p - y is canonical.
+        uint256 y1 = point.y1;
+        unchecked {
+            point.y0 = P0 - point.y0 - (y1 > P1 ? 1 : 0);
+            point.y1 = P1 - y1;
+        }
+    }
+
+    function isInfinity(G1 memory point) internal pure returns (bool) {
+        return (point.x0 | point.x1 | point.y0 | point.y1) == 0;
+    }
+
+    /// @notice The 48-byte form of a key. Says nothing about the validity of the key.
+    function compress(G1 memory key) internal pure returns (bytes memory) {
+        bool greaterRoot = key.y0 > HALF0 || (key.y0 == HALF0 && key.y1 > HALF1);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        uint128 head = uint128(key.x0) | (uint128(greaterRoot ? 0xa0 : 0x80) << 120);
+        return abi.encodePacked(head, key.x1);
+    }
+
+    /// @notice Reads a key from its 128-byte form. Says nothing about the validity of the key.
+    function readKey(bytes calldata key) internal pure returns (G1 memory) {
+        if (key.length != KEY_LENGTH) revert WrongKeyLength(key.length);
+        return G1(
+            uint256(bytes32(key[0:32])),
+            uint256(bytes32(key[32:64])),
+            uint256(bytes32(key[64:96])),
+            uint256(bytes32(key[96:128]))
+        );
+    }
+
+    /// @dev RFC 9380, hash_to_curve for G2 with expand_message_xmd over SHA-256. Writes 256 bytes at `output`.
+    function _hashToG2(bytes32 message, string memory dst, uint256 output) private view {
+        uint256 fields; // u0.c0 | u0.c1 | u1.c0 | u1.c1, then room for two points
+        assembly ("memory-safe") {
+            fields := mload(0x40)
+            mstore(0x40, add(fields, 512))
+        }
+        _hashToFields(message, dst, fields);
+        _call(MAP_FP2_TO_G2, fields + 128, 128, fields + 256, 256);
+        _call(MAP_FP2_TO_G2, fields, 128, fields, 256);
+        // The map clears the cofactor of each point, so their sum is in the subgroup.
+        _call(G2ADD, fields, 512, output, 256);
+    }
+
+    /// @dev Four field elements, 64 bytes each and reduced mod p, at `output`.
+    function _hashToFields(bytes32 message, string memory dst, uint256 output) private view {
+        bytes memory suffix = abi.encodePacked(dst, uint8(bytes(dst).length));
+        // Z_pad is one block of zeros; 256 bytes are wanted in all.
+        bytes32 b0 = sha256(abi.encodePacked(uint256(0), uint256(0), message, uint16(256), uint8(0), suffix));
+        bytes memory block_ = abi.encodePacked(b0, uint8(1), suffix); // (b0 ^ previous) | counter | suffix
+        uint256 input;
+        uint256 length = block_.length;
+        uint256 reduce; // modexp input: lengths 64, 1, 48 | base | exponent 1 | modulus p
+        assembly ("memory-safe") {
+            input := add(block_, 32)
+            reduce := mload(0x40)
+            mstore(0x40, add(reduce, 224))
+            mstore(reduce, 64)
+            mstore(add(reduce, 32), 1)
+            mstore(add(reduce, 64), 48)
+            mstore8(add(reduce, 160), 1)
+            mstore(add(reduce, 161), shl(128, P0))
+            mstore(add(reduce, 177), P1)
+        }
+        bytes32 previous;
+        for (uint256 i = 0; i < 8; ++i) {
+            uint256 half = reduce + 96 + 32 * (i & 1);
+            assembly ("memory-safe") {
+                mstore(input, xor(b0, previous))
+                mstore8(add(input, 32), add(i, 1))
+            }
+            _call(SHA256, input, length, half, 32);
+            assembly ("memory-safe") {
+                previous := mload(half)
+            }
+            if (i & 1 == 1) {
+                uint256 element = output + 64 * (i >> 1);
+                assembly ("memory-safe") {
+                    mstore(element, 0)
+                }
+                _call(MODEXP, reduce, 209, element + 16, 48);
+            }
+        }
+    }
+
+    function _call(uint256 precompile, uint256 input, uint256 inputLength, uint256 output, uint256 outputLength)
+        private
+        view
+    {
+        bool ok;
+        uint256 answered;
+        assembly ("memory-safe") {
+            ok := staticcall(gas(), precompile, input, inputLength, output, outputLength)
+            answered := returndatasize()
+        }
+        if (ok && answered == outputLength) return;
+        if (ok && answered == 0) revert PrecompileMissing(address(uint160(precompile)));
+        revert PrecompileFailed(address(uint160(precompile)));
+    }
+}

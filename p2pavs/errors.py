@@ -1,0 +1,23 @@
+"""What users see when something is wrong: one sentence that says what, one that says what to do."""
+
+from __future__ import annotations
+
+
+class P2pavsError(Exception):
+    """A failure with a cause the user can act on.
+
+    ``message`` says what is wrong in one sentence, ``remedy`` says what to do about it. Neither ever holds a
+    secret. The command line prints both and exits with status 1.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".rstrip()
+
+
+class UsageError(P2pavsError):
+    """The command was called with arguments that cannot be meant; the command line exits with status 2."""

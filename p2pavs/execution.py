@@ -1,0 +1,74 @@
+"""From a task to this operator's own result: the model worker's answer in the protocol's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from consensus.hashing import keccak256
+from consensus.signing import trace_commit
+from consensus.types import FinishReason, Result, ResultStatus
+from inference.request import Generation, Progress, Request
+from inference.worker import ModelWorker
+from p2pavs.chain.events import TaskRequested
+
+OnProgress = Callable[[Progress], None]
+"""Called with each further chunk of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What this operator computed: the result to vote on, its bytes, the secret behind its votes."""
+
+    result: Result
+    output: bytes
+    trace_secret: bytes
+
+
+class Executor(Protocol):
+    """Runs the model a task names."""
+
+    async def execute(self, task: TaskRequested, progress: OnProgress) -> Execution:
+        """Compute the task's result. Raises ``InferenceError`` where that is impossible."""
+        ...
+
+
+def execution_of(generation: Generation, runtime_profile: bytes) -> Execution:
+    """Put a generation into the protocol's form."""
+    result = Result(
+        status=ResultStatus(generation.status),
+        output_hash=keccak256(generation.output),
+        output_length=len(generation.output),
+        token_count=len(generation.token_ids),
+        finish_reason=FinishReason(generation.finish_reason),
+        trace_root=generation.trace_root,
+        trace_commit=trace_commit(generation.trace_secret),
+        runtime_profile=runtime_profile,
+    )
+    return Execution(result, generation.output, generation.trace_secret)
+
+
+class WorkerExecutor:
+    """Executes tasks in the worker subprocess of one model."""
+
+    def __init__(self, worker: ModelWorker, runtime_profile: bytes) -> None:
+        self._worker = worker
+        self._profile = runtime_profile
+
+    async def execute(self, task: TaskRequested, progress: OnProgress) -> Execution:
+        """Run the task's request in the worker."""
+        params = task.params
+        request = Request(
+            input=task.input,
+            max_tokens=params.max_tokens,
+            temperature_milli=params.temperature_milli,
+            top_k=params.top_k,
+            min_p_micro=params.min_p_micro,
+            seed=params.seed,
+            stop=params.stop,
+            choices=params.choices,
+            task_seed=task.header.task_seed,
+        )
+        generation = await self._worker.generate(request, progress=progress)
+        return execution_of(generation, self._profile)

@@ -1,0 +1,369 @@
+"""Drives one instance of the consensus core: logs its inputs, applies them, carries out its effects."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from consensus.committee import Committee
+from consensus.effects import (
+    Decided,
+    Effect,
+    EnteredRound,
+    Equivocation,
+    ExecutionTimeout,
+    FalseWorkTag,
+    Input,
+    OwnResult,
+    Publish,
+    RebroadcastDue,
+    Received,
+    SetTimer,
+    SignDivergence,
+    SignProposal,
+    SignVote,
+    TimerFired,
+    Verified,
+    WrongOutput,
+)
+from consensus.gossip_rules import Seen
+from consensus.instance import Instance
+from consensus.messages import Commit, DivergenceReport, Message, Proposal, RoundCertificate, Vote, WorkTag
+from consensus.signing import proposal_id, value_id, work_tag
+from consensus.types import NIL, Kind, Scope
+from consensus.verification import Invalid, MessageVerifier
+from p2pavs.evidence_book import EvidenceBook
+from p2pavs.execution import Execution
+from p2pavs.journal import Journal, Json
+from p2pavs.settings import NodeSettings
+from p2pavs.storage import CertificateStore, ConflictingSignature, InputLog, SignGuard, Slot, StorageError
+
+INBOX = 1024
+"""Inputs that may wait for the instance; when it is full the sources wait."""
+
+UNVERIFIED = 2048
+"""Messages of peers that may wait for their signature check; more are dropped (and repeated by gossip)."""
+
+BATCH = 64
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPorts:
+    """What a member needs from its node."""
+
+    guard: SignGuard
+    inputs: InputLog
+    certificates: CertificateStore
+    evidence: EvidenceBook
+    journal: Journal
+    settings: NodeSettings
+    publish: Callable[[Message], Awaitable[None]]
+    """Sends a message to the committee's topic."""
+    catch_up: Callable[[], Awaitable[Sequence[Message]]]
+    """Asks a peer for what it knows of this instance."""
+    execute: Callable[[], Awaitable[Execution | None]]
+    """Computes the own result, or None where this operator cannot."""
+    execution_limit: float
+    """Seconds from now after which the member takes part without an own result."""
+    decided: Callable[[Commit], Awaitable[None]]
+    """Takes over a certificate: posts it when it is this operator's turn."""
+
+
+class Member:
+    """One operator's part in one instance, from the task's block to the decision and beyond.
+
+    ``run`` goes on after the decision, so that members that missed it can still be helped; cancel it when
+    the chain holds the certificate.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        committee: Committee,
+        scope: Scope,
+        own: int,
+        verifier: MessageVerifier,
+        ports: MemberPorts,
+    ) -> None:
+        self.scope = scope
+        self.committee = committee
+        self.own = own
+        self._instance = instance
+        self._verifier = verifier
+        self._ports = ports
+        self._send_input, self._inbox = trio.open_memory_channel[Input](INBOX)
+        self._send_raw, self._raw = trio.open_memory_channel[Message](UNVERIFIED)
+        self._own_messages: deque[Input] = deque()
+        self._heard: set[tuple[str, int, int]] = set()
+        self._trace_secret: bytes | None = None
+        self._decided = False
+        self.seen = Seen()
+        self.dropped = 0
+        self.signatures_refused = 0
+
+    @property
+    def task_id(self) -> int:
+        """The task this member works on."""
+        return self.scope.instance.task_id
+
+    @property
+    def decided(self) -> bool:
+        """Whether the instance has decided."""
+        return self._decided
+
+    @property
+    def round(self) -> int:
+        """The current round, -1 before the first."""
+        return self._instance.round
+
+    def deliver(self, message: Message) -> None:
+        """Take a peer's message. Never blocks; drops when the queue is full, because gossip repeats."""
+        try:
+            self._send_raw.send_nowait(message)
+        except trio.WouldBlock:
+            self.dropped += 1
+        except trio.BrokenResourceError:  # the member has just ended
+            pass
+
+    def messages(self) -> Sequence[Message]:
+        """What a peer that catches up should be given."""
+        return self._instance.messages()
+
+    async def run(self) -> None:
+        """Replay the log, then work until cancelled."""
+        past = await self._ports.inputs.replay()
+        effects: list[Effect] = []
+        for one in past:
+            self._note_secret(one)
+            effects.extend(self._instance.apply(one))
+        if past:
+            self._note("resumed", inputs=len(past))
+        async with self._inbox, self._raw, trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self._verify)
+            nursery.start_soon(self._repeat)
+            if self._trace_secret is None:
+                nursery.start_soon(self._compute)
+            for effect in effects:
+                # What was published before the crash is repeated by the rebroadcast timer.
+                if not isinstance(effect, Publish):
+                    await self._carry_out(effect)
+            while True:
+                await self._step()
+
+    async def _step(self) -> None:
+        """Take what waits, write it to the log, apply it, carry out the effects."""
+        batch: list[Input] = list(self._own_messages)
+        self._own_messages.clear()
+        if not batch:
+            batch.append(await self._inbox.receive())
+        while len(batch) < BATCH:
+            try:
+                batch.append(self._inbox.receive_nowait())
+            except trio.WouldBlock:
+                break
+        await self._until_stored(lambda: self._ports.inputs.append(batch))
+        for one in batch:
+            self._note_secret(one)
+            self._tell(one)
+            for effect in self._instance.apply(one):
+                await self._carry_out(effect)
+
+    async def _until_stored(self, write: Callable[[], Awaitable[None]]) -> None:
+        """A failed write stops this member and nothing else; it goes on when the disk does."""
+        while True:
+            try:
+                await write()
+                return
+            except StorageError as error:
+                log.error("storage", task=self.task_id, error=error.message, remedy=error.remedy)
+                await trio.sleep(1)
+
+    # --- sources of inputs --------------------------------------------------------------------------------
+
+    async def _compute(self) -> None:
+        """Run the model. Past the limit the member votes without a result, and takes it when it comes."""
+        self._note("inference_started")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._give_up_waiting)
+            execution = await self._ports.execute()
+            nursery.cancel_scope.cancel()
+        if execution is None:
+            await self._send_input.send(ExecutionTimeout())
+            return
+        self._note(
+            "inference_done",
+            tokens=execution.result.token_count,
+            status=execution.result.status.name.lower(),
+            value=value_id(execution.result).hex(),
+        )
+        await self._send_input.send(OwnResult(execution.result, execution.output, execution.trace_secret))
+
+    async def _give_up_waiting(self) -> None:
+        await trio.sleep(self._ports.execution_limit)
+        self._note("inference_late")
+        await self._send_input.send(ExecutionTimeout())
+
+    async def _verify(self) -> None:
+        async for first in self._raw:
+            batch = [first]
+            while len(batch) < BATCH:
+                try:
+                    batch.append(self._raw.receive_nowait())
+                except trio.WouldBlock:
+                    break
+            verdicts = await trio.to_thread.run_sync(self._verifier.verify_many, batch)
+            for verdict in verdicts:
+                if isinstance(verdict, Invalid):
+                    log.warning("message_refused", task=self.task_id, reason=verdict.reason)
+                    continue
+                self.seen.remember(verdict.message, self.committee)
+                if isinstance(verdict.message, DivergenceReport):
+                    await self._ports.evidence.divergence(self.scope, self.committee, verdict.message)
+                    self._note("divergence", operator=self._name(verdict.message.sender))
+                else:
+                    await self._send_input.send(Received(verdict))
+
+    async def _repeat(self) -> None:
+        """Repeat the last words and ask a peer for what was missed, until the instance has decided."""
+        pause = self._ports.settings.rebroadcast_every
+        while True:
+            if self._decided:
+                pause *= 2  # those who missed the certificate also ask for it, and find it on the chain
+            else:
+                for message in await self._ports.catch_up():
+                    self.deliver(message)
+            await trio.sleep(pause)
+            self.seen = Seen()
+            await self._send_input.send(RebroadcastDue())
+
+    async def _timer(self, effect: SetTimer) -> None:
+        milliseconds = self._ports.settings.timeouts.duration(effect.step, effect.round)
+        await trio.sleep(milliseconds / 1000)
+        await self._send_input.send(TimerFired(effect.step, effect.round))
+
+    # --- effects ------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case SignProposal() | SignVote() | SignDivergence():
+                await self._sign(effect)
+            case Publish(message):
+                await self._ports.publish(message)
+            case SetTimer():
+                self._nursery.start_soon(self._timer, effect)
+            case EnteredRound(round_, proposer):
+                self._note("round", round=round_, proposer=self._name(proposer))
+            case Decided():
+                await self._decide(effect)
+            case Equivocation() | FalseWorkTag() | WrongOutput():
+                await self._until_stored(
+                    lambda: self._ports.evidence.offence(self.scope, self.committee, effect)
+                )
+
+    async def _sign(self, effect: SignProposal | SignVote | SignDivergence) -> None:
+        while True:
+            try:
+                message = await self._signed(effect)
+                break
+            except ConflictingSignature as error:
+                self.signatures_refused += 1
+                log.error("signature_refused", task=self.task_id, error=error.message, remedy=error.remedy)
+                return
+            except StorageError as error:
+                log.error("storage", task=self.task_id, error=error.message, remedy=error.remedy)
+                await trio.sleep(1)
+        await self._ports.publish(message)
+        if not isinstance(message, DivergenceReport):
+            self._own_messages.append(_received(message))
+
+    async def _signed(
+        self, effect: SignProposal | SignVote | SignDivergence
+    ) -> Proposal | Vote | DivergenceReport:
+        instance = self.scope.instance
+        match effect:
+            case SignProposal(round_, pol_round, result, output):
+                slot = Slot(self.scope, Kind.PROPOSAL, round_)
+                signature = await self._ports.guard.sign(slot, proposal_id(value_id(result), pol_round))
+                return Proposal(instance, round_, pol_round, result, output, self.own, signature)
+            case SignVote(kind, round_, value):
+                work = await self._work_tag() if kind is Kind.PREVOTE and value != NIL else None
+                signature = await self._ports.guard.sign(Slot(self.scope, kind, round_), value)
+                return Vote(instance, kind, round_, value, self.own, signature, work)
+            case SignDivergence(own):
+                signature = await self._ports.guard.sign(Slot(self.scope, Kind.OUTPUT, 0), value_id(own))
+                return DivergenceReport(instance, own, -1, self.own, signature)
+
+    async def _work_tag(self) -> WorkTag:
+        if self._trace_secret is None:
+            raise RuntimeError("asked to prevote a value that this member has not computed")
+        operator = self.committee.member(self.own).operator
+        tag = work_tag(self.scope.domain, self.scope.instance, operator, self._trace_secret)
+        return WorkTag(tag, await self._ports.guard.sign(Slot(self.scope, Kind.WORK_TAG, 0), tag))
+
+    async def _decide(self, effect: Decided) -> None:
+        self._decided = True
+        certificate = effect.certificate
+        weight = sum(self.committee.weight_of(signer) for signer in certificate.signers)
+        self._note(
+            "certificate",
+            round=certificate.round,
+            value=value_id(certificate.result).hex(),
+            signers=[self._name(signer) for signer in certificate.signers],
+            weight=weight,
+            total=self.committee.total_weight,
+        )
+        if effect.output is not None:
+            commit = Commit(certificate, effect.output)
+            await self._until_stored(lambda: self._ports.certificates.put(self.scope, commit))
+            await self._ports.decided(commit)
+
+    # --- the operator's eyes ------------------------------------------------------------------------------
+
+    def _note_secret(self, one: Input) -> None:
+        if isinstance(one, OwnResult):
+            self._trace_secret = one.trace_secret
+
+    def _tell(self, one: Input) -> None:
+        if not isinstance(one, Received):
+            return
+        message = one.message.message
+        match message:
+            case Proposal():
+                key = ("proposal", message.round, message.sender)
+                fields: dict[str, Json] = {
+                    "value": value_id(message.result).hex(),
+                    "tokens": message.result.token_count,
+                }
+            case Vote():
+                key = (message.kind.name.lower(), message.round, message.sender)
+                fields = {
+                    "value": None if message.value_id == NIL else message.value_id.hex(),
+                    "weight": self.committee.weight_of(message.sender),
+                }
+            case RoundCertificate() | Commit():
+                return
+        if key not in self._heard:
+            self._heard.add(key)
+            self._note(key[0], round=message.round, operator=self._name(message.sender), **fields)
+
+    def _note(self, kind: str, **fields: Json) -> None:
+        self._ports.journal.add(self.task_id, kind, **fields)
+
+    def _name(self, index: int) -> str:
+        return "0x" + self.committee.member(index).operator.hex()
+
+
+def _received(message: Proposal | Vote) -> Received:
+    """An own message, which its signer need not verify."""
+    match message:
+        case Proposal():
+            return Received(Verified(message))
+        case Vote():
+            return Received(Verified(message))

@@ -1,0 +1,111 @@
+"""Who is connected: follows libp2p's notifications, wakes those who wait, and makes room when it is full."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import structlog
+import trio
+from libp2p.abc import IHost, INetConn, INetStream, INetwork, INotifee
+from libp2p.peer.id import ID
+from libp2p.rcmgr import Direction
+from multiaddr import Multiaddr
+
+from p2pavs.network.failures import root_cause
+from p2pavs.network.stats import Counters
+
+log = structlog.get_logger(__name__)
+
+CLOSE_SECONDS = 2.0
+
+
+class Connections(INotifee):
+    """The set of connected peers."""
+
+    def __init__(self, host: IHost, max_peers: int, counters: Counters) -> None:
+        self.peers: set[str] = set()
+        self.preferred: frozenset[str] = frozenset()
+        self.on_change: Callable[[str, bool], None] | None = None
+        self._host = host
+        self.max_peers = max_peers
+        self._counters = counters
+        self._changed = trio.Event()
+        self._crowded = trio.Event()
+
+    async def connected(self, network: INetwork, conn: INetConn) -> None:
+        """Note a new connection; a second one to the same peer is no news."""
+        self._update(conn)
+
+    async def disconnected(self, network: INetwork, conn: INetConn) -> None:
+        """Note a closed connection; the peer is gone with its last."""
+        self._update(conn)
+
+    async def opened_stream(self, network: INetwork, stream: INetStream) -> None:
+        """Not needed."""
+
+    async def closed_stream(self, network: INetwork, stream: INetStream) -> None:
+        """Not needed."""
+
+    async def listen(self, network: INetwork, multiaddr: Multiaddr) -> None:
+        """Not needed."""
+
+    async def listen_close(self, network: INetwork, multiaddr: Multiaddr) -> None:
+        """Not needed."""
+
+    def open_connections(self, peer: str) -> list[INetConn]:
+        """Return the connections to one peer that are not closed."""
+        connections = self._host.get_network().get_connections(ID.from_base58(peer))
+        return [connection for connection in connections if not connection.is_closed]
+
+    def outbound(self) -> int:
+        """Count the connections we opened ourselves."""
+        connections = self._host.get_network().get_connections()
+        return sum(getattr(connection, "direction", None) == Direction.OUTBOUND for connection in connections)
+
+    async def wait_change(self) -> None:
+        """Return after the next connect or disconnect."""
+        await self._changed.wait()
+
+    async def disconnect(self, peer: str) -> None:
+        """Close all connections to a peer, in bounded time."""
+        with trio.move_on_after(CLOSE_SECONDS):
+            try:
+                await self._host.disconnect(ID.from_base58(peer))
+            except Exception as error:
+                log.debug("disconnecting failed", peer=peer, error=root_cause(error))
+
+    async def make_room(self) -> None:
+        """Run for ever: close connections beyond the limit, strangers first, and among them at random."""
+        while True:
+            await self._crowded.wait()
+            self._crowded = trio.Event()
+            while len(self.peers) > self.max_peers:
+                strangers = sorted(self.peers - self.preferred)
+                victim = random.choice(strangers or sorted(self.peers))  # noqa: S311 - fairness, not secrecy
+                self._counters.evictions += 1
+                log.info("too many peers, one is disconnected", peer=victim, limit=self.max_peers)
+                await self.disconnect(victim)
+                self.reconcile()
+
+    def reconcile(self) -> None:
+        """Drop peers without a connection, should a notification have been lost."""
+        for peer in sorted(self.peers):
+            if not self.open_connections(peer):
+                self._set(peer, connected=False)
+
+    def _update(self, connection: INetConn) -> None:
+        peer = str(connection.muxed_conn.peer_id)
+        self._set(peer, connected=bool(self.open_connections(peer)))
+
+    def _set(self, peer: str, *, connected: bool) -> None:
+        if connected == (peer in self.peers):
+            return
+        (self.peers.add if connected else self.peers.discard)(peer)
+        changed, self._changed = self._changed, trio.Event()
+        changed.set()
+        if len(self.peers) > self.max_peers:
+            self._crowded.set()
+        log.info("peer connected" if connected else "peer disconnected", peer=peer, peers=len(self.peers))
+        if self.on_change is not None:
+            self.on_change(peer, connected)

@@ -1,0 +1,46 @@
+"""Token buckets: how often somebody may do something."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+MAX_BUCKETS: Final = 4096
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    updated: float
+
+
+class RateLimit:
+    """`rate` times a second for each key, and up to `burst` at once. Memory is bounded."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._buckets: dict[str, _Bucket] = {}
+
+    def allow(self, key: str) -> bool:
+        """Take one token of `key`; False when there is none."""
+        now = trio.current_time()
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            if len(self._buckets) >= MAX_BUCKETS:
+                self._forget_full(now)
+            bucket = self._buckets[key] = _Bucket(float(self._burst), now)
+        bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.updated) * self._rate)
+        bucket.updated = now
+        if bucket.tokens < 1:
+            return False
+        bucket.tokens -= 1
+        return True
+
+    def _forget_full(self, now: float) -> None:
+        refill = self._burst / self._rate
+        self._buckets = {key: b for key, b in self._buckets.items() if now - b.updated < refill}
+        while len(self._buckets) >= MAX_BUCKETS:  # all are in use: the oldest key loses its history
+            self._buckets.pop(next(iter(self._buckets)))

@@ -1,0 +1,285 @@
+"""The network of one node: who is there, topics, requests, and a record about ourselves."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import asdict, dataclass
+
+import structlog
+import trio
+from libp2p.custom_types import TProtocol
+from libp2p.tools.anyio_service import background_trio_service
+from multiaddr import Multiaddr
+from nacl.signing import SigningKey
+
+from p2pavs.network import exchange
+from p2pavs.network.book import Book
+from p2pavs.network.bootstrap import Bootstrap
+from p2pavs.network.config import NetworkConfig
+from p2pavs.network.connections import Connections
+from p2pavs.network.discovery import Discovery
+from p2pavs.network.errors import PeerUnknown, RequestFailed, RequestTimeout
+from p2pavs.network.gossip import AUTHOR_BURST, AUTHOR_RATE, QUEUE_SIZE, Gossip, Topics, Validator
+from p2pavs.network.libp2p_host import Libp2p, make_libp2p
+from p2pavs.network.listening import listen, own_addresses
+from p2pavs.network.records import PeerRecord
+from p2pavs.network.requests import Handler, ServeLimits, Server, check_request, send_request
+from p2pavs.network.shutdown import close_host
+from p2pavs.network.stats import Counters, NetworkStats
+from p2pavs.network.upkeep import keep_up
+
+log = structlog.get_logger(__name__)
+
+DEFAULT_LIMITS = ServeLimits()
+_EXCHANGE_LIMITS = ServeLimits(
+    max_request=exchange.MAX_REQUEST,
+    max_response=exchange.MAX_RESPONSE,
+    streams_per_peer=2,
+    rate=2.0,
+    burst=20,
+    timeout=10.0,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    """What is known of one peer."""
+
+    peer_id: str
+    addresses: tuple[str, ...]
+    connected: bool
+    last_seen: float | None
+    """Unix time; None when it was never connected in the life of this process."""
+
+    record: PeerRecord | None
+    """Its own signed statement, with the application's payload; None until it has been received."""
+
+
+class Network:
+    """Made by `Network.open`, and usable until that block ends."""
+
+    def __init__(self, config: NetworkConfig, libp2p: Libp2p) -> None:
+        self._config = config
+        self._libp2p = libp2p
+        self._counters = Counters()
+        self._payload = b""
+        self.peer_id = str(libp2p.host.get_id())
+        self._addresses: tuple[str, ...] = ()
+        self._connections = Connections(libp2p.host, config.max_peers, self._counters)
+        libp2p.host.get_network().register_notifee(self._connections)
+        self._topics = Topics(libp2p.pubsub, self._counters)
+        self._discovery = Discovery(
+            libp2p.host,
+            SigningKey(config.key_seed),
+            Book(self.peer_id, config.bootstrap_addresses, config.max_known),
+            self._connections,
+            self._ask_records,
+            self._counters,
+            config.max_outbound,
+            config.peers_file,
+        )
+        self._bootstrap = Bootstrap(
+            config.bootstrap_addresses, self.peer_id, self._discovery.book, self._connections
+        )
+        self.handle(exchange.PROTOCOL, self._discovery.serve, _EXCHANGE_LIMITS)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, config: NetworkConfig) -> AsyncIterator[Network]:
+        """Start the network, and stop it at the end of the block.
+
+        Raises:
+            ListenFailed: the listen address is not free, or not ours.
+            WrongLibp2pVersion: libp2p is not the version this was written for.
+
+        """
+        network = cls(config, make_libp2p(config))
+        failure: Exception | None = None
+        try:
+            with trio.CancelScope() as scope:
+                async with network._running():
+                    try:
+                        yield network
+                    except Exception as error:  # kept apart, so that the nurseries do not wrap it in groups
+                        failure = error
+                    # Everything at once: stopped one by one, the services trip over each other.
+                    scope.cancel()
+        finally:
+            with trio.CancelScope(shield=True):
+                await network._discovery.save()
+                await close_host(network._libp2p.host)
+        if failure is not None:
+            raise failure
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where others reach this node, each with /p2p/ and our peer id."""
+        return tuple(f"{address}/p2p/{self.peer_id}" for address in self._addresses)
+
+    async def publish(self, topic: str, data: bytes) -> None:
+        """Send to every subscriber of the topic but ourselves; no error when there is none.
+
+        Raises:
+            MessageTooLarge: more than 900,000 bytes.
+
+        """
+        await self._topics.publish(topic, data)
+
+    def subscribe(
+        self,
+        topic: str,
+        validator: Validator,
+        *,
+        queue_size: int = QUEUE_SIZE,
+        author_rate: float = AUTHOR_RATE,
+        author_burst: int = AUTHOR_BURST,
+    ) -> AbstractAsyncContextManager[AsyncIterator[Gossip]]:
+        """Receive a topic: `async with network.subscribe(topic, validator) as messages: async for ...`.
+
+        The validator sees (author, data) of every new message before it is forwarded to others: it must be
+        quick and synchronous. What it refuses, or fails on, is neither delivered nor forwarded, and its
+        verdict is remembered: refuse what can never be right, and accept what is only early. Messages of our
+        own are not delivered to us. A subscriber that is too slow loses messages beyond `queue_size`;
+        `stats()` counts them. One author gets `author_rate` messages a second, `author_burst` at once.
+
+        Raises:
+            AlreadySubscribed: on entry, when the topic has a subscriber in this process.
+
+        """
+        return self._topics.subscribe(topic, validator, queue_size, author_rate, author_burst)
+
+    def subscribers(self, topic: str) -> set[str]:
+        """Return the peers that are subscribed to the topic."""
+        return self._topics.subscribers(topic)
+
+    async def wait_for_subscribers(self, topic: str, count: int) -> None:
+        """Return when at least `count` other nodes are known to be subscribed."""
+        await self._topics.wait_for_subscribers(topic, count)
+
+    def handle(self, protocol: str, handler: Handler, limits: ServeLimits = DEFAULT_LIMITS) -> None:
+        """Answer requests of a protocol: `handler(peer, data)` returns the response.
+
+        The limits hold per peer; what is above them is refused without asking the handler. A handler that
+        raises costs the peer a refusal and us a log line.
+        """
+        server = Server(protocol, handler, limits, self._counters)
+        self._libp2p.host.set_stream_handler(TProtocol(protocol), server)
+
+    async def request(
+        self, peer: str, protocol: str, data: bytes, *, timeout: float = 10.0, max_response: int = 1024 * 1024
+    ) -> bytes:
+        """Ask one peer, connecting first if need be.
+
+        Raises:
+            PeerUnknown: not connected, and no address known.
+            RequestTimeout: no answer within `timeout` seconds.
+            ResponseTooLarge: the answer is above `max_response` bytes.
+            RequestFailed: anything else, with the reason. It is the base of the two above.
+            MessageTooLarge: the request itself is above every limit.
+
+        """
+        check_request(data)
+        self._counters.requests_out += 1
+        try:
+            with trio.fail_after(timeout):
+                if not self._connections.open_connections(peer):
+                    await self._discovery.connect(peer)
+                return await send_request(self._libp2p.host, peer, protocol, data, max_response)
+        except trio.TooSlowError as error:
+            self._counters.requests_failed += 1
+            raise RequestTimeout(f"no answer within {timeout:g} s") from error
+        except (RequestFailed, PeerUnknown):
+            self._counters.requests_failed += 1
+            raise
+
+    def connected(self) -> set[str]:
+        """Return the peer ids of those who are connected now."""
+        return set(self._connections.peers)
+
+    def peers(self) -> list[PeerInfo]:
+        """Everybody we know, connected or not."""
+        known = self._discovery.book.entries
+        infos = [
+            PeerInfo(
+                entry.peer_id, entry.addresses, peer in self._connections.peers, entry.last_seen, entry.record
+            )
+            for peer, entry in known.items()
+        ]
+        strangers = sorted(self._connections.peers - known.keys())
+        return infos + [PeerInfo(peer, (), True, None, None) for peer in strangers]
+
+    async def wait_for_peers(self, count: int) -> None:
+        """Return when at least `count` peers are connected."""
+        while len(self._connections.peers) < count:
+            await self._connections.wait_change()
+
+    async def wait_for_change(self) -> None:
+        """Return after the next peer has connected or disconnected."""
+        await self._connections.wait_change()
+
+    async def disconnect(self, peer: str) -> None:
+        """Close the connections to a peer; it may come back."""
+        await self._connections.disconnect(peer)
+
+    def prefer(self, peers: Iterable[str]) -> None:
+        """Name the peers that come first (registered operators): always dialled, never evicted."""
+        preferred = frozenset(peers)
+        self._connections.preferred = preferred
+        self._discovery.book.preferred = preferred
+
+    def set_record(self, payload: bytes) -> None:
+        """Attach at most 4,096 bytes to our signed record and send it round.
+
+        Raises:
+            InvalidRecord: too long.
+
+        """
+        self._discovery.announce(self._addresses, payload)
+        self._payload = payload
+
+    def bootstrap_error(self) -> str | None:
+        """Why no bootstrap address has answered yet; None when one has, or when nothing is known yet."""
+        return self._bootstrap.error()
+
+    async def wait_for_bootstrap(self, timeout: float) -> None:
+        """Return when we are connected to anybody; at once when there is no bootstrap address.
+
+        Raises:
+            BootstrapUnreachable: nobody within `timeout` seconds; the message names the addresses.
+
+        """
+        await self._bootstrap.wait(timeout)
+
+    def stats(self) -> NetworkStats:
+        """Counters and gauges."""
+        return NetworkStats(
+            **asdict(self._counters),
+            peers_connected=len(self._connections.peers),
+            peers_known=len(self._discovery.book.entries),
+        )
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        host, pubsub, gossip = self._libp2p.host, self._libp2p.pubsub, self._libp2p.gossip
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(host.run(listen_addrs=[]))
+            await stack.enter_async_context(background_trio_service(pubsub))
+            await stack.enter_async_context(background_trio_service(gossip))
+            # Gossip must run before the first connection can exist, so listening comes last.
+            await pubsub.wait_until_ready()
+            await listen(host, Multiaddr(self._config.listen))
+            self._addresses = own_addresses(host, self._config)
+            self._discovery.announce(self._addresses, self._payload)
+            await self._discovery.load()
+            nursery = await stack.enter_async_context(trio.open_nursery())
+            nursery.start_soon(self._discovery.run)
+            nursery.start_soon(self._connections.make_room)
+            nursery.start_soon(self._bootstrap.run)
+            nursery.start_soon(keep_up, self._libp2p, self._connections)
+            log.info("network is up", peer_id=self.peer_id, addresses=self.addresses)
+            yield
+
+    async def _ask_records(self, peer: str, data: bytes) -> bytes:
+        return await send_request(self._libp2p.host, peer, exchange.PROTOCOL, data, exchange.MAX_RESPONSE)

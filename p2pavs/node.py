@@ -1,0 +1,342 @@
+"""One operator's node: opens everything in order, lets the parts work, closes everything."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+import trio
+
+from consensus import bls
+from consensus.messages import Message
+from consensus.wire import encode_message
+from inference.errors import InferenceError
+from inference.runtime import runtime_profile
+from inference.worker import ModelWorker
+from p2pavs.announcement import Announcement
+from p2pavs.api.app import serve_api
+from p2pavs.api.view import View
+from p2pavs.catch_up import CatchUp
+from p2pavs.chain.contracts import Chain
+from p2pavs.chain.deployment import Deployment
+from p2pavs.chain.errors import ChainError
+from p2pavs.chain.follower import Follower
+from p2pavs.chain.pending import SqlitePendingStore
+from p2pavs.chain.poster import Sender
+from p2pavs.chain.reader import current_epoch, list_models, list_operators, read_operator
+from p2pavs.chain.rpc import Rpc
+from p2pavs.errors import P2pavsError
+from p2pavs.evidence_book import EvidenceBook
+from p2pavs.execution import Executor, WorkerExecutor
+from p2pavs.journal import Journal
+from p2pavs.keystore import Identity
+from p2pavs.network import Network, NetworkConfig
+from p2pavs.network.peer_ids import peer_id_to_text
+from p2pavs.routing import Router
+from p2pavs.settings import NodeSettings
+from p2pavs.storage import CertificateStore, DataDirectory, EvidenceStore, SignGuard
+from p2pavs.task_desk import DeskParts, TaskDesk
+
+BALANCE_EVERY = 30.0
+LOW_BALANCE = 10**16  # wei: some thirty postings at 1 gwei
+OPERATORS_EVERY = 15.0
+
+log = structlog.get_logger()
+
+
+class NotAnOperator(P2pavsError):
+    """The keys are not registered in the way this node would use them."""
+
+
+class ModelUnusable(P2pavsError):
+    """A model file cannot be served on this machine."""
+
+
+class ModelNotRegistered(P2pavsError):
+    """No task can name the models this node was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """What a node is started with."""
+
+    identity: Identity
+    data: Path
+    pending: Path  # unsettled transactions of the account; its lock keeps other processes off the account
+    rpc_url: str
+    deployment: Deployment
+    listen: str  # multiaddr
+    api: str  # host:port
+    settings: NodeSettings
+    models: tuple[Path, ...]
+    bootstrap: tuple[str, ...] = ()
+    announce: tuple[str, ...] = ()
+    threads: int = 1
+
+
+class ConsensusSigner:
+    """Signs statements with the operator's consensus key. Only the sign guard calls it."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._secret = bls.SecretKey(identity.consensus_secret.reveal())
+
+    def sign(self, statement: bytes) -> bytes:
+        """The 96-byte signature of a 32-byte statement."""
+        return bls.SCHEME.sign(self._secret, statement)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """How a node makes the parts that another program may want to put something around."""
+
+    executor: Callable[[Executor], Executor] = field(default=lambda executor: executor)
+    desk: Callable[[DeskParts, trio.Nursery], TaskDesk] = TaskDesk
+
+
+def consensus_topic(deployment: Deployment) -> str:
+    """The gossip topic of a deployment's committees."""
+    domain = deployment.domain
+    return f"/p2pavs/consensus/1/{domain.chain_id}/{domain.gateway.hex()}"
+
+
+class Node:
+    """A running node. Made by ``Node.open``, working while ``run`` runs."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        directory: DataDirectory,
+        chain: Chain,
+        network: Network,
+        sender: Sender,
+        executors: dict[bytes, Executor],
+        parts: Parts,
+    ) -> None:
+        self.config = config
+        self.network = network
+        self.chain = chain
+        self.journal = Journal()
+        self.executors = executors
+        self.directory = directory
+        self.evidence = EvidenceStore(directory.database)
+        self.certificates = CertificateStore(directory.database)
+        self.router = Router()
+        self.started_at = time.time()
+        self.balance = 0
+        self.epoch = 0
+        self.operators: dict[str, bytes] = {}  # registered peer id -> account
+        self.follower: Follower | None = None
+        self.desk: TaskDesk | None = None
+        self._sender = sender
+        self._parts = parts
+        self._topic = consensus_topic(config.deployment)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, config: NodeConfig, parts: Parts | None = None) -> AsyncIterator[Node]:
+        """Check everything a node needs, in the order in which an operator would want to hear of it."""
+        parts = parts or Parts()
+        async with AsyncExitStack() as stack:
+            rpc = await stack.enter_async_context(Rpc(config.rpc_url))
+            chain = await Chain.connect(rpc, config.deployment)
+            directory = stack.enter_context(DataDirectory(config.data))
+            await _bind(directory, chain, config)
+            await _check_registration(chain, config.identity)
+            executors = await _open_models(stack, chain, config, parts)
+            network = await stack.enter_async_context(Network.open(_network_config(config)))
+            network.set_record(Announcement(config.identity.address, tuple(executors)).to_bytes())
+            store = stack.enter_context(
+                SqlitePendingStore(
+                    config.pending,
+                    chain_id=config.deployment.chain_id,
+                    account=config.identity.address,
+                )
+            )
+            sender = Sender(rpc, config.identity.account(), store, chain_id=config.deployment.chain_id)
+            yield cls(config, directory, chain, network, sender, executors, parts)
+
+    async def run(
+        self, *, bootstrap_timeout: float = 20.0, ready: Callable[[str], None] = lambda url: None
+    ) -> None:
+        """Work until cancelled. ``ready`` is called with the API's URL once the node takes part."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self._sender.run)
+            url: str = await nursery.start(serve_api, View(self), self.config.api)
+            await self._read_operators()
+            await self.network.wait_for_bootstrap(bootstrap_timeout)
+            desk = self._open_desk(nursery)
+            self.desk = desk
+            first = await desk.start_block(self.config.deployment.deployed_at_block)
+            self.follower = Follower(self.chain, first, poll_interval=self.config.settings.poll_every)
+            async with self.network.subscribe(self._topic, self.router.accept) as messages:
+                nursery.start_soon(desk.run, self.follower)
+                nursery.start_soon(self._watch_account)
+                nursery.start_soon(self._watch_operators)
+                ready(url)
+                log.info("node_ready", peer_id=self.network.peer_id, api=url, operator=self.operator_name)
+                async for message in messages:
+                    self.router.route(message.data)
+
+    @property
+    def operator_name(self) -> str:
+        """This operator's account, as text."""
+        return "0x" + self.config.identity.address.hex()
+
+    def _open_desk(self, nursery: trio.Nursery) -> TaskDesk:
+        async def publish(message: Message) -> None:
+            await self.network.publish(self._topic, encode_message(message))
+
+        guard = SignGuard(self.directory.database, ConsensusSigner(self.config.identity))
+        catch_up = CatchUp(self.network, self.certificates, lambda instance: desk.running(instance))
+        desk = self._parts.desk(
+            DeskParts(
+                chain=self.chain,
+                sender=self._sender,
+                operator=self.config.identity.address,
+                database=self.directory.database,
+                guard=guard,
+                evidence=EvidenceBook(self.evidence, self.journal),
+                journal=self.journal,
+                router=self.router,
+                catch_up=catch_up,
+                publish=publish,
+                executors=self.executors,
+                settings=self.config.settings,
+                randomness=os.urandom,
+            ),
+            nursery,
+        )
+        return desk
+
+    async def _watch_account(self) -> None:
+        """Posting costs gas: tell the operator before the account is empty, not after."""
+        while True:
+            try:
+                self.balance = await self.chain.rpc.balance(self.config.identity.address)
+                if self.balance < LOW_BALANCE:
+                    log.warning(
+                        "balance_low",
+                        account=self.operator_name,
+                        wei=self.balance,
+                        remedy="Send ether to the account: without it this node cannot post certificates.",
+                    )
+            except ChainError as error:
+                log.warning("balance_unread", error=error.message)
+            await trio.sleep(BALANCE_EVERY)
+
+    async def _watch_operators(self) -> None:
+        while True:
+            await trio.sleep(OPERATORS_EVERY)
+            await self._read_operators()
+
+    async def _read_operators(self) -> None:
+        """Know which peers are operators: their connections come first."""
+        try:
+            self.epoch = await current_epoch(self.chain)
+            operators = await list_operators(self.chain)
+        except ChainError as error:
+            log.warning("operators_unread", error=error.message)
+            return
+        self.operators = {peer_id_to_text(one.peer_id): one.account for one in operators if one.active}
+        self.network.prefer(self.operators.keys() - {self.network.peer_id})
+
+
+def _network_config(config: NodeConfig) -> NetworkConfig:
+    return NetworkConfig(
+        listen=config.listen,
+        key_seed=config.identity.peer_seed.reveal(),
+        announce=config.announce,
+        bootstrap=config.bootstrap,
+        peers_file=config.data / "peers.cbor",
+    )
+
+
+async def _bind(directory: DataDirectory, chain: Chain, config: NodeConfig) -> None:
+    """Tie the data directory to this chain, gateway and key."""
+    genesis = await chain.rpc.block(0)
+    directory.bind(
+        {
+            "chain": str(config.deployment.chain_id),
+            "genesis": genesis.hash.hex() if genesis is not None else "unknown",
+            "gateway": "0x" + config.deployment.domain.gateway.hex(),
+            "consensus key": config.identity.public.consensus_key.hex(),
+        }
+    )
+
+
+async def _check_registration(chain: Chain, identity: Identity) -> None:
+    """An honest operator must hear now, not from missing rewards, that it is not in the registry."""
+    operator = await read_operator(chain, identity.address)
+    account = "0x" + identity.address.hex()
+    if operator is None or not operator.active:
+        raise NotAnOperator(
+            f"the account {account} is not a registered operator of this deployment",
+            "Register it with 'p2pavs operator register', or pass the right --keys and --deployment.",
+        )
+    if operator.consensus_key != identity.public.consensus_key:
+        raise NotAnOperator(
+            f"the account {account} is registered with another consensus key than the one in --keys",
+            "Start the node with the keys that were registered.",
+        )
+    if peer_id_to_text(operator.peer_id) != identity.public.peer_id:
+        raise NotAnOperator(
+            f"the account {account} is registered with another peer id than the one in --keys",
+            "Start the node with the keys that were registered.",
+        )
+
+
+async def _open_models(
+    stack: AsyncExitStack, chain: Chain, config: NodeConfig, parts: Parts
+) -> dict[bytes, Executor]:
+    """Load every model that the registry knows; refuse to start without one."""
+    entries = [entry for entry in await list_models(chain) if entry.active]
+    executors: dict[bytes, Executor] = {}
+    unknown: list[str] = []
+    for path in config.models:
+        try:
+            worker = await stack.enter_async_context(ModelWorker.open(path, threads=config.threads))
+        except InferenceError as error:
+            raise ModelUnusable(
+                f"cannot serve the model {path}: {error}", "See 'p2pavs doctor' for what this machine lacks."
+            ) from None
+        model, profile = worker.manifest, runtime_profile(worker.profile)
+        served = (model.model_hash, model.manifest_hash, profile, model.golden_digest)
+        ids = [
+            entry.id
+            for entry in entries
+            if (entry.model_hash, entry.manifest_hash, entry.runtime_profile, entry.golden_digest) == served
+        ]
+        if not ids:
+            unknown.append(path.name)
+        for model_id in ids:
+            executors[model_id] = parts.executor(WorkerExecutor(worker, profile))
+            log.info("model_served", model="0x" + model_id.hex(), file=path.name)
+    if unknown:
+        log.warning("models_not_registered", files=unknown)
+    if not executors:
+        raise ModelNotRegistered(
+            f"none of the models given ({', '.join(unknown) or 'none'}) is registered in this deployment",
+            "Register it with 'p2pavs model register', or pass a registered model's GGUF with --model.",
+        )
+    return executors
+
+
+def write_node_file(node: Node, url: str) -> None:
+    """Leave DATA/node.json for whoever started the node: where it listens and where its API is."""
+    content = {
+        "peerId": node.network.peer_id,
+        "addresses": list(node.network.addresses),
+        "api": url,
+        "pid": os.getpid(),
+        "operator": node.operator_name,
+    }
+    path = node.config.data / "node.json"
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    temporary.replace(path)

@@ -1,0 +1,91 @@
+"""The poster ladder (protocol, section 8): every member may post, the seed says who waits how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from consensus.committee import Committee
+from consensus.messages import Commit
+from p2pavs.chain.contracts import Chain
+from p2pavs.chain.errors import ChainError, ContractRevert
+from p2pavs.chain.poster import Sender
+from p2pavs.chain.records import ChainCertificate, TaskHeader
+from p2pavs.journal import Journal
+
+log = structlog.get_logger()
+
+FINAL_REFUSALS = frozenset({"AlreadyCertified", "DeadlinePassed", "AlreadyRefunded"})
+"""Answers of the gateway after which posting again is pointless while the block stands."""
+
+
+@dataclass(slots=True)
+class ChainView:
+    """What the chain said last about a task, kept up to date by the follower."""
+
+    certified: bool = False
+    refunded: bool = False
+    over: bool = False
+    """Deep enough below the head that it will not change any more."""
+
+
+class PosterLadder:
+    """Posts one certificate, after as many delays as this operator's rank says."""
+
+    def __init__(
+        self,
+        header: TaskHeader,
+        committee: Committee,
+        own: int,
+        view: ChainView,
+        chain: Chain,
+        sender: Sender,
+        journal: Journal,
+        delay: float,
+    ) -> None:
+        self._header = header
+        self._committee = committee
+        self._rank = committee.poster_order().index(own)
+        self._view = view
+        self._chain = chain
+        self._sender = sender
+        self._journal = journal
+        self._delay = delay
+
+    async def run(self, commit: Commit) -> None:
+        """Post until the chain holds a certificate for good or will not take one any more."""
+        await trio.sleep(self._rank * self._delay)
+        while not self._view.over:
+            if not self._view.certified and not self._view.refunded:
+                await self._attempt(commit)
+            await trio.sleep(1)
+
+    async def _attempt(self, commit: Commit) -> None:
+        bitmap, hints = self._committee.bitmap_and_hints(commit.certificate.signers)
+        call = self._chain.call(
+            "TaskGateway",
+            "submitCertificate",
+            self._header.to_abi(),
+            ChainCertificate.build(commit.certificate, bitmap, hints).to_abi(),
+            commit.output,
+        )
+        self._journal.add(self._header.id, "posting", rank=self._rank)
+        try:
+            receipt = await self._sender.send(call)
+        except ContractRevert as error:
+            if error.name not in FINAL_REFUSALS:
+                log.error("posting_refused", task=self._header.id, error=str(error))
+            await trio.sleep(2)
+        except ChainError as error:
+            log.warning("posting_failed", task=self._header.id, error=str(error))
+            await trio.sleep(1)
+        else:
+            self._journal.add(
+                self._header.id,
+                "posted",
+                transaction="0x" + receipt.transaction_hash.hex(),
+                gas=receipt.gas_used,
+                block=receipt.block_number,
+            )

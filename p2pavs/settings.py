@@ -1,0 +1,29 @@
+"""The numbers an operator may turn. Defaults fit a network of a few dozen nodes and a model of seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from consensus.timeouts import TimeoutConfig
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """Times are in seconds unless the name says otherwise."""
+
+    timeouts: TimeoutConfig
+    confirmations: int = 0
+    """Blocks on top of a task's block before this node works on it."""
+
+    finality_depth: int = 5
+    """Blocks on top of a certificate's block before this node stops watching its task."""
+
+    execution_share: float = 0.5
+    """Part of the time to a deadline that the own computation may take before the member votes anyway."""
+
+    rebroadcast_every: float = 2.0
+    poster_delay: float = 4.0
+    """The poster of rank i may post i times this after it decided."""
+
+    poll_every: float = 0.25
+    """How often the chain is asked for a new block."""

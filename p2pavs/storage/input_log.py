@@ -1,0 +1,54 @@
+"""The write-ahead log: every input of an instance, on disk before it is applied."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from consensus.effects import Input
+from consensus.types import Scope
+from consensus.wire import decode_input, encode_input
+from p2pavs.storage.database import Database
+
+
+class InputLog:
+    """The inputs of one instance in the order in which they were applied."""
+
+    def __init__(self, database: Database, scope: Scope) -> None:
+        self._database = database
+        self._key = (scope.instance.task_id, scope.instance.attempt, scope.committee_root)
+        self._next = 0
+
+    async def replay(self) -> list[Input]:
+        """All inputs written so far; further ones are appended behind them."""
+
+        def work(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
+            return connection.execute(
+                "SELECT seq, input FROM inputs "
+                "WHERE task_id=? AND attempt=? AND committee_root=? ORDER BY seq",
+                self._key,
+            ).fetchall()
+
+        rows = await self._database.run(work)
+        self._next = rows[-1][0] + 1 if rows else 0
+        return [decode_input(bytes(row[1])) for row in rows]
+
+    async def append(self, inputs: Sequence[Input]) -> None:
+        """Write inputs in one synced transaction. On ``StorageError`` none of them is written."""
+        rows = [(*self._key, self._next + i, encode_input(one)) for i, one in enumerate(inputs)]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany("INSERT INTO inputs VALUES (?,?,?,?,?)", rows)
+
+        await self._database.run(work)
+        self._next += len(rows)
+
+    async def forget(self) -> None:
+        """Drop the log of an instance that is over. Its signatures stay in the guard."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "DELETE FROM inputs WHERE task_id=? AND attempt=? AND committee_root=?", self._key
+            )
+
+        await self._database.run(work)

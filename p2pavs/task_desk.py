@@ -1,0 +1,333 @@
+"""From the chain's events to running members: which tasks are open, which are over, which were undone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+import trio
+
+from consensus.committee import Committee, OperatorSet
+from consensus.instance import Instance
+from consensus.messages import Commit, Message
+from consensus.signing import Randomness
+from consensus.types import InstanceId, Scope
+from consensus.verification import MessageVerifier
+from inference.errors import InferenceError
+from inference.request import Progress
+from p2pavs.catch_up import CatchUp
+from p2pavs.chain.contracts import Chain
+from p2pavs.chain.errors import ChainError
+from p2pavs.chain.events import LoggedEvent, TaskCertified, TaskRefunded, TaskRequested
+from p2pavs.chain.follower import BlockAdded, BlockRemoved, Follower
+from p2pavs.chain.poster import Sender
+from p2pavs.chain.reader import read_operator_set
+from p2pavs.evidence_book import EvidenceBook
+from p2pavs.execution import Execution, Executor
+from p2pavs.journal import Journal
+from p2pavs.member import Member, MemberPorts
+from p2pavs.posting import ChainView, PosterLadder
+from p2pavs.routing import Router
+from p2pavs.settings import NodeSettings
+from p2pavs.storage import CertificateStore, InputLog, SignGuard
+from p2pavs.storage.database import Database
+from p2pavs.storage.tasks import StoredTask, TaskState, TaskStore
+
+SETS_KEPT = 16
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class DeskParts:
+    """What the desk works with."""
+
+    chain: Chain
+    sender: Sender
+    operator: bytes  # own account, 20 bytes
+    database: Database
+    guard: SignGuard
+    evidence: EvidenceBook
+    journal: Journal
+    router: Router
+    catch_up: CatchUp
+    publish: Callable[[Message], Awaitable[None]]
+    executors: Mapping[bytes, Executor]  # by model id
+    settings: NodeSettings
+    randomness: Randomness
+
+
+@dataclass(slots=True)
+class OpenTask:
+    """A task this node watches."""
+
+    event: TaskRequested
+    block_number: int
+    block_hash: bytes
+    view: ChainView = field(default_factory=ChainView)
+    settled_number: int = 0
+    settled_hash: bytes = b""
+    scope: trio.CancelScope | None = None
+    member: Member | None = None
+
+
+class TaskDesk:
+    """Follows the chain and keeps one member running for each open task this operator was drawn for."""
+
+    def __init__(self, parts: DeskParts, nursery: trio.Nursery) -> None:
+        self._parts = parts
+        self._nursery = nursery
+        self._store = TaskStore(parts.database)
+        self._certificates = CertificateStore(parts.database)
+        self._sets: dict[int, OperatorSet] = {}
+        self.tasks: dict[int, OpenTask] = {}
+        self.head = 0
+        self.head_time = 0
+
+    @property
+    def signatures_refused(self) -> int:
+        """How often the sign guard refused a second statement, over the open tasks."""
+        return sum(task.member.signatures_refused for task in self.tasks.values() if task.member is not None)
+
+    async def start_block(self, deployed_at: int) -> int:
+        """The block to follow from, so that no open task is missed after a restart."""
+        followed = await self._store.followed_to()
+        opened = [task.block_number for task in await self._store.open_tasks()]
+        if followed is None:
+            return deployed_at
+        # A little before the last seen block: it may have been undone while this node was away.
+        return max(deployed_at, min([followed - self._parts.settings.finality_depth, *opened]))
+
+    def running(self, instance: InstanceId) -> list[Message]:
+        """What can be handed to a peer that catches up with an instance."""
+        task = self.tasks.get(instance.task_id)
+        if task is None or task.member is None or task.member.scope.instance != instance:
+            return []
+        return list(task.member.messages())
+
+    async def run(self, follower: Follower) -> None:
+        """Work through the chain's changes for as long as the node runs."""
+        async for change in follower:
+            match change:
+                case BlockAdded():
+                    await self._added(change)
+                    if not follower.behind:
+                        await self._start_due()
+                case BlockRemoved():
+                    await self._removed(change)
+
+    async def _added(self, block: BlockAdded) -> None:
+        self.head, self.head_time = block.number, block.timestamp
+        for logged in block.events:
+            await self._event(logged)
+        for task in list(self.tasks.values()):
+            await self._close_if_over(task)
+        await self._store.set_followed_to(block.number)
+
+    async def _event(self, logged: LoggedEvent) -> None:
+        match logged.event:
+            case TaskRequested() as event:
+                await self._open(event, logged)
+            case TaskCertified() as event:
+                task = self.tasks.get(event.id)
+                if task is not None:
+                    task.view.certified = True
+                    task.settled_number, task.settled_hash = logged.block_number, logged.block_hash
+                self._parts.journal.add(
+                    event.id,
+                    "certified",
+                    poster="0x" + event.poster.hex(),
+                    block=logged.block_number,
+                    round=event.round,
+                    weight=event.signed_weight,
+                    total=event.total_weight,
+                    transaction="0x" + logged.transaction_hash.hex(),
+                )
+            case TaskRefunded(task_id):
+                task = self.tasks.get(task_id)
+                if task is not None:
+                    task.view.refunded = True
+                    task.settled_number, task.settled_hash = logged.block_number, logged.block_hash
+                self._parts.journal.add(task_id, "refunded")
+            case _:
+                log.info("chain_event", name=type(logged.event).__name__, block=logged.block_number)
+
+    async def _open(self, event: TaskRequested, logged: LoggedEvent) -> None:
+        known = self.tasks.get(event.id)
+        if known is not None:
+            return
+        self.tasks[event.id] = OpenTask(event, logged.block_number, logged.block_hash)
+        await self._store.put(StoredTask(event.id, logged.block_number, logged.block_hash, TaskState.OPEN))
+        self._parts.journal.add(
+            event.id,
+            "task",
+            block=logged.block_number,
+            requester="0x" + event.header.requester.hex(),
+            model="0x" + event.header.model_id.hex(),
+            deadline=event.header.deadline,
+            input_bytes=len(event.input),
+        )
+
+    async def _removed(self, block: BlockRemoved) -> None:
+        for task in list(self.tasks.values()):
+            if task.settled_hash == block.hash:
+                task.view.certified = task.view.refunded = False
+                task.settled_hash = b""
+                self._parts.journal.add(task.event.id, "settlement_undone", block=block.number)
+            if task.block_hash == block.hash:
+                self._parts.journal.add(task.event.id, "task_undone", block=block.number)
+                await self._stop(task)
+                await self._store.remove(task.event.id)
+
+    async def _close_if_over(self, task: OpenTask) -> None:
+        depth = self._parts.settings.finality_depth
+        if task.view.certified or task.view.refunded:
+            if self.head - task.settled_number < depth:
+                return
+            state = TaskState.CERTIFIED if task.view.certified else TaskState.EXPIRED
+        elif self.head_time > task.event.header.deadline:
+            # Nothing can be certified after the deadline; wait until no reorganisation brings it back.
+            if task.settled_number == 0:
+                task.settled_number = self.head
+                self._parts.journal.add(task.event.id, "expired", deadline=task.event.header.deadline)
+            if self.head - task.settled_number < depth:
+                return
+            state = TaskState.EXPIRED
+        else:
+            return
+        await self._store.put(StoredTask(task.event.id, task.block_number, task.block_hash, state))
+        task.view.over = True
+        member = task.member
+        await self._stop(task)
+        if member is not None:
+            await InputLog(self._parts.database, member.scope).forget()
+        log.info("task_over", task=task.event.id, state=state.value)
+
+    async def _stop(self, task: OpenTask) -> None:
+        if task.scope is not None:
+            task.scope.cancel()
+        if task.member is not None:
+            self._parts.router.remove(task.member.scope.instance)
+        self.tasks.pop(task.event.id, None)
+
+    # --- members ------------------------------------------------------------------------------------------
+
+    async def _start_due(self) -> None:
+        for task in list(self.tasks.values()):
+            deep = self.head - task.block_number >= self._parts.settings.confirmations
+            settled = task.view.certified or task.view.refunded
+            if task.scope is None and deep and not settled and self.head_time <= task.event.header.deadline:
+                task.scope = trio.CancelScope()
+                self._nursery.start_soon(self._take_part, task, task.scope)
+
+    async def _take_part(self, task: OpenTask, scope: trio.CancelScope) -> None:
+        """Keep the task's member running. After a fault it resumes from its log."""
+        pause = 1.0
+        with scope:
+            while True:
+                try:
+                    operator_set = await self._operator_set(task.event.header.epoch)
+                    await self._run_member(task, operator_set)
+                    return
+                except ChainError as error:
+                    log.warning("epoch_unread", task=task.event.id, error=error.message, remedy=error.remedy)
+                except Exception:
+                    log.exception("member_failed", task=task.event.id, again_in=pause)
+                await trio.sleep(pause)
+                pause = min(2 * pause, 30.0)
+
+    async def _operator_set(self, epoch: int) -> OperatorSet:
+        if epoch not in self._sets:
+            self._sets[epoch] = await read_operator_set(self._parts.chain, epoch)
+            if len(self._sets) > SETS_KEPT:
+                self._sets.pop(min(self._sets))
+        return self._sets[epoch]
+
+    async def _run_member(self, task: OpenTask, operator_set: OperatorSet) -> None:
+        parts, header = self._parts, task.event.header
+        instance_id = InstanceId(header.id, 0)
+        committee = Committee.select(
+            operator_set, header.task_seed, instance_id.attempt, header.committee_size
+        )
+        parts.journal.add(
+            header.id,
+            "committee",
+            epoch=header.epoch,
+            total=committee.total_weight,
+            members=[{"operator": "0x" + m.operator.hex(), "weight": m.weight} for m in committee.members],
+            proposer="0x" + committee.member(committee.proposer(0)).operator.hex(),
+            posters=["0x" + committee.member(i).operator.hex() for i in committee.poster_order()],
+        )
+        own = next((m.index for m in committee.members if m.operator == parts.operator), None)
+        if own is None:
+            parts.journal.add(header.id, "not_drawn")
+            return
+        scope = Scope(parts.chain.deployment.domain, instance_id, committee.root)
+        ladder = PosterLadder(
+            header,
+            committee,
+            own,
+            task.view,
+            parts.chain,
+            parts.sender,
+            parts.journal,
+            parts.settings.poster_delay,
+        )
+        time_left = max(0.0, header.deadline - time.time())
+
+        async with trio.open_nursery() as nursery:
+
+            async def decided(commit: Commit) -> None:
+                nursery.start_soon(ladder.run, commit)
+
+            async def execute() -> Execution | None:
+                return await self._execute(task.event)
+
+            async def catch_up() -> list[Message]:
+                return await parts.catch_up.ask(instance_id)
+
+            ports = MemberPorts(
+                guard=parts.guard,
+                inputs=InputLog(parts.database, scope),
+                certificates=self._certificates,
+                evidence=parts.evidence,
+                journal=parts.journal,
+                settings=parts.settings,
+                publish=parts.publish,
+                catch_up=catch_up,
+                execute=execute,
+                execution_limit=time_left * parts.settings.execution_share,
+                decided=decided,
+            )
+            task.member = Member(
+                instance=Instance(committee, scope, own),
+                committee=committee,
+                scope=scope,
+                own=own,
+                verifier=MessageVerifier(scope, committee, parts.randomness),
+                ports=ports,
+            )
+            parts.router.add(instance_id, task.member)
+            await task.member.run()
+
+    async def _execute(self, event: TaskRequested) -> Execution | None:
+        executor = self._parts.executors.get(event.header.model_id)
+        if executor is None:
+            log.warning(
+                "model_not_served",
+                task=event.id,
+                model="0x" + event.header.model_id.hex(),
+                remedy="Add the model's GGUF with --model; until then this node votes nil on such tasks.",
+            )
+            return None
+
+        def progress(chunk: Progress) -> None:
+            self._parts.journal.add(event.id, "inference", chunk=chunk.chunk, tokens=len(chunk.token_ids))
+
+        try:
+            return await executor.execute(event, progress)
+        except InferenceError as error:
+            log.error("inference_failed", task=event.id, error=str(error))
+            return None

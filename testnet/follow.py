@@ -1,0 +1,56 @@
+"""The compact summary of a running network: a line when something changed."""
+
+from __future__ import annotations
+
+import time
+
+from testnet.network import Network, node_name
+from testnet.startup import peer_count
+
+PERIOD = 2.0
+
+
+def follow(network: Network, nodes: int) -> None:
+    """Print a line whenever the summary changes. Returns when the chain has ended; else a signal ends it."""
+    print("\nfollowing the network; Ctrl-C stops all of it", flush=True)
+    last = ""
+    mourned: set[int] = set()
+    while network.running("anvil"):
+        for index in range(nodes):
+            if network.running(node_name(index)):
+                mourned.discard(index)
+            elif index not in mourned:
+                mourned.add(index)
+                print(network.obituary(index), flush=True)
+        line = summary(network, nodes)
+        if line != last:
+            last = line
+            print(f"{time.strftime('%H:%M:%S')}  {line}", flush=True)
+        time.sleep(PERIOD)
+    print("the chain has ended, and with it this network", flush=True)
+
+
+def summary(network: Network, nodes: int) -> str:
+    """One line: nodes that run, their peers, and what the first of them to answer knows."""
+    running = [index for index in range(nodes) if network.running(node_name(index))]
+    statuses = [status for status in (_status(network, index) for index in running) if status is not None]
+    parts = [f"{len(running)} of {nodes} nodes run"]
+    if statuses:
+        counts = sorted(peer_count(status) for status in statuses)
+        parts.append(
+            f"peers {counts[0]}" if counts[0] == counts[-1] else f"peers {counts[0]} to {counts[-1]}"
+        )
+        parts += [
+            f"{name} {statuses[0][name]}"
+            for name in ("epoch", "tasks", "certificates")
+            if name in statuses[0]
+        ]
+    return ", ".join(parts)
+
+
+def _status(network: Network, index: int) -> dict[str, object] | None:
+    try:
+        status = network.api(index, "/status")
+    except (OSError, ValueError, KeyError):
+        return None
+    return status if isinstance(status, dict) else None

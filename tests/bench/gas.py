@@ -1,0 +1,100 @@
+"""What the contracts cost: ``python -m tests.bench.gas``. Whole transactions, on a fresh development chain."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from consensus.committee import OperatorSet
+from tests.integration.contracts.anvil import anvil, missing_tools
+from tests.integration.contracts.world import ETHER, World, account, operator
+
+INTRINSIC = 21_000  # of any transaction; a view called by a contract does not pay it
+SIZES = (4, 7, 16, 32)
+
+
+def row(what: str, gas: int, target: int | None = None) -> None:
+    """Print one line; mark it where the target is missed."""
+    verdict = "" if target is None else f"   target {target:>8,}   {'ok' if gas <= target else 'OVER'}"
+    print(f"{what:<58}{gas:>12,}{verdict}")
+
+
+def certificate_gas(world: World, operators: OperatorSet, missing: Sequence[int] = (), size: int = 0) -> int:
+    """Request a task and certify it with a short answer."""
+    task = world.request(committeeSize=size)
+    members = [member.index for member in world.committee(task, operators).members]
+    signers = [index for index in members if index not in missing]
+    receipt = world.send(world.submit_call(task, world.certify(task, operators, signers)), account("poster"))
+    return int(receipt["gasUsed"])
+
+
+def operators_of(world: World, count: int) -> OperatorSet:
+    """An epoch of ``count`` operators with equal stake, its costs printed."""
+    for number in range(count):
+        who = operator(number)
+        gas = world.send(world.registration(who), who.account)["gasUsed"]
+        deposit = world.send(world.stakes.functions.deposit(), who.account, value=ETHER)["gasUsed"]
+    if count == SIZES[0]:
+        row("register an operator (key, proof, peer id)", gas)
+        row("deposit stake (joins)", deposit)
+    freeze = world.send(world.epochs.functions.freeze())["gasUsed"]
+    opened = world.send(world.epochs.functions.open())["gasUsed"]
+    if count == SIZES[0]:
+        row("open an epoch", opened)
+    row(f"freeze a set of {count}, per operator", freeze // count)
+    return world.operator_set()
+
+
+def whole_set(world: World, operators: OperatorSet) -> None:
+    """Certificates of the whole set, with ever more missing."""
+    count = len(operators.operators)
+    certificate_gas(world, operators)  # the first credit and slot of everything
+    most = (count - 1) // 3
+    for missing in sorted({0, 1, most}):
+        gas = certificate_gas(world, operators, range(missing))
+        row(f"certificate, whole set of {count}, {missing} missing", gas, 300_000)
+
+
+def requests(world: World, operators: OperatorSet) -> None:
+    """Requests, reads, claims, and committees."""
+    world.request()
+    who = account("requester")
+    for size in (100, 1_000, 16_384):
+        gas = world.send(world.request_call(input=b"a" * size), who, value=world.fee)["gasUsed"]
+        row(f"request, {size:,} bytes of input", gas, 150_000 if size == 1_000 else None)
+    for size in (7, 31, 64):
+        row(f"certificate, {size} seats among {len(operators.operators)}", certificate_gas(world, operators, size=size))
+    tasks = [world.request() for _ in range(10)]
+    for task in tasks:
+        world.send(world.submit_call(task, world.certify(task, operators)))
+    late = world.submit_call(tasks[0], world.certify(tasks[0], operators))
+    sent = late.transact({"from": who, "gas": 1_000_000, "gasPrice": 0})
+    row("certificate that comes second", world.w3.eth.wait_for_transaction_receipt(sent)["gasUsed"])
+    read = world.gateway.functions.resultOf(tasks[0].id).estimate_gas({"from": who, "gasPrice": 0})
+    row("resultOf, called by a contract", read - INTRINSIC, 8_000)
+    claimed = world.send(world.gateway.functions.claim(0, [task.header for task in tasks]))["gasUsed"]
+    row("claim 10 rewards", claimed)
+    row("withdraw", world.send(world.gateway.functions.withdraw(), operator(0).account)["gasUsed"])
+    expired = world.request()
+    world.pass_time(601)
+    row("refund", world.send(world.gateway.functions.refund(expired.header))["gasUsed"])
+
+
+def main() -> int:
+    """Print the table."""
+    if reason := missing_tools():
+        print(reason, file=sys.stderr)
+        return 1
+    for count in SIZES:
+        with anvil() as url:
+            world = World.connect(url)
+            world.deploy()
+            operators = operators_of(world, count)
+            whole_set(world, operators)
+            if count == SIZES[-1]:
+                requests(world, operators)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+from eth_utils.address import to_canonical_address
+from web3.logs import DISCARD as _DISCARD
+
+from consensus.hashing import words
+from tests.integration.contracts.world import Reverted, World, account
+
+
+def test_a_model_is_named_by_what_decides_its_answers(world: World) -> None:
+    model = world.model(maker=account("maker"), pricePerTask=5, name="another")
+    receipt = world.send(world.models.functions.register(model), account("maker"))
+    digests = model[:4]
+    model_id = words("p2pavs/model/1", *digests, to_canonical_address(account("maker")))
+    [log] = world.models.events.ModelRegistered().process_receipt(receipt, errors=_DISCARD)
+    assert (log["args"]["modelId"], log["args"]["name"]) == (model_id, "another")
+    assert world.models.functions.count().call() == 2
+    assert world.models.functions.idAt(1).call() == model_id
+    assert tuple(world.models.functions.modelOf(model_id).call()) == model
+    assert world.models.functions.termsOf(model_id).call() == [True, 1, 5, model[5]]
+    assert world.models.functions.runtimeProfileOf(model_id).call() == model[2]
+
+
+def test_registered_once_and_for_oneself(world: World) -> None:
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.models.functions.register(world.model(pricePerTask=9)))
+    assert (refusal.value.name, refusal.value.arguments) == ("AlreadyRegistered", (world.model_id,))
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.models.functions.register(world.model()), account("stranger"))
+    assert refusal.value.name == "NotTheMaker"
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"name": ""}, "WrongNameLength"),
+        ({"name": "n" * 65}, "WrongNameLength"),
+        ({"modelHash": bytes(32)}, "EmptyField"),
+        ({"runtimeProfile": bytes(32)}, "EmptyField"),
+    ],
+)
+def test_refuses_incomplete_models(world: World, changes: dict[str, object], error: str) -> None:
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.models.functions.register(world.model(**changes)))
+    assert refusal.value.name == error
+
+
+def test_only_the_maker_switches_it(world: World) -> None:
+    off = world.models.functions.setActive(world.model_id, False)
+    with pytest.raises(Reverted) as refusal:
+        world.send(off, account("stranger"))
+    assert refusal.value.name == "NotTheMaker"
+    world.send(off)
+    assert world.models.functions.modelOf(world.model_id).call()[8] is False
+    world.send(world.models.functions.setActive(world.model_id, True))
+    assert world.models.functions.modelOf(world.model_id).call()[8] is True
+
+
+def test_unknown_models(world: World) -> None:
+    functions = world.models.functions
+    for call in (
+        functions.modelOf(bytes(32)),
+        functions.termsOf(bytes(32)),
+        functions.runtimeProfileOf(bytes(32)),
+        functions.setActive(bytes(32), True),
+    ):
+        with pytest.raises(Reverted) as refusal:
+            world.simulate(call, world.owner)
+        assert refusal.value.name == "UnknownModel"
+    with pytest.raises(Reverted) as refusal:
+        world.simulate(functions.idAt(1), world.owner)
+    assert (refusal.value.name, refusal.value.arguments) == ("UnknownIndex", (1, 1))

@@ -1,0 +1,95 @@
+"""The dApp of the test network: a consumer that acts on what it is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from web3.contract import Contract
+from web3.logs import DISCARD
+
+from consensus.types import FinishReason, ResultStatus
+from p2pavs.contracts import parse
+from p2pavs.contracts.compile import REPOSITORY
+from tests.integration.contracts.conftest import Staffed
+from tests.integration.contracts.world import Reverted, Task, World, account
+
+TEXT = "Spend 40,000 of the treasury on a grant for the library."
+DAY = 86_400
+
+
+def deploy(world: World) -> Contract:
+    compiled = parse((REPOSITORY / "testnet/dapp/artifacts/ProposalClassifier.json").read_text())
+    return world.deploy_code(compiled.abi, compiled.bytecode, world.gateway.address, world.model_id, 600)
+
+
+def submit(world: World, dapp: Contract, text: str = TEXT) -> Task:
+    receipt = world.send(dapp.functions.submit(text), account("proposer"), value=dapp.functions.price().call())
+    return world.task_of(receipt)
+
+
+def answer(staffed: Staffed, task: Task, label: bytes) -> Any:
+    certificate = staffed.world.certify(task, staffed.operators, result=staffed.world.result(label))
+    return staffed.world.send(staffed.world.submit_call(task, certificate, label), account("poster"))
+
+
+def test_it_acts_on_the_label(staffed: Staffed) -> None:
+    world, dapp = staffed.world, deploy(staffed.world)
+    task = submit(world, dapp)
+    assert task.fields["requester"] == task.fields["callback"] == dapp.address
+    receipt = answer(staffed, task, b"treasury")
+    [log] = dapp.events.ProposalClassified().process_receipt(receipt, errors=DISCARD)
+    until = world.now() + 7 * DAY
+    assert dict(log["args"]) == {"proposal": 1, "task": task.id, "label": "treasury", "votesUntil": until}
+    proposer, votes_until, number, _, label = dapp.functions.proposalAt(1).call()
+    assert (proposer, votes_until, number, label) == (account("proposer"), until, task.id, "treasury")
+    assert receipt["gasUsed"] < 600_000
+
+
+def test_it_listens_to_the_gateway_only_and_for_its_own_tasks(staffed: Staffed) -> None:
+    world, dapp = staffed.world, deploy(staffed.world)
+    task = submit(world, dapp)
+    with pytest.raises(Reverted) as refusal:
+        world.send(dapp.functions.onInference(task.id, 1, b"treasury"), account("liar"))
+    assert (refusal.value.name, refusal.value.arguments) == ("NotTheGateway", (account("liar"),))
+    other = world.request(callback=dapp.address, callbackGas=200_000)
+    answer(staffed, other, b"treasury")
+    assert world.gateway.functions.callbackPending(other.id).call(), "somebody else's task must be refused"
+    assert dapp.functions.proposalAt(1).call()[4] == ""
+    with pytest.raises(Reverted) as refusal:
+        world.simulate(dapp.functions.onInference(other.id, 1, b"treasury"), world.gateway.address)
+    assert (refusal.value.name, refusal.value.arguments) == ("NotMyTask", (other.id,))
+
+
+def test_it_asks_again_after_a_rejection_or_an_expiry(staffed: Staffed) -> None:
+    world, dapp = staffed.world, deploy(staffed.world)
+    task = submit(world, dapp)
+    price = dapp.functions.price().call()
+    ask = dapp.functions.askAgain(1, TEXT)
+    with pytest.raises(Reverted) as refusal:
+        world.send(ask, account("proposer"), value=price)
+    assert (refusal.value.name, refusal.value.arguments) == ("ClassificationPending", (1, task.id))
+    rejected = world.result(b"", status=ResultStatus.REJECTED, finish_reason=FinishReason.INPUT_TOO_LONG)
+    certificate = world.certify(task, staffed.operators, result=rejected)
+    receipt = world.send(world.submit_call(task, certificate, b""))
+    assert dapp.events.ClassificationRejected().process_receipt(receipt, errors=DISCARD)
+    second = world.task_of(world.send(ask, account("proposer"), value=price))
+    world.pass_time(601)
+    third = world.task_of(world.send(ask, account("proposer"), value=price))
+    assert len({task.id, second.id, third.id}) == 3
+    with pytest.raises(Reverted) as refusal:
+        world.send(dapp.functions.askAgain(1, "another text"), account("proposer"), value=price)
+    assert (refusal.value.name, refusal.value.arguments) == ("UnknownProposal", (1,))
+    answer(staffed, third, b"other")
+    assert dapp.functions.proposalAt(1).call()[4] == "other"
+    with pytest.raises(Reverted) as refusal:
+        world.send(ask, account("proposer"), value=price)
+    assert refusal.value.name == "AlreadyClassified"
+
+
+def test_a_word_that_is_no_label_changes_nothing(staffed: Staffed) -> None:
+    world, dapp = staffed.world, deploy(staffed.world)
+    task = submit(world, dapp)
+    answer(staffed, task, b"nonsense")
+    assert world.gateway.functions.callbackPending(task.id).call()
+    assert dapp.functions.proposalAt(1).call()[1] == 0

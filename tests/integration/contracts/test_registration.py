@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import pytest
+from eth_utils.address import to_canonical_address
+from eth_utils.crypto import keccak
+
+from consensus import bls
+from tests.integration.contracts.anvil import anvil, missing_tools
+from tests.integration.contracts.world import PEER_ID, Reverted, TestOperator, World, account, operator
+
+# The modulus of the field.
+P = 0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB
+
+
+def off_subgroup() -> bytes:
+    x = next(x for x in range(1, 100) if pow(x**3 + 4, (P - 1) // 2, P) == 1)
+    y = pow(x**3 + 4, (P + 1) // 4, P)
+    assert y * y % P == (x**3 + 4) % P
+    return x.to_bytes(64, "big") + y.to_bytes(64, "big")
+
+
+def test_registers_with_a_proof_of_possession(world: World) -> None:
+    who = operator(0)
+    receipt = world.send(world.registration(who), who.account)
+    [log] = world.registry.events.OperatorRegistered().process_receipt(receipt)
+    assert log["args"]["operator"] == who.account
+    assert log["args"]["id"] == 0
+    assert log["args"]["publicKey"] == bls.public_key_to_evm(who.key)
+    assert log["args"]["peerId"] == PEER_ID
+    stored = world.registry.functions.operatorOf(who.account).call()
+    assert stored == world.registry.functions.operatorAt(0).call()
+    number, address, key_hash, active, registered_at, key, peer_id = stored
+    assert (number, address, active, peer_id) == (0, who.account, True, PEER_ID)
+    assert key_hash == keccak(who.key)
+    assert key == bls.public_key_to_evm(who.key)
+    assert registered_at == world.now()
+    assert world.registry.functions.count().call() == 1
+    assert world.registry.functions.activeKeyOf(who.account).call() == bls.key_xy(who.key)
+
+
+def test_many_keys_of_both_signs_register(world: World) -> None:
+    crew = [operator(number) for number in range(12)]
+    assert {who.key[0] & 0x20 for who in crew} == {0, 0x20}, "both roots must be among the keys"
+    for who in crew:
+        world.send(world.registration(who), who.account)
+    assert world.registry.functions.count().call() == len(crew)
+
+
+def test_a_proof_cannot_be_replayed_by_another_account(world: World) -> None:
+    who, thief = operator(0), account("thief")
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.registration(who), thief)
+    assert refusal.value.name == "SignatureMismatch"
+
+
+def test_a_proof_is_bound_to_registry_and_chain(world: World) -> None:
+    who = operator(0)
+    registry = to_canonical_address(world.registry.address)
+    for chain, contract in ((world.w3.eth.chain_id + 1, registry), (world.w3.eth.chain_id, bytes(19) + b"\1")):
+        proof = bls.signature_to_evm(bls.pop_prove(who.secret, chain, contract, who.address))
+        with pytest.raises(Reverted) as refusal:
+            world.send(world.registration(who, proof=proof), who.account)
+        assert refusal.value.name == "SignatureMismatch"
+
+
+def test_a_proof_by_another_key_is_refused(world: World) -> None:
+    who, other = operator(0), operator(1)
+    key = bls.public_key_to_evm(other.key)
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.registration(who, key=key), who.account)
+    assert refusal.value.name == "SignatureMismatch"
+
+
+def test_a_signature_under_the_voting_suite_is_no_proof(world: World) -> None:
+    who = operator(0)
+    registry = to_canonical_address(world.registry.address)
+    message = bls.pop_message(who.key, world.w3.eth.chain_id, registry, who.address)
+    proof = bls.signature_to_evm(bls.sign(who.secret, message))
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.registration(who, proof=proof), who.account)
+    assert refusal.value.name == "SignatureMismatch"
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"key": bytes(128)}, "InfinityKey"),
+        ({"key": bytes(128), "proof": bytes(256)}, "InfinityKey"),
+        ({"proof": bytes(256)}, "InfinitySignature"),
+        ({"key": off_subgroup()}, "InvalidPoint"),
+        ({"key": (1).to_bytes(64, "big") + (1).to_bytes(64, "big")}, "InvalidPoint"),
+        ({"key": bytes(127)}, "WrongKeyLength"),
+        ({"key": bytes(129)}, "WrongKeyLength"),
+        ({"proof": bytes(255)}, "WrongSignatureLength"),
+        ({"peer": b""}, "WrongPeerIdLength"),
+        ({"peer": bytes(65)}, "WrongPeerIdLength"),
+    ],
+)
+def test_refuses_what_is_not_a_key_or_a_proof(world: World, changes: dict[str, bytes], error: str) -> None:
+    who = operator(0)
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.registration(who, **changes), who.account)
+    assert refusal.value.name == error
+
+
+def test_refuses_a_key_that_is_not_reduced(world: World) -> None:
+    who = operator(0)
+    key = bls.public_key_to_evm(who.key)
+    longer = (int.from_bytes(key[:64], "big") + P).to_bytes(64, "big") + key[64:]
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.registration(who, key=longer), who.account)
+    assert refusal.value.name in ("InvalidPoint", "SignatureMismatch")
+
+
+def test_a_bad_point_does_not_cost_all_the_gas(world: World) -> None:
+    who = operator(0)
+    call = world.registration(who, key=off_subgroup())
+    sent = call.transact({"from": who.account, "gas": 5_000_000, "gasPrice": 0})
+    receipt = world.w3.eth.wait_for_transaction_receipt(sent)
+    assert receipt["status"] == 0
+    assert receipt["gasUsed"] < 500_000
+
+
+def test_a_key_is_taken_once_whoever_brings_it(world: World) -> None:
+    who = operator(0)
+    world.send(world.registration(who), who.account)
+    second = TestOperator(account("second account"), who.secret)
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.registration(second), second.account)
+    assert refusal.value.name == "KeyAlreadyUsed"
+    assert refusal.value.arguments == (keccak(who.key),)
+
+
+def test_an_account_has_one_registration_and_after_its_exit_a_new_one(world: World) -> None:
+    who = operator(0)
+    world.send(world.registration(who), who.account)
+    renewed = TestOperator(who.account, operator(1).secret)
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.registration(renewed), who.account)
+    assert refusal.value.name == "AlreadyRegistered"
+    world.send(world.registry.functions.exit(), who.account)
+    assert world.registry.functions.activeKeyOf(who.account).call() == b""
+    assert world.registry.functions.operatorOf(who.account).call()[3] is False
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.registration(who), who.account)
+    assert refusal.value.name == "KeyAlreadyUsed"
+    world.send(world.registration(renewed), who.account)
+    assert world.registry.functions.operatorOf(who.account).call()[0] == 1
+    assert world.registry.functions.operatorAt(0).call()[3] is False
+
+
+def test_exit_and_look_up_of_strangers(world: World) -> None:
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.registry.functions.exit(), account("stranger"))
+    assert refusal.value.name == "NotAnOperator"
+    assert world.registry.functions.operatorOf(account("stranger")).call()[1] == "0x" + "00" * 20
+    with pytest.raises(Reverted) as refusal:
+        world.simulate(world.registry.functions.operatorAt(0), world.owner)
+    assert refusal.value.name == "UnknownOperator"
+
+
+def test_a_chain_without_the_precompiles_is_named() -> None:
+    if reason := missing_tools():
+        pytest.skip(reason)
+    with anvil("--hardfork", "cancun") as url:
+        old = World.connect(url)
+        old.deploy()
+        with pytest.raises(Reverted) as refusal:
+            old.send(old.registration(operator(0)), operator(0).account)
+    assert refusal.value.name == "PrecompileMissing"

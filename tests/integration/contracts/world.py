@@ -1,0 +1,402 @@
+"""The contracts on a chain, with operators who sign: what the contract tests and the gas table work with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+from eth_abi.abi import decode
+from eth_utils.address import to_canonical_address, to_checksum_address
+from eth_utils.crypto import keccak
+from web3 import HTTPProvider, Web3
+from web3.contract import Contract
+from web3.contract.contract import ContractFunction
+from web3.exceptions import Web3RPCError
+from web3.logs import DISCARD as _DISCARD
+
+from consensus import bls
+from consensus.committee import Committee, OperatorSet
+from consensus.signing import statement, value_id
+from consensus.types import Domain, FinishReason, InstanceId, Kind, Result, ResultStatus, Scope
+from p2pavs.contracts import NAMES, artifact
+from p2pavs.contracts.compile import REPOSITORY, TREES, compile_sources
+from tests.integration.contracts.anvil import BLOCK_GAS
+
+ETHER = 10**18
+EPOCH_LENGTH = 10
+WITHDRAWAL_DELAY = 3600
+MINIMUM_WINDOW = 30
+MAXIMUM_WINDOW = 86_400
+PROFILE = keccak(b"a runtime profile")
+PRICE_PER_TASK = 1000
+PRICE_PER_TOKEN = 7
+PEER_ID = bytes.fromhex("002408011220") + bytes(range(32))
+
+
+class Reverted(Exception):  # noqa: N818 - reads as what happened
+    """A call that the contract refused, with the error's name and arguments."""
+
+    def __init__(self, name: str, arguments: tuple[Any, ...]) -> None:
+        super().__init__(f"{name}{arguments}")
+        self.name = name
+        self.arguments = arguments
+
+
+@dataclass(frozen=True, slots=True)
+class TestOperator:
+    """An operator's account and consensus secret."""
+
+    account: str
+    secret: bls.SecretKey
+    __test__ = False
+
+    @property
+    def address(self) -> bytes:
+        return to_canonical_address(self.account)
+
+    @property
+    def key(self) -> bytes:
+        return bls.public_key(self.secret)
+
+
+@cache
+def operator(number: int) -> TestOperator:
+    """The same operator for the same number, always."""
+    seed = keccak(b"operator" + number.to_bytes(2, "big"))
+    return TestOperator(to_checksum_address(seed[:20]), bls.SecretKey(b"\0" + seed[1:]))
+
+
+def account(name: str) -> str:
+    """An address for a role in a test."""
+    return to_checksum_address(keccak(name.encode())[:20])
+
+
+@cache
+def test_contracts() -> dict[str, dict[str, Any]]:
+    """Compile the contracts that exist only for tests."""
+    library = [path for path in TREES[0].sources.rglob("*.sol") if path.parent.name in ("interfaces", "libraries")]
+    own = sorted((REPOSITORY / "tests/integration/contracts/sol").glob("*.sol"))
+    compiled = compile_sources({path.relative_to(REPOSITORY).as_posix(): path.read_text() for path in library + own})
+    return {name: value for path in own for name, value in compiled[path.relative_to(REPOSITORY).as_posix()].items()}
+
+
+test_contracts.__dict__["__test__"] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A requested task: its header as the contracts take it."""
+
+    header: tuple[Any, ...]
+    fields: dict[str, Any]
+
+    @property
+    def id(self) -> int:
+        return int(self.fields["id"])
+
+    def altered(self, **changes: Any) -> Task:
+        merged = self.fields | changes
+        return Task(tuple(merged.values()), merged)
+
+
+@dataclass(slots=True)
+class World:
+    """One deployment."""
+
+    w3: Web3
+    owner: str = field(default_factory=lambda: account("owner"))
+    contracts: dict[str, Contract] = field(default_factory=dict)
+    errors: dict[bytes, tuple[str, list[str]]] = field(default_factory=dict)
+    model_id: bytes = b""
+
+    # --- the chain --------------------------------------------------------------------------------------------
+
+    @classmethod
+    def connect(cls, url: str) -> World:
+        return cls(Web3(HTTPProvider(url)))
+
+    def rpc(self, method: str, *arguments: Any) -> Any:
+        answer = self.w3.provider.make_request(method, list(arguments))  # type: ignore[arg-type]
+        if "error" in answer:
+            raise Web3RPCError(str(answer["error"]))
+        return answer["result"]
+
+    def now(self) -> int:
+        return int(self.w3.eth.get_block("latest")["timestamp"])
+
+    def pass_time(self, seconds: int) -> None:
+        self.rpc("evm_increaseTime", seconds)
+        self.rpc("evm_mine")
+
+    def mine(self, blocks: int = 1) -> None:
+        self.rpc("anvil_mine", hex(blocks))
+
+    def fund(self, address: str, wei: int = 10**6 * ETHER) -> None:
+        self.rpc("anvil_setBalance", address, hex(wei))
+
+    def wei(self, address: str) -> int:
+        return int(self.w3.eth.get_balance(to_checksum_address(address)))
+
+    def deploy_code(self, abi: list[dict[str, Any]], bytecode: str, *arguments: Any) -> Contract:
+        factory = self.w3.eth.contract(abi=abi, bytecode=bytecode)
+        sent = factory.constructor(*arguments).transact({"from": self.owner, "gas": 12_000_000, "gasPrice": 0})
+        receipt = self.w3.eth.wait_for_transaction_receipt(sent)
+        assert receipt["status"] == 1
+        self.learn_errors(abi)
+        return self.w3.eth.contract(address=receipt["contractAddress"], abi=abi)
+
+    def deploy_test_contract(self, name: str) -> Contract:
+        compiled = test_contracts()[name]
+        return self.deploy_code(compiled["abi"], compiled["bytecode"])
+
+    def learn_errors(self, abi: Sequence[dict[str, Any]]) -> None:
+        for entry in abi:
+            if entry["type"] == "error":
+                kinds = [argument["type"] for argument in entry["inputs"]]
+                selector = keccak(f"{entry['name']}({','.join(kinds)})".encode())[:4]
+                self.errors[selector] = (entry["name"], kinds)
+
+    def simulate(self, call: ContractFunction, sender: str, value: int = 0, gas: int = BLOCK_GAS // 2) -> bytes:
+        """Run a call in the next block without keeping it; raises ``Reverted``."""
+        transaction = {
+            "from": sender,
+            "to": call.address,
+            "value": hex(value),
+            "gas": hex(gas),
+            "data": call._encode_transaction_data(),
+        }
+        answer = self.w3.provider.make_request("eth_call", [transaction, "pending"])  # type: ignore[arg-type]
+        if "error" not in answer:
+            return bytes.fromhex(answer["result"][2:])
+        data = answer["error"].get("data")  # type: ignore[union-attr]
+        if not isinstance(data, str) or len(data) < 10:
+            raise Reverted(str(answer["error"]), ())
+        raw = bytes.fromhex(data[2:])
+        name, kinds = self.errors.get(raw[:4], (f"unknown error {raw[:4].hex()}", []))
+        values = zip(kinds, decode(kinds, raw[4:]), strict=True)
+        raise Reverted(
+            name, tuple(to_checksum_address(value) if kind == "address" else value for kind, value in values)
+        )
+
+    def send(self, call: ContractFunction, sender: str | None = None, value: int = 0, gas: int = 16_000_000) -> Any:
+        """Send a transaction and return its receipt; raises ``Reverted`` where the contract refuses it."""
+        sender = sender or self.owner
+        if value:
+            self.fund(sender, self.wei(sender) + value)
+        self.simulate(call, sender, value, gas)
+        sent = call.transact({"from": sender, "value": value, "gas": gas, "gasPrice": 0})
+        receipt = self.w3.eth.wait_for_transaction_receipt(sent)
+        assert receipt["status"] == 1, "the call went through when simulated and not when sent"
+        return receipt
+
+    # --- the contracts ----------------------------------------------------------------------------------------
+
+    def deploy(self, minimum_stake: int = ETHER) -> None:
+        """Deploy all six contracts and register one model."""
+        made = self.contracts
+        arguments: dict[str, Any] = {
+            "OperatorRegistry": lambda: (),
+            "NativeStakeRegistry": lambda: (minimum_stake, WITHDRAWAL_DELAY),
+            "EpochManager": lambda: (
+                made["OperatorRegistry"].address,
+                made["NativeStakeRegistry"].address,
+                EPOCH_LENGTH,
+            ),
+            "CertificateVerifier": lambda: (made["EpochManager"].address,),
+            "ModelRegistry": lambda: (),
+            "TaskGateway": lambda: (
+                *(made[name].address for name in ("EpochManager", "CertificateVerifier", "ModelRegistry")),
+                MINIMUM_WINDOW,
+                MAXIMUM_WINDOW,
+            ),
+        }
+        for name in NAMES:
+            compiled = artifact(name)
+            made[name] = self.deploy_code(compiled.abi, compiled.bytecode, *arguments[name]())
+        self.send(self.models.functions.register(self.model()))
+        self.model_id = self.models.functions.idAt(0).call()
+
+    @property
+    def registry(self) -> Contract:
+        return self.contracts["OperatorRegistry"]
+
+    @property
+    def stakes(self) -> Contract:
+        return self.contracts["NativeStakeRegistry"]
+
+    @property
+    def epochs(self) -> Contract:
+        return self.contracts["EpochManager"]
+
+    @property
+    def verifier(self) -> Contract:
+        return self.contracts["CertificateVerifier"]
+
+    @property
+    def models(self) -> Contract:
+        return self.contracts["ModelRegistry"]
+
+    @property
+    def gateway(self) -> Contract:
+        return self.contracts["TaskGateway"]
+
+    @property
+    def domain(self) -> Domain:
+        return Domain(self.w3.eth.chain_id, to_canonical_address(self.gateway.address))
+
+    def model(self, **changes: Any) -> tuple[Any, ...]:
+        fields = {
+            "modelHash": keccak(b"gguf"),
+            "manifestHash": keccak(b"manifest"),
+            "runtimeProfile": PROFILE,
+            "goldenDigest": keccak(b"golden"),
+            "pricePerTask": PRICE_PER_TASK,
+            "pricePerToken": PRICE_PER_TOKEN,
+            "minCommittee": 1,
+            "maker": self.owner,
+            "active": True,
+            "name": "test model",
+        }
+        assert changes.keys() <= fields.keys()
+        return tuple((fields | changes).values())
+
+    def registration(self, who: TestOperator, **changes: Any) -> ContractFunction:
+        proof = bls.pop_prove(
+            who.secret, self.w3.eth.chain_id, to_canonical_address(self.registry.address), who.address
+        )
+        parts = {"key": bls.public_key_to_evm(who.key), "proof": bls.signature_to_evm(proof), "peer": PEER_ID}
+        return self.registry.functions.register(*(parts | changes).values())
+
+    def enlist(self, stakes: Sequence[int]) -> list[TestOperator]:
+        """Register operators 0, 1, 2... with these stakes."""
+        crew = [operator(number) for number in range(len(stakes))]
+        for who, stake in zip(crew, stakes, strict=True):
+            self.send(self.registration(who), who.account)
+            self.send(self.stakes.functions.deposit(), who.account, value=stake)
+        return crew
+
+    def next_epoch(self) -> OperatorSet:
+        """Freeze and open an epoch, and read its set."""
+        if self.epochs.functions.currentEpoch().call():
+            self.mine(EPOCH_LENGTH)
+        self.send(self.epochs.functions.freeze())
+        self.send(self.epochs.functions.open())
+        return self.operator_set()
+
+    def operator_set(self) -> OperatorSet:
+        epoch = self.epochs.functions.currentEpoch().call()
+        return OperatorSet.from_records(epoch, self.epochs.functions.recordsOf(epoch).call())
+
+    # --- tasks ------------------------------------------------------------------------------------------------
+
+    def params(self, **changes: Any) -> tuple[Any, ...]:
+        fields = {
+            "maxTokens": 16,
+            "temperatureMilli": 0,
+            "topK": 0,
+            "minPMicro": 0,
+            "seed": 0,
+            "stop": ["\n"],
+            "choices": ["yes", "no"],
+        }
+        assert changes.keys() <= fields.keys()
+        return tuple((fields | changes).values())
+
+    def request_call(self, **changes: Any) -> ContractFunction:
+        fields = {
+            "modelId": self.model_id,
+            "input": b"Is water wet?",
+            "params": self.params(),
+            "mode": 0,
+            "committeeSize": 0,
+            "deadline": self.now() + 600,
+            "callback": "0x" + "00" * 20,
+            "callbackGas": 0,
+        }
+        assert changes.keys() <= fields.keys()
+        return self.gateway.functions.requestInference(tuple((fields | changes).values()))
+
+    @property
+    def fee(self) -> int:
+        return PRICE_PER_TASK + 16 * PRICE_PER_TOKEN
+
+    def request(self, sender: str | None = None, value: int | None = None, **changes: Any) -> Task:
+        receipt = self.send(
+            self.request_call(**changes), sender or account("requester"), self.fee if value is None else value
+        )
+        return self.task_of(receipt)
+
+    def task_of(self, receipt: Any) -> Task:
+        [log] = self.gateway.events.TaskRequested().process_receipt(receipt, errors=_DISCARD)
+        fields = dict(log["args"]["header"])
+        return Task(tuple(fields.values()), fields)
+
+    def result(self, output: bytes = b"yes", **changes: Any) -> Result:
+        whole = Result(
+            ResultStatus.COMPLETED,
+            keccak(output),
+            len(output),
+            3,
+            FinishReason.CHOICE,
+            keccak(b"trace root"),
+            keccak(b"trace commit"),
+            PROFILE,
+        )
+        return replace(whole, **changes)
+
+    def committee(self, task: Task, operators: OperatorSet, attempt: int = 0) -> Committee:
+        return Committee.select(operators, task.fields["taskSeed"], attempt, task.fields["committeeSize"])
+
+    def scope(self, task: Task, committee: Committee) -> Scope:
+        return Scope(self.domain, InstanceId(task.id, committee.attempt), committee.root)
+
+    def certify(
+        self,
+        task: Task,
+        operators: OperatorSet,
+        signers: Sequence[int] | None = None,
+        result: Result | None = None,
+        round_: int = 0,
+        kind: Kind = Kind.PRECOMMIT,
+        **changes: Any,
+    ) -> tuple[Any, ...]:
+        """A certificate as the contract takes it; everyone on the committee signs unless told otherwise."""
+        committee = self.committee(task, operators)
+        if signers is None:
+            signers = [member.index for member in committee.members]
+        result = result or self.result()
+        message = statement(self.scope(task, committee), kind, round_, value_id(result))
+        by_key = {who.key: who for who in map(operator, range(len(operators.operators)))}
+        signatures = [bls.sign(by_key[committee.member(index).key].secret, message) for index in signers]
+        bitmap, hints = committee.bitmap_and_hints(signers)
+        fields = {
+            "attempt": 0,
+            "round": round_,
+            "result": result_tuple(result),
+            "bitmap": bitmap,
+            "seatHints": hints,
+            "signature": bls.signature_to_evm(bls.aggregate(signatures)),
+        }
+        assert changes.keys() <= fields.keys()
+        return tuple((fields | changes).values())
+
+    def submit_call(self, task: Task, certificate: tuple[Any, ...], output: bytes = b"yes") -> ContractFunction:
+        return self.gateway.functions.submitCertificate(task.header, certificate, output)
+
+    def status(self, task: Task) -> int:
+        return int(self.gateway.functions.resultOf(task.id).call(block_identifier="pending")[0])
+
+
+def result_tuple(result: Result) -> tuple[Any, ...]:
+    return (
+        int(result.status),
+        result.output_hash,
+        result.output_length,
+        result.token_count,
+        int(result.finish_reason),
+        result.trace_root,
+        result.trace_commit,
+        result.runtime_profile,
+    )

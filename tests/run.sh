@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# All checks of the project, each with what it took; a summary at the end. --quick leaves out the end-to-end run.
+set -euo pipefail
+
+root="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)"
+cd "$root"
+
+end_to_end=yes
+for argument in "$@"; do
+    case "$argument" in
+        --quick) end_to_end=no ;;
+        *)
+            echo "usage: tests/run.sh [--quick]" >&2
+            exit 2
+            ;;
+    esac
+done
+
+summary=()
+failed=0
+
+check() { # TITLE COMMAND...
+    local title="$1" begin=$SECONDS outcome=ok
+    shift
+    printf '\n== %s: %s\n' "$title" "$*"
+    if ! "$@"; then
+        outcome=FAILED
+        failed=1
+    fi
+    summary+=("$(printf '%-8s %-28s %4ds' "$outcome" "$title" "$((SECONDS - begin))")")
+}
+
+testnet/setup.sh
+python="${P2PAVS_VENV:-$root/.venv}/bin/python"
+
+check "ruff: lint" "$python" -m ruff check .
+check "ruff: format" "$python" -m ruff format --check .
+check "types: the packages" "$python" -m mypy --strict -p consensus -p inference -p p2pavs
+check "types: the test network" "$python" -m mypy --strict testnet tests/e2e/harness.py
+check "import rule" "$python" -m pytest -q tests/unit/test_imports.py
+check "unit tests" "$python" -m pytest -q tests/unit --ignore tests/unit/test_imports.py
+check "conformance vectors" "$python" -m pytest -q tests/vectors
+check "integration tests" "$python" -m pytest -q tests/integration
+if [[ "$end_to_end" == yes ]]; then
+    check "end to end" "$python" -m pytest -q tests/e2e
+fi
+
+printf '\n== summary\n'
+printf '%s\n' "${summary[@]}"
+exit "$failed"

@@ -1,0 +1,119 @@
+"""The set-up's decisions: which build of llama.cpp is the right one, and what is said when a step fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from testnet import canonical_wheel as wheels
+from testnet.canonical_wheel import BuildKey, build_environment, canonical_wheel, pinned_version
+from testnet.steps import StepFailed, elapsed, run_step, tail
+from testnet.tools import ToolMissing, anvil_binary
+
+ROOT = Path(__file__).resolve().parents[3]
+KEY = BuildKey(
+    "0.3.36", "-DGGML_NATIVE=OFF", "cpython-3.11", "x86_64", "gcc 12.2.0", "g++ 12.2.0", "cmake 3.25.1"
+)
+
+
+def test_each_part_of_the_key_makes_another_build() -> None:
+    others = [
+        replace(KEY, version="0.3.37"),
+        replace(KEY, cmake_args="-DGGML_NATIVE=ON"),
+        replace(KEY, python="cpython-3.12"),
+        replace(KEY, machine="aarch64"),
+        replace(KEY, c_compiler="gcc 13"),
+        replace(KEY, cxx_compiler="g++ 13"),
+        replace(KEY, cmake="cmake 4"),
+    ]
+    assert len({key.digest() for key in [KEY, *others]}) == 8
+    assert replace(KEY).digest() == KEY.digest()
+
+
+def test_flags_of_the_user_do_not_reach_the_build() -> None:
+    user = {
+        "PATH": "/bin",
+        "CC": "gcc-12",
+        "CMAKE_ARGS": "-DGGML_CUDA=ON",
+        "CFLAGS": "-march=native",
+        "CXXFLAGS": "-Ofast",
+        "GGML_NATIVE": "ON",
+        "SKBUILD_CMAKE_ARGS": "-DGGML_NATIVE=ON",
+        "CMAKE_BUILD_PARALLEL_LEVEL": "1",
+    }
+    assert build_environment(user, "-DGGML_NATIVE=OFF") == {
+        "PATH": "/bin",
+        "CC": "gcc-12",
+        "CMAKE_BUILD_PARALLEL_LEVEL": "1",
+        "CMAKE_ARGS": "-DGGML_NATIVE=OFF",
+        "FORCE_CMAKE": "1",
+    }
+
+
+def test_the_project_pins_one_version() -> None:
+    assert pinned_version(ROOT / "pyproject.toml")
+
+
+def test_a_project_without_a_pin_is_refused(tmp_path: Path) -> None:
+    loose = tmp_path / "pyproject.toml"
+    loose.write_text('[project]\ndependencies = ["llama-cpp-python>=0.3"]\n')
+    with pytest.raises(StepFailed, match="exact version"):
+        pinned_version(loose)
+
+
+def test_a_kept_wheel_is_used_for_its_key_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    built: list[BuildKey] = []
+
+    def build(python: Path, key: BuildKey, place: Path, log: Path) -> Path:
+        built.append(key)
+        place.mkdir()
+        wheel = place / "llama_cpp_python.whl"
+        wheel.write_text(key.cmake_args)
+        return wheel
+
+    monkeypatch.setattr(wheels, "_build", build)
+    log, python = tmp_path / "log", Path(sys.executable)
+    first = canonical_wheel(python, KEY, log)
+    assert canonical_wheel(python, KEY, log) == first
+    assert built == [KEY]
+    other = replace(KEY, cmake_args="-DGGML_NATIVE=ON")
+    assert canonical_wheel(python, other, log) != first
+    assert canonical_wheel(python, KEY, log, rebuild=True) == first
+    assert built == [KEY, other, KEY]
+
+
+def test_a_failed_step_shows_the_end_of_its_output_and_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "log"
+    program = "import sys; print('no space left'); sys.exit(3)"
+    with pytest.raises(StepFailed) as failure:
+        run_step("building", [sys.executable, "-c", program], log, hint="Make room.")
+    assert "no space left" in str(failure.value)
+    assert str(log) in str(failure.value)
+    assert str(failure.value).endswith("Make room.")
+
+
+def test_the_tail_of_a_log_is_bounded(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"x" * 1000 + b"\xff\nlast\n")
+    assert tail(log, lines=1) == "last"
+    assert len(tail(log, lines=10, limit=20)) <= 20
+    assert tail(tmp_path / "none") == ""
+
+
+def test_durations_are_readable() -> None:
+    assert [elapsed(seconds) for seconds in (0.4, 59.9, 60, 245)] == ["0s", "59s", "1m00s", "4m05s"]
+
+
+def test_anvil_is_found_where_npm_puts_it(tmp_path: Path) -> None:
+    with pytest.raises(ToolMissing, match=r"setup\.sh"):
+        anvil_binary(tmp_path)
+    processor = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+    binary = tmp_path / "node_modules" / "@foundry-rs" / f"anvil-{sys.platform}-{processor}" / "bin" / "anvil"
+    binary.parent.mkdir(parents=True)
+    binary.touch()
+    assert anvil_binary(tmp_path) == binary
