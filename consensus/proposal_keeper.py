@@ -41,7 +41,7 @@ class ProposalKeeper:
     def add(self, proposal: Proposal, value: ValueId, current_round: int) -> tuple[Proposal, Proposal] | None:
         """Keep a proposal; return the first and this one if it shows, for the first time, an equivocation."""
         held = Held(proposal, value)
-        others = self._rounds.get(proposal.round, [])
+        others = self.in_round(proposal.round)
         if any(other.offer == held.offer for other in others):
             return None
         matters = self._matters(proposal.round, value)

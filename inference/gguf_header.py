@@ -1,4 +1,4 @@
-"""Read a GGUF file's header without llama.cpp: is the file whole, and how much memory will it need?"""
+"""Read a GGUF file's header without llama.cpp: whether the file is whole, and what it will need."""
 
 from __future__ import annotations
 

@@ -72,7 +72,8 @@ def check_golden(file: ModelFile, *, threads: int = 1, thorough: bool = False) -
     if found != file.manifest.golden_digest:
         raise RuntimeMismatch(
             f"the golden test of {file.manifest.name} gave {found.hex()[:16]}.. and its manifest says "
-            f"{file.manifest.golden.digest[:16]}..: this installation computes other bits than the network; {REMEDY}"
+            f"{file.manifest.golden.digest[:16]}..: this installation does not compute the network's bits; "
+            f"{REMEDY}"
         )
 
 

@@ -50,7 +50,7 @@ class Request:
     top_k: int = 0
     """Sample from this many best tokens; 0 is all."""
     min_p_micro: int = 0
-    """A token is out below this share (millionths) of the best one's probability, at temperature 1; 0 is off."""
+    """A token is out below this share (millionths) of the best one's probability; 0 is off."""
     seed: int = 0
     stop: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()

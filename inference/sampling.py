@@ -37,12 +37,14 @@ def gumbel_table() -> Integers:
 
 def _exact_gumbel_table() -> Integers:
     """The same values from decimal arithmetic, which rounds correctly everywhere (some seconds)."""
+    return np.array([exact_gumbel(k) for k in range(UNIT)], np.int64)
+
+
+def exact_gumbel(k: int) -> int:
+    """Entry ``k`` of the table, by definition."""
     context = Context(prec=24)
-    values = []
-    for k in range(UNIT):
-        inner = -context.ln(Decimal(2 * k + 1) / Decimal(2 * UNIT))
-        values.append(int((-context.ln(inner) * UNIT).to_integral_value()))
-    return np.array(values, np.int64)
+    inner = -context.ln(Decimal(2 * k + 1) / Decimal(2 * UNIT))
+    return int((-context.ln(inner) * UNIT).to_integral_value())
 
 
 def sampling_key(task_seed: bytes, seed: int) -> bytes:

@@ -27,7 +27,7 @@ class ModelWorker:
     """One model, served by a subprocess that is restarted when it dies. Make it with ``ModelWorker.open``."""
 
     def __init__(
-        self, settings: Settings, manifest: Manifest, max_queue: int, retries: int, time_limit: float
+        self, settings: Settings, process: WorkerProcess, max_queue: int, retries: int, time_limit: float
     ) -> None:
         """Use ``open`` instead."""
         self._settings = settings
@@ -38,8 +38,8 @@ class ModelWorker:
         self._next = 0
         self._wake = trio.Event()
         self._closed = False
-        self._process: WorkerProcess | None = None
-        self._manifest = manifest
+        self._process: WorkerProcess | None = process
+        self._manifest = process.manifest
         self.restarts = 0
         """How often the process had to be started again."""
 
@@ -62,13 +62,15 @@ class ModelWorker:
         """Start a worker for the model at ``path`` and serve until the block is left.
 
         ``slots`` requests are computed at once and up to ``max_queue`` may be open. ``threads`` defaults to
-        half of the processors. Raises, before the block is entered: ManifestError, DamagedModel, RuntimeMismatch,
-        NotEnoughMemory, EngineError or WorkerStartFailed; each says what to do.
+        half of the processors. Raises, before the block is entered: ManifestError, DamagedModel,
+        RuntimeMismatch, NotEnoughMemory, EngineError or WorkerStartFailed; each says what to do.
         """
+        if not 1 <= slots <= batch:
+            raise ValueError("a batch must have room for a token of every slot")
         count = threads or max(1, (os.cpu_count() or 1) // 2)
         settings = Settings(Path(path), profile, count, slots, batch, hang_seconds, start_seconds)
         process = await WorkerProcess.start(settings)
-        worker = cls(settings, process.manifest, max_queue, retries, time_limit)
+        worker = cls(settings, process, max_queue, retries, time_limit)
         failure: Exception | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(worker._supervise, process)

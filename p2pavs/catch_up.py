@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 
 import structlog
+import trio
 
 from consensus.encoding import EncodingError, decode, encode
 from consensus.gossip_rules import instance_of
@@ -21,7 +22,9 @@ MAX_RESPONSE = 800_000
 MAX_MESSAGES = 1024
 ASKED_AT_ONCE = 2
 TIMEOUT = 5.0
-LIMITS = ServeLimits(max_request=MAX_REQUEST, max_response=MAX_RESPONSE)
+LIMITS = ServeLimits(
+    max_request=MAX_REQUEST, max_response=MAX_RESPONSE, streams_per_peer=4, rate=5.0, burst=40
+)
 
 log = structlog.get_logger()
 
@@ -48,14 +51,15 @@ class CatchUp:
                 answer = await self._network.request(
                     peer, PROTOCOL, request, timeout=TIMEOUT, max_response=MAX_RESPONSE
                 )
-                found += [message for message in _parse(answer) if instance_of(message) == instance]
+                # In a thread: reading what a peer made as large as it may takes a second.
+                messages = await trio.to_thread.run_sync(_parse, answer)
+                found += [message for message in messages if instance_of(message) == instance]
             except (NetworkError, EncodingError, WireError) as error:
                 log.debug("catch_up_failed", task=instance.task_id, peer=peer, error=str(error))
         return found
 
     async def _answer(self, peer: str, data: bytes) -> bytes:
-        request = decode(data, MAX_REQUEST)
-        match request:
+        match decode(data, MAX_REQUEST):
             case (int(task_id), int(attempt)):
                 instance = InstanceId(task_id, attempt)
             case _:
@@ -65,18 +69,18 @@ class CatchUp:
             commit = await self._certificates.get(task_id)
             if commit is not None and commit.certificate.instance == instance:
                 messages = [commit]
-        return encode(_that_fit([encode_message(message) for message in messages]))
+        return await trio.to_thread.run_sync(_pack, messages)
 
 
-def _that_fit(encoded: list[bytes]) -> list[bytes]:
-    """As many messages, the newest first in importance, as one response holds."""
+def _pack(messages: list[Message]) -> bytes:
+    """As many messages as one response holds, the first ones first: they justify round and lock."""
     room, kept = MAX_RESPONSE - 16, []
-    for message in encoded[-MAX_MESSAGES:]:
+    for message in map(encode_message, messages[:MAX_MESSAGES]):
         room -= len(message) + 5
         if room < 0:
             break
         kept.append(message)
-    return kept
+    return encode(kept)
 
 
 def _parse(data: bytes) -> list[Message]:

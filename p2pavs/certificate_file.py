@@ -20,6 +20,7 @@ from consensus.messages import Certificate, Commit
 from consensus.signing import value_id
 from consensus.types import Domain, Scope
 from consensus.wire import WireError, decode_message, encode_message
+from p2pavs import strict_json
 from p2pavs.chain.reader import CertifiedTask
 from p2pavs.errors import P2pavsError
 
@@ -81,7 +82,7 @@ class CertificateFile:
     def parse(cls, text: str) -> CertificateFile:
         """Read a file strictly. Raises ``BadCertificate``."""
         try:
-            content = json.loads(text)
+            content = strict_json.loads(text.encode())
             if not isinstance(content, dict) or set(content) != FIELDS or content["format"] != FORMAT:
                 raise ValueError(f"it is not of the format {FORMAT}")
             commit = _commit(_bytes(content, "commit"))
@@ -90,7 +91,7 @@ class CertificateFile:
                 raise ValueError("its operators do not have the root it names")
             domain = Domain(_int(content, "chainId"), _bytes(content, "gateway", 20))
             seed, size = _bytes(content, "taskSeed", 32), _int(content, "committeeSize")
-        except (ValueError, RecursionError, WireError, EncodingError, OperatorSetError) as error:
+        except (ValueError, WireError, EncodingError, OperatorSetError) as error:
             raise BadCertificate(
                 f"The certificate file cannot be read: {error}.",
                 "Export it again with p2pavs certificate export.",

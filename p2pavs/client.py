@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import httpx
 import trio
 
 from consensus.types import MAX_INPUT_BYTES, Mode
+from p2pavs import strict_json
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ChainError
 from p2pavs.chain.events import TaskRequested
@@ -82,14 +82,29 @@ def check_request(prompt: bytes, params: InferenceParams) -> None:
         ("choices", params.choices, MAX_CHOICES, MAX_CHOICE_BYTES),
         ("stop strings", params.stop, MAX_STOPS, MAX_STOP_BYTES),
     ):
-        if len(texts) > most or any(not 0 < len(text.encode()) <= size for text in texts):
+        if len(texts) > most or any(not 0 < _byte_length(text) <= size for text in texts):
             raise BadRequest(
                 f"at most {most} {name} of 1 to {size} bytes are allowed", "Use fewer or shorter ones."
             )
     if not 1 <= params.max_tokens <= 4096:
         raise BadRequest(f"max tokens is {params.max_tokens}", "Choose a number from 1 to 4096.")
-    if params.min_p_micro > 1_000_000:
-        raise BadRequest("min-p is above 1", "Choose a probability from 0 to 1.")
+    if not 0 <= params.min_p_micro <= 1_000_000:
+        raise BadRequest("min-p is not a probability", "Choose a number from 0 to 1.")
+    for name, value, bits in (
+        ("temperature", params.temperature_milli, 32),
+        ("top-k", params.top_k, 32),
+        ("seed", params.seed, 64),
+    ):
+        if not 0 <= value < 1 << bits:
+            raise BadRequest(f"the {name} is {value}", f"Choose a number that {bits} bits hold.")
+
+
+def _byte_length(text: str) -> int:
+    """The length in UTF-8; 0 for what has no such form, which is not allowed either."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return 0
 
 
 class NodeApi:
@@ -120,7 +135,7 @@ class NodeApi:
                     if len(body) > MAX_NODE_ANSWER:
                         raise NodeUnreachable(f"the node {url} sends more than {MAX_NODE_ANSWER} bytes")
                 response.raise_for_status()
-            return json.loads(body)
+            return strict_json.loads(bytes(body))
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise NodeUnreachable(
                 f"the node at {url} does not answer ({type(error).__name__})",
@@ -128,14 +143,16 @@ class NodeApi:
             ) from None
 
     async def statuses(self) -> dict[str, dict[str, Any] | NodeUnreachable]:
-        """The status of every node, or why there is none."""
+        """The status of every node, or why there is none. What it holds is checked by nobody."""
         found: dict[str, dict[str, Any] | NodeUnreachable] = {}
 
         async def ask(url: str) -> None:
             try:
-                found[url] = await self.get(url, "/status")
+                answer = await self.get(url, "/status")
             except NodeUnreachable as error:
                 found[url] = error
+            else:
+                found[url] = answer if isinstance(answer, dict) else _other_version(url)
 
         async with trio.open_nursery() as nursery:
             for url in self._urls:
@@ -149,13 +166,15 @@ class NodeApi:
             after = 0
             while True:
                 try:
-                    events = await self.get(url, f"/tasks/{task_id}/events", after=after, wait=4)
+                    found = await self.get(url, f"/tasks/{task_id}/events", after=after, wait=4)
+                    events = _events(url, found)
                 except NodeUnreachable:
                     await trio.sleep(1)
                     continue
                 for event in events:
-                    after = max(after, int(event["seq"]))
+                    after = max(after, event["seq"])
                     await news.send(event | {"node": url})
+                await trio.sleep(0.1)  # a node that does not wait must not keep us busy
 
         async with trio.open_nursery() as nursery:
             for url in self._urls:
@@ -165,18 +184,38 @@ class NodeApi:
 async def check_served(api: NodeApi, model: ModelEntry) -> None:
     """Refuse before paying when the nodes can be asked and none of them or their peers serves the model."""
     wanted = "0x" + model.id.hex()
-    answers = [status for status in (await api.statuses()).values() if isinstance(status, dict)]
-    if not answers:
+    answers = [_served(status) for status in (await api.statuses()).values() if isinstance(status, dict)]
+    known = [models for models in answers if models is not None]
+    if not known or any(wanted in models for models in known):
         return
-    for status in answers:
-        if wanted in status["models"] or any(wanted in peer["models"] for peer in status["peers"]):
-            return
-    served = sorted(
-        {m for s in answers for m in [*s["models"], *(x for p in s["peers"] for x in p["models"])]}
-    )
+    served = sorted(set().union(*known))
     raise NotServed(
         f"no operator that answers serves the model {model.name} ({wanted[:10]}…)",
         f"Choose another with --model; served now: {', '.join(served) or 'none'}. Nothing was paid.",
+    )
+
+
+def _served(status: dict[str, Any]) -> set[str] | None:
+    """The models that a node says are served; None for a status of another version."""
+    try:
+        found = [*status["models"], *(model for peer in status["peers"] for model in peer["models"])]
+    except (KeyError, TypeError):
+        return None
+    return {model for model in found if isinstance(model, str)}
+
+
+def _events(url: str, found: Any) -> list[dict[str, Any]]:
+    if not isinstance(found, list):
+        raise _other_version(url)
+    for event in found:
+        if not isinstance(event, dict) or type(event.get("seq")) is not int:
+            raise _other_version(url)
+    return found
+
+
+def _other_version(url: str) -> NodeUnreachable:
+    return NodeUnreachable(
+        f"what answers at {url} speaks another version", "Check that the address is a node's --api address."
     )
 
 

@@ -45,5 +45,6 @@ class EvidenceBook:
         self, scope: Scope, committee: Committee, offence: str, sender: int, first: bytes, second: bytes
     ) -> None:
         operator = committee.member(sender).operator
-        await self._store.put(StoredEvidence(scope.instance, offence, operator, first, second))
-        self._journal.add(scope.instance.task_id, "evidence", offence=offence, operator="0x" + operator.hex())
+        if await self._store.put(StoredEvidence(scope.instance, offence, operator, first, second)):
+            name = "0x" + operator.hex()
+            self._journal.add(scope.instance.task_id, "evidence", offence=offence, operator=name)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from p2pavs import strict_json
 from p2pavs.errors import P2pavsError, UsageError
 
 if TYPE_CHECKING:
@@ -344,8 +345,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     if len(raw) > MAX_FILE_BYTES:
         raise DamagedKeys(path, f"it is longer than {MAX_FILE_BYTES} bytes")
     try:
-        content = json.loads(raw)
-    except (ValueError, RecursionError):
+        content = strict_json.loads(raw)
+    except ValueError:
         raise DamagedKeys(path, "it is not JSON") from None
     if not isinstance(content, dict):
         raise DamagedKeys(path, "it is not a JSON object")

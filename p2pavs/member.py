@@ -30,7 +30,7 @@ from consensus.effects import (
     Verified,
     WrongOutput,
 )
-from consensus.gossip_rules import Seen
+from consensus.gossip_rules import Ignore, Reject, Running, Seen, check
 from consensus.instance import Instance
 from consensus.messages import Commit, DivergenceReport, Message, Proposal, RoundCertificate, Vote, WorkTag
 from consensus.signing import proposal_id, value_id, work_tag
@@ -40,7 +40,7 @@ from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
 from p2pavs.journal import Journal, Json
 from p2pavs.settings import NodeSettings
-from p2pavs.storage import CertificateStore, ConflictingSignature, InputLog, SignGuard, Slot, StorageError
+from p2pavs.storage import CertificateStore, ConflictingSignature, InputLog, SignGuard, Slot, until_stored
 
 INBOX = 1024
 """Inputs that may wait for the instance; when it is full the sources wait."""
@@ -66,7 +66,7 @@ class MemberPorts:
     publish: Callable[[Message], Awaitable[None]]
     """Sends a message to the committee's topic."""
     catch_up: Callable[[], Awaitable[Sequence[Message]]]
-    """Asks a peer for what it knows of this instance."""
+    """Asks peers for what they know of this instance."""
     execute: Callable[[], Awaitable[Execution | None]]
     """Computes the own result, or None where this operator cannot."""
     execution_limit: float
@@ -101,11 +101,11 @@ class Member:
         self._send_raw, self._raw = trio.open_memory_channel[Message](UNVERIFIED)
         self._own_messages: deque[Input] = deque()
         self._heard: set[tuple[str, int, int]] = set()
+        self._joined: set[RoundCertificate] = set()  # applied since the current round began
         self._trace_secret: bytes | None = None
         self._decided = False
         self.seen = Seen()
         self.dropped = 0
-        self.signatures_refused = 0
 
     @property
     def task_id(self) -> int:
@@ -141,19 +141,19 @@ class Member:
         effects: list[Effect] = []
         for one in past:
             self._note_secret(one)
-            effects.extend(self._instance.apply(one))
+            # What was published before the crash is repeated by the rebroadcast timer.
+            effects += [effect for effect in self._instance.apply(one) if not isinstance(effect, Publish)]
         if past:
             self._note("resumed", inputs=len(past))
         async with self._inbox, self._raw, trio.open_nursery() as nursery:
             self._nursery = nursery
             nursery.start_soon(self._verify)
             nursery.start_soon(self._repeat)
+            nursery.start_soon(self._catch_up)
             if self._trace_secret is None:
                 nursery.start_soon(self._compute)
             for effect in effects:
-                # What was published before the crash is repeated by the rebroadcast timer.
-                if not isinstance(effect, Publish):
-                    await self._carry_out(effect)
+                await self._carry_out(effect)
             while True:
                 await self._step()
 
@@ -168,22 +168,26 @@ class Member:
                 batch.append(self._inbox.receive_nowait())
             except trio.WouldBlock:
                 break
-        await self._until_stored(lambda: self._ports.inputs.append(batch))
+        batch = self._news(batch)
+        if not batch:
+            return
+        await until_stored(lambda: self._ports.inputs.append(batch), task=self.task_id)
         for one in batch:
             self._note_secret(one)
             self._tell(one)
-            for effect in self._instance.apply(one):
+            effects = self._instance.apply(one)
+            if any(isinstance(effect, EnteredRound) for effect in effects):
+                self._joined.clear()
+            if isinstance(one, Received) and isinstance(one.message.message, RoundCertificate):
+                self._joined.add(one.message.message)
+            for effect in effects:
                 await self._carry_out(effect)
 
-    async def _until_stored(self, write: Callable[[], Awaitable[None]]) -> None:
-        """A failed write stops this member and nothing else; it goes on when the disk does."""
-        while True:
-            try:
-                await write()
-                return
-            except StorageError as error:
-                log.error("storage", task=self.task_id, error=error.message, remedy=error.remedy)
-                await trio.sleep(1)
+    def _news(self, batch: Sequence[Input]) -> list[Input]:
+        """Leave out repetitions of what the instance holds: they change nothing, and would fill the log."""
+        held: set[Message] = {m for m in self._instance.messages() if not isinstance(m, RoundCertificate)}
+        held |= self._joined
+        return [one for one in batch if not (isinstance(one, Received) and one.message.message in held)]
 
     # --- sources of inputs --------------------------------------------------------------------------------
 
@@ -225,23 +229,40 @@ class Member:
                     continue
                 self.seen.remember(verdict.message, self.committee)
                 if isinstance(verdict.message, DivergenceReport):
-                    await self._ports.evidence.divergence(self.scope, self.committee, verdict.message)
-                    self._note("divergence", operator=self._name(verdict.message.sender))
+                    await self._keep_divergence(verdict.message)
                 else:
                     await self._send_input.send(Received(verdict))
 
+    async def _keep_divergence(self, report: DivergenceReport) -> None:
+        key = ("divergence", 0, report.sender)
+        if key in self._heard:
+            return
+        self._heard.add(key)
+        self._note("divergence", operator=self._name(report.sender))
+        await until_stored(
+            lambda: self._ports.evidence.divergence(self.scope, self.committee, report), task=self.task_id
+        )
+
     async def _repeat(self) -> None:
-        """Repeat the last words and ask a peer for what was missed, until the instance has decided."""
+        """Repeat the last words: gossip loses messages."""
         pause = self._ports.settings.rebroadcast_every
         while True:
             if self._decided:
                 pause *= 2  # those who missed the certificate also ask for it, and find it on the chain
-            else:
-                for message in await self._ports.catch_up():
-                    self.deliver(message)
             await trio.sleep(pause)
             self.seen = Seen()
             await self._send_input.send(RebroadcastDue())
+
+    async def _catch_up(self) -> None:
+        """Ask peers for what was missed until the instance has decided. They may be slow, or lie."""
+        while not self._decided:
+            for message in await self._ports.catch_up():
+                try:
+                    check(message, Running(self.committee, self.round), False, self.seen)
+                except (Ignore, Reject):
+                    continue
+                self.deliver(message)
+            await trio.sleep(self._ports.settings.rebroadcast_every)
 
     async def _timer(self, effect: SetTimer) -> None:
         milliseconds = self._ports.settings.timeouts.duration(effect.step, effect.round)
@@ -263,22 +284,17 @@ class Member:
             case Decided():
                 await self._decide(effect)
             case Equivocation() | FalseWorkTag() | WrongOutput():
-                await self._until_stored(
-                    lambda: self._ports.evidence.offence(self.scope, self.committee, effect)
+                await until_stored(
+                    lambda: self._ports.evidence.offence(self.scope, self.committee, effect),
+                    task=self.task_id,
                 )
 
     async def _sign(self, effect: SignProposal | SignVote | SignDivergence) -> None:
-        while True:
-            try:
-                message = await self._signed(effect)
-                break
-            except ConflictingSignature as error:
-                self.signatures_refused += 1
-                log.error("signature_refused", task=self.task_id, error=error.message, remedy=error.remedy)
-                return
-            except StorageError as error:
-                log.error("storage", task=self.task_id, error=error.message, remedy=error.remedy)
-                await trio.sleep(1)
+        try:
+            message = await until_stored(lambda: self._signed(effect), task=self.task_id)
+        except ConflictingSignature as error:
+            log.error("signature_refused", task=self.task_id, error=error.message, remedy=error.remedy)
+            return
         await self._ports.publish(message)
         if not isinstance(message, DivergenceReport):
             self._own_messages.append(_received(message))
@@ -321,7 +337,7 @@ class Member:
         )
         if effect.output is not None:
             commit = Commit(certificate, effect.output)
-            await self._until_stored(lambda: self._ports.certificates.put(self.scope, commit))
+            await until_stored(lambda: self._ports.certificates.put(self.scope, commit), task=self.task_id)
             await self._ports.decided(commit)
 
     # --- the operator's eyes ------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ from p2pavs.task_desk import DeskParts, TaskDesk
 BALANCE_EVERY = 30.0
 LOW_BALANCE = 10**16  # wei: some thirty postings at 1 gwei
 OPERATORS_EVERY = 15.0
+STRANGERS_EVERY = 3.0  # seconds until a stranger's message makes the node read the registry again
 
 log = structlog.get_logger()
 
@@ -130,7 +131,9 @@ class Node:
         self.started_at = time.time()
         self.balance = 0
         self.epoch = 0
-        self.operators: dict[str, bytes] = {}  # registered peer id -> account
+        self.operators: dict[str, bytes] = {}  # peer id -> account of all that ever registered
+        self.strangers = 0
+        self._stranger = trio.Event()
         self.follower: Follower | None = None
         self.desk: TaskDesk | None = None
         self._sender = sender
@@ -174,7 +177,7 @@ class Node:
             self.desk = desk
             first = await desk.start_block(self.config.deployment.deployed_at_block)
             self.follower = Follower(self.chain, first, poll_interval=self.config.settings.poll_every)
-            async with self.network.subscribe(self._topic, self.router.accept) as messages:
+            async with self.network.subscribe(self._topic, self._accept) as messages:
                 nursery.start_soon(desk.run, self.follower)
                 nursery.start_soon(self._watch_account)
                 nursery.start_soon(self._watch_operators)
@@ -187,6 +190,17 @@ class Node:
     def operator_name(self) -> str:
         """This operator's account, as text."""
         return "0x" + self.config.identity.address.hex()
+
+    def _accept(self, peer: str, data: bytes) -> bool:
+        """Whether a gossiped message is passed on. Only operators have anything to say on this topic.
+
+        Without this rule anybody could make all members check signatures that do not hold.
+        """
+        if self.operators and peer not in self.operators:
+            self.strangers += 1
+            self._stranger.set()  # it may have registered since
+            return False
+        return self.router.accept(peer, data)
 
     def _open_desk(self, nursery: trio.Nursery) -> TaskDesk:
         async def publish(message: Message) -> None:
@@ -232,7 +246,10 @@ class Node:
 
     async def _watch_operators(self) -> None:
         while True:
-            await trio.sleep(OPERATORS_EVERY)
+            await trio.sleep(STRANGERS_EVERY)
+            with trio.move_on_after(OPERATORS_EVERY - STRANGERS_EVERY):
+                await self._stranger.wait()
+            self._stranger = trio.Event()
             await self._read_operators()
 
     async def _read_operators(self) -> None:
@@ -243,8 +260,10 @@ class Node:
         except ChainError as error:
             log.warning("operators_unread", error=error.message)
             return
-        self.operators = {peer_id_to_text(one.peer_id): one.account for one in operators if one.active}
-        self.network.prefer(self.operators.keys() - {self.network.peer_id})
+        # Who has left may still be in the set of the current epoch.
+        self.operators = {peer_id_to_text(one.peer_id): one.account for one in operators}
+        active = {peer_id_to_text(one.peer_id) for one in operators if one.active}
+        self.network.prefer(active - {self.network.peer_id})
 
 
 def _network_config(config: NodeConfig) -> NetworkConfig:
@@ -259,15 +278,15 @@ def _network_config(config: NodeConfig) -> NetworkConfig:
 
 async def _bind(directory: DataDirectory, chain: Chain, config: NodeConfig) -> None:
     """Tie the data directory to this chain, gateway and key."""
+    identity = {
+        "chain": str(config.deployment.chain_id),
+        "gateway": "0x" + config.deployment.domain.gateway.hex(),
+        "consensus key": config.identity.public.consensus_key.hex(),
+    }
     genesis = await chain.rpc.block(0)
-    directory.bind(
-        {
-            "chain": str(config.deployment.chain_id),
-            "genesis": genesis.hash.hex() if genesis is not None else "unknown",
-            "gateway": "0x" + config.deployment.domain.gateway.hex(),
-            "consensus key": config.identity.public.consensus_key.hex(),
-        }
-    )
+    if genesis is not None:  # endpoints that keep recent blocks only do not know it
+        identity["genesis"] = genesis.hash.hex()
+    directory.bind(identity)
 
 
 async def _check_registration(chain: Chain, identity: Identity) -> None:

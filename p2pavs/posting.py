@@ -20,6 +20,8 @@ log = structlog.get_logger()
 FINAL_REFUSALS = frozenset({"AlreadyCertified", "DeadlinePassed", "AlreadyRefunded"})
 """Answers of the gateway after which posting again is pointless while the block stands."""
 
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds
+
 
 @dataclass(slots=True)
 class ChainView:
@@ -57,12 +59,16 @@ class PosterLadder:
     async def run(self, commit: Commit) -> None:
         """Post until the chain holds a certificate for good or will not take one any more."""
         await trio.sleep(self._rank * self._delay)
+        pause = FIRST_PAUSE
         while not self._view.over:
-            if not self._view.certified and not self._view.refunded:
-                await self._attempt(commit)
-            await trio.sleep(1)
+            if self._view.certified or self._view.refunded or await self._attempt(commit):
+                pause = FIRST_PAUSE
+            else:
+                pause = min(2 * pause, LONGEST_PAUSE)
+            await trio.sleep(pause)
 
-    async def _attempt(self, commit: Commit) -> None:
+    async def _attempt(self, commit: Commit) -> bool:
+        """Post once; whether it was mined. What keeps it from that may pass: funds, an endpoint, a reorg."""
         bitmap, hints = self._committee.bitmap_and_hints(commit.certificate.signers)
         call = self._chain.call(
             "TaskGateway",
@@ -77,15 +83,15 @@ class PosterLadder:
         except ContractRevert as error:
             if error.name not in FINAL_REFUSALS:
                 log.error("posting_refused", task=self._header.id, error=str(error))
-            await trio.sleep(2)
+            return False
         except ChainError as error:
             log.warning("posting_failed", task=self._header.id, error=str(error))
-            await trio.sleep(1)
-        else:
-            self._journal.add(
-                self._header.id,
-                "posted",
-                transaction="0x" + receipt.transaction_hash.hex(),
-                gas=receipt.gas_used,
-                block=receipt.block_number,
-            )
+            return False
+        self._journal.add(
+            self._header.id,
+            "posted",
+            transaction="0x" + receipt.transaction_hash.hex(),
+            gas=receipt.gas_used,
+            block=receipt.block_number,
+        )
+        return True

@@ -98,8 +98,13 @@ class Router:
             receiver.deliver(message)
 
     def remove(self, instance: InstanceId) -> None:
+        """The instance's task was undone and may come back: keep what comes for it as if it were early."""
+        self._receivers.pop(instance, None)
+
+    def close(self, instance: InstanceId) -> None:
         """The instance is over: ignore what still comes for it."""
         self._receivers.pop(instance, None)
+        self._early.pop(instance, None)
         self._over[instance] = None
         if len(self._over) > OVER_KEPT:
             self._over.popitem(last=False)

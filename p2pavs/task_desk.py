@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 import trio
@@ -15,15 +16,15 @@ from consensus.messages import Commit, Message
 from consensus.signing import Randomness
 from consensus.types import InstanceId, Scope
 from consensus.verification import MessageVerifier
-from inference.errors import InferenceError
+from inference.errors import InferenceError, QueueFull
 from inference.request import Progress
 from p2pavs.catch_up import CatchUp
 from p2pavs.chain.contracts import Chain
-from p2pavs.chain.errors import ChainError
 from p2pavs.chain.events import LoggedEvent, TaskCertified, TaskRefunded, TaskRequested
 from p2pavs.chain.follower import BlockAdded, BlockRemoved, Follower
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.reader import read_operator_set
+from p2pavs.errors import P2pavsError
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution, Executor
 from p2pavs.journal import Journal
@@ -31,11 +32,12 @@ from p2pavs.member import Member, MemberPorts
 from p2pavs.posting import ChainView, PosterLadder
 from p2pavs.routing import Router
 from p2pavs.settings import NodeSettings
-from p2pavs.storage import CertificateStore, InputLog, SignGuard
+from p2pavs.storage import CertificateStore, InputLog, SignGuard, until_stored
 from p2pavs.storage.database import Database
 from p2pavs.storage.tasks import StoredTask, TaskState, TaskStore
 
 SETS_KEPT = 16
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds until a member that failed begins again
 
 log = structlog.get_logger()
 
@@ -68,9 +70,15 @@ class OpenTask:
     block_hash: bytes
     view: ChainView = field(default_factory=ChainView)
     settled_number: int = 0
+    """The block that settled it: with a certificate, a refund, or the first one after the deadline."""
     settled_hash: bytes = b""
     scope: trio.CancelScope | None = None
     member: Member | None = None
+
+    @property
+    def instance(self) -> InstanceId:
+        """Its only attempt."""
+        return InstanceId(self.event.id, 0)
 
 
 class TaskDesk:
@@ -88,8 +96,8 @@ class TaskDesk:
 
     @property
     def signatures_refused(self) -> int:
-        """How often the sign guard refused a second statement, over the open tasks."""
-        return sum(task.member.signatures_refused for task in self.tasks.values() if task.member is not None)
+        """How often the sign guard refused a second statement."""
+        return self._parts.guard.refused
 
     async def start_block(self, deployed_at: int) -> int:
         """The block to follow from, so that no open task is missed after a restart."""
@@ -98,7 +106,9 @@ class TaskDesk:
         if followed is None:
             return deployed_at
         # A little before the last seen block: it may have been undone while this node was away.
-        return max(deployed_at, min([followed - self._parts.settings.finality_depth, *opened]))
+        first = max(deployed_at, min([followed - self._parts.settings.finality_depth, *opened]))
+        await self._store.rewind(first)
+        return first
 
     def running(self, instance: InstanceId) -> list[Message]:
         """What can be handed to a peer that catches up with an instance."""
@@ -108,13 +118,18 @@ class TaskDesk:
         return list(task.member.messages())
 
     async def run(self, follower: Follower) -> None:
-        """Work through the chain's changes for as long as the node runs."""
+        """Work through the chain's changes for as long as the node runs.
+
+        Raises what ends the follower: ``WrongChain`` or ``ReorgTooDeep``. A disk that does not write holds
+        everything up, and ends nothing.
+        """
         async for change in follower:
             match change:
                 case BlockAdded():
                     await self._added(change)
-                    if not follower.behind:
-                        await self._start_due()
+                    # Not while blocks wait that may have settled what this one leaves open.
+                    if follower.head is not None and change.number >= follower.head:
+                        self._start_due()
                 case BlockRemoved():
                     await self._removed(change)
 
@@ -123,8 +138,8 @@ class TaskDesk:
         for logged in block.events:
             await self._event(logged)
         for task in list(self.tasks.values()):
-            await self._close_if_over(task)
-        await self._store.set_followed_to(block.number)
+            await self._close_if_over(task, block)
+        await until_stored(lambda: self._store.set_followed_to(block.number))
 
     async def _event(self, logged: LoggedEvent) -> None:
         match logged.event:
@@ -158,8 +173,9 @@ class TaskDesk:
         known = self.tasks.get(event.id)
         if known is not None:
             return
-        self.tasks[event.id] = OpenTask(event, logged.block_number, logged.block_hash)
-        await self._store.put(StoredTask(event.id, logged.block_number, logged.block_hash, TaskState.OPEN))
+        task = OpenTask(event, logged.block_number, logged.block_hash)
+        self.tasks[event.id] = task
+        await self._keep(task, TaskState.OPEN)
         self._parts.journal.add(
             event.id,
             "task",
@@ -174,47 +190,53 @@ class TaskDesk:
         for task in list(self.tasks.values()):
             if task.settled_hash == block.hash:
                 task.view.certified = task.view.refunded = False
-                task.settled_hash = b""
+                task.settled_number, task.settled_hash = 0, b""
                 self._parts.journal.add(task.event.id, "settlement_undone", block=block.number)
             if task.block_hash == block.hash:
                 self._parts.journal.add(task.event.id, "task_undone", block=block.number)
-                await self._stop(task)
-                await self._store.remove(task.event.id)
+                self._stop(task)
+                self._parts.router.remove(task.instance)
+                await until_stored(partial(self._store.remove, task.event.id), task=task.event.id)
 
-    async def _close_if_over(self, task: OpenTask) -> None:
+    async def _close_if_over(self, task: OpenTask, head: BlockAdded) -> None:
         depth = self._parts.settings.finality_depth
         if task.view.certified or task.view.refunded:
-            if self.head - task.settled_number < depth:
+            if head.number - task.settled_number < depth:
                 return
             state = TaskState.CERTIFIED if task.view.certified else TaskState.EXPIRED
-        elif self.head_time > task.event.header.deadline:
+        elif head.timestamp > task.event.header.deadline:
             # Nothing can be certified after the deadline; wait until no reorganisation brings it back.
             if task.settled_number == 0:
-                task.settled_number = self.head
+                task.settled_number, task.settled_hash = head.number, head.hash
                 self._parts.journal.add(task.event.id, "expired", deadline=task.event.header.deadline)
-            if self.head - task.settled_number < depth:
+            if head.number - task.settled_number < depth:
                 return
             state = TaskState.EXPIRED
         else:
             return
-        await self._store.put(StoredTask(task.event.id, task.block_number, task.block_hash, state))
+        await self._keep(task, state)
         task.view.over = True
-        member = task.member
-        await self._stop(task)
-        if member is not None:
-            await InputLog(self._parts.database, member.scope).forget()
+        self._stop(task)
+        self._parts.router.close(task.instance)
+        if task.scope is None:  # else its member does it, once nothing writes to the log any more
+            await self._forget_inputs(task)
         log.info("task_over", task=task.event.id, state=state.value)
 
-    async def _stop(self, task: OpenTask) -> None:
+    async def _keep(self, task: OpenTask, state: TaskState) -> None:
+        stored = StoredTask(task.event.id, task.block_number, task.block_hash, state)
+        await until_stored(lambda: self._store.put(stored), task=task.event.id)
+
+    async def _forget_inputs(self, task: OpenTask) -> None:
+        await until_stored(lambda: self._store.forget_inputs(task.event.id), task=task.event.id)
+
+    def _stop(self, task: OpenTask) -> None:
         if task.scope is not None:
             task.scope.cancel()
-        if task.member is not None:
-            self._parts.router.remove(task.member.scope.instance)
         self.tasks.pop(task.event.id, None)
 
     # --- members ------------------------------------------------------------------------------------------
 
-    async def _start_due(self) -> None:
+    def _start_due(self) -> None:
         for task in list(self.tasks.values()):
             deep = self.head - task.block_number >= self._parts.settings.confirmations
             settled = task.view.certified or task.view.refunded
@@ -223,31 +245,48 @@ class TaskDesk:
                 self._nursery.start_soon(self._take_part, task, task.scope)
 
     async def _take_part(self, task: OpenTask, scope: trio.CancelScope) -> None:
-        """Keep the task's member running. After a fault it resumes from its log."""
-        pause = 1.0
-        with scope:
-            while True:
-                try:
-                    operator_set = await self._operator_set(task.event.header.epoch)
-                    await self._run_member(task, operator_set)
-                    return
-                except ChainError as error:
-                    log.warning("epoch_unread", task=task.event.id, error=error.message, remedy=error.remedy)
-                except Exception:
-                    log.exception("member_failed", task=task.event.id, again_in=pause)
-                await trio.sleep(pause)
-                pause = min(2 * pause, 30.0)
+        """Keep the task's member running until the task is over or undone."""
+        try:
+            with scope:
+                await self._persist(task)
+        except* Exception:
+            # What fails while it is cancelled comes out here, and must not end the node.
+            log.exception("member_failed_at_end", task=task.event.id)
+        if task.view.over:
+            await self._forget_inputs(task)
+
+    async def _persist(self, task: OpenTask) -> None:
+        """Run the task's member. After a fault it resumes from its log."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                operator_set = await self._operator_set(task.event.header.epoch)
+                await self._run_member(task, operator_set)
+                return
+            except P2pavsError as error:
+                log.warning(
+                    "member_waits",
+                    task=task.event.id,
+                    again_in=pause,
+                    error=error.message,
+                    remedy=error.remedy,
+                )
+            except Exception:
+                log.exception("member_failed", task=task.event.id, again_in=pause)
+            await trio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _operator_set(self, epoch: int) -> OperatorSet:
-        if epoch not in self._sets:
-            self._sets[epoch] = await read_operator_set(self._parts.chain, epoch)
+        found = self._sets.get(epoch)
+        if found is None:
+            found = self._sets[epoch] = await read_operator_set(self._parts.chain, epoch)
             if len(self._sets) > SETS_KEPT:
                 self._sets.pop(min(self._sets))
-        return self._sets[epoch]
+        return found
 
     async def _run_member(self, task: OpenTask, operator_set: OperatorSet) -> None:
         parts, header = self._parts, task.event.header
-        instance_id = InstanceId(header.id, 0)
+        instance_id = task.instance
         committee = Committee.select(
             operator_set, header.task_seed, instance_id.attempt, header.committee_size
         )
@@ -326,8 +365,11 @@ class TaskDesk:
         def progress(chunk: Progress) -> None:
             self._parts.journal.add(event.id, "inference", chunk=chunk.chunk, tokens=len(chunk.token_ids))
 
-        try:
-            return await executor.execute(event, progress)
-        except InferenceError as error:
-            log.error("inference_failed", task=event.id, error=str(error))
-            return None
+        while True:
+            try:
+                return await executor.execute(event, progress)
+            except QueueFull:
+                await trio.sleep(FIRST_PAUSE)
+            except InferenceError as error:
+                log.error("inference_failed", task=event.id, error=str(error))
+                return None

@@ -82,7 +82,8 @@ def _inputs() -> dict[str, object]:
     return {"pyproject.toml": project, "flags": canonical_flags(ROOT)}
 
 
-def _complete(venv: Venv) -> bool:
+def complete(venv: Venv) -> bool:
+    """Whether a finished set-up is still what this clone wants, and nothing was put over it."""
     stamp = venv.stamped()
     return (
         venv.python.exists()
@@ -90,6 +91,13 @@ def _complete(venv: Venv) -> bool:
         and stamp.get("inputs") == _inputs()
         and stamp.get("libraries") == venv.libraries()
     )
+
+
+def stamp_finished(venv: Venv, key: BuildKey) -> None:
+    """Record what a finished set-up was made from."""
+    inputs, libraries = _inputs(), venv.libraries()
+    stamp: dict[str, object] = {"identity": _identity(venv), "inputs": inputs, "libraries": libraries}
+    venv.write_stamp({**stamp, "build": key.digest()})
 
 
 def _npm_lock_hash() -> str:
@@ -104,7 +112,7 @@ def _npm_complete() -> bool:
         return False
 
 
-def _prepare(venv: Venv) -> None:
+def prepare(venv: Venv) -> None:
     """An environment of ours to install into: the one that is there, or a new one."""
     stamp = venv.stamped()
     if venv.path.exists() and any(venv.path.iterdir()) and not venv.stamp.exists():
@@ -121,7 +129,7 @@ def _prepare(venv: Venv) -> None:
     run_step("making the virtual environment", [sys.executable, "-m", "venv", str(venv.path)], venv.log)
 
 
-def _install(venv: Venv, key: BuildKey) -> None:
+def install(venv: Venv, key: BuildKey) -> None:
     """The package, its dependencies and the canonical build, checked by running it."""
     pip = [str(venv.python), "-m", "pip", "--disable-pip-version-check", "--no-input"]
     wheel = canonical_wheel(venv.python, key, venv.log)
@@ -170,10 +178,10 @@ def _install_npm(log: Path) -> None:
 def set_up() -> None:
     """Bring this clone to a state in which everything runs. Raises StepFailed or ToolMissing."""
     venv = Venv(venv_path())
-    if _complete(venv) and _npm_complete():
+    if complete(venv) and _npm_complete():
         return
     with _only_one():
-        venv_ready, npm_ready = _complete(venv), _npm_complete()
+        venv_ready, npm_ready = complete(venv), _npm_complete()
         if venv_ready and npm_ready:
             return
         missing = missing_on_this_machine()
@@ -183,12 +191,10 @@ def set_up() -> None:
         started = time.monotonic()
         print(f"setting up {ROOT} (once; log: {venv.log})")
         if not venv_ready:
-            _prepare(venv)
+            prepare(venv)
             key = build_key(ROOT)
-            _install(venv, key)
-            inputs, libraries = _inputs(), venv.libraries()
-            stamp: dict[str, object] = {"identity": _identity(venv), "inputs": inputs, "libraries": libraries}
-            venv.write_stamp({**stamp, "build": key.digest()})
+            install(venv, key)
+            stamp_finished(venv, key)
         if not npm_ready:
             _install_npm(venv.log)
         print(f"set-up is complete ({elapsed(time.monotonic() - started)})")
@@ -213,7 +219,7 @@ def main() -> int:
     """Command line of the set-up."""
     parser = argparse.ArgumentParser(prog="testnet/setup.sh", description="Set up this clone.")
     parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         set_up()
     except (StepFailed, ToolMissing) as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from typing import Any
 
 from testnet.network import Network, node_name
 from testnet.startup import peer_count
@@ -40,15 +42,23 @@ def summary(network: Network, nodes: int) -> str:
         parts.append(
             f"peers {counts[0]}" if counts[0] == counts[-1] else f"peers {counts[0]} to {counts[-1]}"
         )
-        parts += [
-            f"{name} {statuses[0][name]}"
-            for name in ("epoch", "tasks", "certificates")
-            if name in statuses[0]
-        ]
+        parts += _knowledge(statuses[0])
     return ", ".join(parts)
 
 
-def _status(network: Network, index: int) -> dict[str, object] | None:
+def _knowledge(status: dict[str, Any]) -> list[str]:
+    """What a node says of the chain and of its tasks, without what changes with every block."""
+    chain, tasks = status.get("chain", {}), status.get("tasks", [])
+    parts = ["RPC down"] if chain.get("error") else []
+    states = Counter(str(task.get("state")) for task in tasks)
+    return [
+        *parts,
+        f"epoch {chain.get('epoch')}",
+        *(f"{count} {state}" for state, count in sorted(states.items())),
+    ]
+
+
+def _status(network: Network, index: int) -> dict[str, Any] | None:
     try:
         status = network.api(index, "/status")
     except (OSError, ValueError, KeyError):

@@ -17,12 +17,12 @@ MARKER = "p2pavs-testnet.json"
 _VERSION = 1
 _OURS = (
     "logs",
+    "deployer",
     "operators",
     "requester",
     "nodes",
     "p2pavs.toml",
     "deployment.json",
-    "deployer.key",
     "anvil.json",
 )
 
@@ -51,7 +51,7 @@ class Layout:
 
     @property
     def deployer_key(self) -> Path:
-        return self.directory / "deployer.key"
+        return self.directory / "deployer" / "key"
 
     @property
     def chain_accounts(self) -> Path:

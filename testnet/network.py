@@ -28,8 +28,7 @@ from testnet.tools import anvil_binary
 ROOT = Path(__file__).resolve().parent.parent
 CHAIN_ID = 31337
 STAKE = "32"
-OPERATOR_FUNDS = "100"
-REQUESTER_FUNDS = "10000"
+FUNDS = "1000"
 READY_SECONDS = 120.0
 GRACE_SECONDS = 10.0
 _POLL = 0.1
@@ -103,6 +102,7 @@ class Network:
         self.state.save(self.layout)
         key = json.loads(self.layout.chain_accounts.read_text())["private_keys"][0]
         self.layout.chain_accounts.unlink()
+        self.layout.deployer_key.parent.mkdir()
         write_secret(self.layout.deployer_key, key)
 
     def _chain_command(self, port: int) -> list[str]:
@@ -159,10 +159,11 @@ class Network:
         """The password file beside a keystore."""
         return directory / "password"
 
-    def fund(self, address: str, amount: str) -> None:
-        """Send ETH from the deployer's account."""
+    def fund(self, addresses: Sequence[str]) -> None:
+        """Send ETH from the deployer's account to each address."""
         options = ["--rpc", self.state.rpc, "--key-file", str(self.layout.deployer_key)]
-        self.command("account", "fund", *options, "--to", address, "--amount", amount)
+        recipients = [word for address in addresses for word in ("--to", address)]
+        self.command("account", "fund", *options, *recipients, "--amount", FUNDS)
 
     def register(self, index: int) -> None:
         """Register one operator with its keys and stake."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 # The instruction sets of the canonical build of llama.cpp, as /proc/cpuinfo spells them.
 CANONICAL_CPU_FLAGS = frozenset({"sse4_2", "avx", "avx2", "fma", "f16c", "bmi2"})
-OLDEST_NODE = 20
+OLDEST_NODE = 18  # of Debian 12; anvil itself runs without Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,9 @@ def _gmp_header() -> Missing | None:
 
 def _node() -> Missing | None:
     why = "the Solidity compiler that the tests use"
-    remedy = f"apt install nodejs (version {OLDEST_NODE} or later; older Debian: https://nodejs.org)"
+    remedy = (
+        f"apt install nodejs (version {OLDEST_NODE} or later; for an older Debian see https://nodejs.org)"
+    )
     if shutil.which("node") is None:
         return Missing("node", why, remedy)
     said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()

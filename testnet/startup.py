@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from testnet.network import OPERATOR_FUNDS, REQUESTER_FUNDS, Network, NetworkFailed, node_name
+from testnet.network import Network, NetworkFailed, node_name
 from testnet.steps import elapsed
 
 CONNECT_SECONDS = 60.0
@@ -29,8 +29,6 @@ def bring_up(network: Network, nodes: int, *, running: bool = True) -> None:
         report(f"{nodes} operators and a requester")
     with _step(network, "registration") as report:
         _fund_and_register(network, addresses)
-        network.register_model()
-        network.advance_epoch()
         report("stake deposited, demo model registered, first epoch open")
     network.write_config()
     if running:
@@ -105,15 +103,14 @@ def _deploy_and_make_keys(network: Network, nodes: int) -> list[str]:
 
 
 def _fund_and_register(network: Network, addresses: list[str]) -> None:
-    """Fund one after another (one sender, one sequence of nonces); register each as soon as it is funded."""
+    """Fund all, then register operators and model side by side: one command at a time for each account."""
+    network.fund(addresses)
     with _pool() as pool:
-        registrations: list[Future[None]] = []
-        for index, address in enumerate(addresses[1:]):
-            network.fund(address, OPERATOR_FUNDS)
-            registrations.append(pool.submit(network.register, index))
-        network.fund(addresses[0], REQUESTER_FUNDS)
-        for registration in registrations:
-            registration.result()
+        model = pool.submit(network.register_model)
+        operators = [pool.submit(network.register, index) for index in range(len(addresses) - 1)]
+        for each in (model, *operators):
+            each.result()
+    network.advance_epoch()
 
 
 @contextmanager

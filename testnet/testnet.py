@@ -126,10 +126,8 @@ def status(layout: Layout) -> int:
 
 def _first_task(network: Network, prompt: str, choices: str | None) -> None:
     """Ask through the command line, its progress shown as it comes, and verify the certificate."""
-    arguments = ["request", prompt, "--wait"]
-    if choices:
-        arguments += ["--choices", choices]
-    _show(network, *arguments)
+    options = ["--choices", choices] if choices else []
+    _show(network, "request", *options, "--", prompt)
     _show(network, "certificate", "verify", FIRST_TASK)
 
 

@@ -170,10 +170,12 @@ def parameter(rng: Random) -> tuple[str, str]:
     a, b = rng.randint(1, 20), rng.randint(1, 40)
     unit = pick(rng, "%", "%", "%", " days", " hours", " bps", "")
     of = pick(rng, "", f" of {p}", f" on {p}", f" for {t}", f" for the {t} market")
-    guard = pick(rng, "the timelock", "the quorum", "all limits", "the voting delay", "the withdrawal delay")
-    owner = pick(rng, "the governor", "the protocol", p)
     kind = rng.randrange(5)
     if kind == 0:
+        guard = pick(
+            rng, "the timelock", "the quorum", "all limits", "the voting delay", "the withdrawal delay"
+        )
+        owner = pick(rng, "the governor", "the protocol", p)
         return pick(
             rng,
             f"set the timelock to zero{of}",

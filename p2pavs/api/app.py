@@ -10,17 +10,20 @@ import trio
 from hypercorn.config import Config
 from hypercorn.trio import serve
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from p2pavs.errors import P2pavsError
 from p2pavs.journal import Journal, Json
+from p2pavs.storage import StorageError
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
 
 LONGEST_WAIT = 30.0
+MAX_TASK_DIGITS = 18  # what the database can hold, and far more tasks than there will be
 
 
 class ApiAddressInUse(P2pavsError):
@@ -63,7 +66,7 @@ def create_app(node: NodeView) -> Starlette:
         return _json(node.tasks())
 
     async def events(request: Request) -> Response:
-        task_id = request.path_params["task_id"]
+        task_id = _task_id(request)
         after = _number(request, "after", 0)
         wait = min(_number(request, "wait", 0), LONGEST_WAIT)
         found = node.journal.events(task_id, int(after))
@@ -73,7 +76,7 @@ def create_app(node: NodeView) -> Starlette:
         return _json([event.to_json() for event in found])
 
     async def certificate(request: Request) -> Response:
-        found = await node.certificate(request.path_params["task_id"])
+        found = await node.certificate(_task_id(request))
         if found is None:
             return _json({"error": "this node has no certificate of that task"}, 404)
         return _json(found)
@@ -88,16 +91,28 @@ def create_app(node: NodeView) -> Starlette:
         routes=[
             Route("/status", status),
             Route("/tasks", tasks),
-            Route("/tasks/{task_id:int}/events", events),
-            Route("/tasks/{task_id:int}/certificate", certificate),
+            Route("/tasks/{task_id}/events", events),
+            Route("/tasks/{task_id}/certificate", certificate),
             Route("/evidence", evidence),
             Route("/metrics", metrics),
-        ]
+        ],
+        exception_handlers={StorageError: _storage_failed},
     )
+
+
+async def _storage_failed(_: Request, error: Exception) -> Response:
+    return _json({"error": str(error)}, 503)
 
 
 def _json(value: Json, status: int = 200) -> Response:
     return Response(json.dumps(value), status_code=status, media_type="application/json")
+
+
+def _task_id(request: Request) -> int:
+    text = request.path_params["task_id"]
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_TASK_DIGITS):
+        raise HTTPException(404, "a task has a number")
+    return int(text)
 
 
 def _number(request: Request, name: str, default: float) -> float:

@@ -28,6 +28,7 @@ class View:
         node, network = self._node, self._node.network
         follower, desk = node.follower, node.desk
         error = None if follower is None else follower.last_error
+        failure = node.directory.database.failure
         return {
             "version": __version__,
             "operator": node.operator_name,
@@ -44,6 +45,7 @@ class View:
                 "epoch": node.epoch,
                 "balanceWei": str(node.balance),
             },
+            "storageError": None if failure is None else failure.message,
             "models": ["0x" + model.hex() for model in node.executors],
             "peers": self._peers(),
             "tasks": self.tasks(),
@@ -75,15 +77,12 @@ class View:
         for task_id in self.journal.tasks():
             events = self.journal.events(task_id)
             kinds = [event.kind for event in events]
-            state = next(
-                (k for k in ("certified", "refunded", "expired", "certificate") if k in kinds), "open"
-            )
             open_task = None if desk is None else desk.tasks.get(task_id)
             member = None if open_task is None else open_task.member
             shown.append(
                 {
                     "id": task_id,
-                    "state": state,
+                    "state": _state(kinds),
                     "round": None if member is None else member.round,
                     "lastEvent": kinds[-1] if kinds else None,
                 }
@@ -92,7 +91,7 @@ class View:
 
     async def certificate(self, task_id: int) -> dict[str, Json] | None:
         """The certificate this node aggregated or received."""
-        commit = await self._node.certificates.get(task_id) if task_id < 2**63 else None
+        commit = await self._node.certificates.get(task_id)
         if commit is None:
             return None
         certificate = commit.certificate
@@ -129,12 +128,33 @@ class View:
             "chain_unreachable": float(node.follower is not None and node.follower.last_error is not None),
             "balance_wei": node.balance,
             "tasks_open": 0 if node.desk is None else len(node.desk.tasks),
+            "storage_failing": float(node.directory.database.failure is not None),
         }
         counters: dict[str, float] = {
             "gossip_refused": node.router.refused,
+            "gossip_strangers": node.strangers,
             "early_messages_dropped": node.router.early_dropped,
             "signatures_refused": 0 if node.desk is None else node.desk.signatures_refused,
         }
         for name, value in asdict(node.network.stats()).items():
             (gauges if name.startswith("peers_") else counters)[f"network_{name}"] = value
         return render_metrics(gauges, counters)
+
+
+def _state(kinds: list[str]) -> str:
+    """Where a task stands after its events: what the chain said last counts, then the own certificate."""
+    settled: str | None = None
+    own = False
+    for kind in kinds:
+        match kind:
+            case "task":
+                settled, own = None, False
+            case "certified" | "refunded" | "expired":
+                settled = kind
+            case "settlement_undone":
+                settled = None
+            case "task_undone":
+                settled = "undone"
+            case "certificate":
+                own = True
+    return settled or ("certificate" if own else "open")

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from p2pavs.chain.errors import ContractRevert, RpcRefused
 from p2pavs.chain.reverts import explain
-from p2pavs.chain.rpc import Block
+from p2pavs.chain.rpc_values import Block
 
 T = TypeVar("T")
 

@@ -15,7 +15,8 @@ from p2pavs.chain.deployment import Deployment
 from p2pavs.chain.errors import NotDeployed, RpcBadAnswer, RpcRefused, WrongChain
 from p2pavs.chain.events import BUILDERS, LoggedEvent
 from p2pavs.chain.reverts import explain
-from p2pavs.chain.rpc import Block, Log, Rpc
+from p2pavs.chain.rpc import Rpc
+from p2pavs.chain.rpc_values import Block, Log
 from p2pavs.contracts import artifact
 
 log = structlog.get_logger(__name__)

@@ -12,6 +12,7 @@ from typing import Any
 from eth_utils.address import is_checksum_address, to_canonical_address, to_checksum_address
 
 from consensus.types import Domain
+from p2pavs import strict_json
 from p2pavs.chain.errors import BadDeployment
 from p2pavs.contracts import NAMES
 
@@ -84,8 +85,8 @@ class Deployment:
             if len(raw) > MAX_FILE_BYTES:
                 raise ValueError(f"it is longer than {MAX_FILE_BYTES} bytes")
             try:
-                content = json.loads(raw)
-            except (ValueError, RecursionError):
+                content = strict_json.loads(raw)
+            except ValueError:
                 raise ValueError("it is not JSON") from None
             return cls.from_json(content)
         except ValueError as error:

@@ -22,7 +22,7 @@ import trio
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ReorgTooDeep, RpcBadAnswer, RpcError, RpcLagging, RpcRefused
 from p2pavs.chain.events import LoggedEvent
-from p2pavs.chain.rpc import BlockHeader
+from p2pavs.chain.rpc_values import BlockHeader
 
 log = structlog.get_logger(__name__)
 

@@ -36,7 +36,8 @@ from p2pavs.chain.fees import GWEI, Fees, market_fees
 from p2pavs.chain.pending import PendingStore, PendingTransaction
 from p2pavs.chain.receipts import Receipt, canonical_receipt
 from p2pavs.chain.reverts import explain
-from p2pavs.chain.rpc import Block, RawReceipt, Rpc
+from p2pavs.chain.rpc import Rpc
+from p2pavs.chain.rpc_values import Block, RawReceipt
 from p2pavs.chain.tickets import Ticket
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class _Watched:
     transaction: PendingTransaction
     waiter: Ticket | None  # None after a restart: nobody waits any more
     bump_at: float  # trio time
+    head: int | None = None  # newest block when it was first looked at, or its fees were raised
     mined: bool = False
     missed_looks: int = 0
 
@@ -84,7 +86,7 @@ class Sender:
         settled_after: int = 12,
         max_fee: int = DEFAULT_MAX_FEE,
     ) -> None:
-        """``bump_after`` seconds without being mined fees are raised, up to ``max_fee`` wei per gas.
+        """After ``bump_after`` seconds and a block without it fees are raised, up to ``max_fee`` wei per gas.
 
         A mined transaction is watched until ``settled_after`` blocks are on top of it.
         """
@@ -303,7 +305,7 @@ class Sender:
             elif watched.transaction.nonce < mined:
                 await self._lost_nonce(watched)
             else:
-                await self._not_mined(watched)
+                await self._not_mined(watched, head)
 
     async def _find_receipt(self, transaction: PendingTransaction) -> RawReceipt | None:
         for transaction_hash in reversed(transaction.hashes):
@@ -350,13 +352,17 @@ class Sender:
         if watched.waiter is not None:
             watched.waiter.done(NonceTaken(self._account.address, nonce))
 
-    async def _not_mined(self, watched: _Watched) -> None:
+    async def _not_mined(self, watched: _Watched, head: int) -> None:
         t = watched.transaction
+        if watched.head is None:
+            watched.head = head
         if watched.mined:
             watched.mined = False
             watched.bump_at = trio.current_time() + self._bump_after
             log.warning("a reorganisation took a transaction out of the chain", what=t.what, nonce=t.nonce)
-        if trio.current_time() >= watched.bump_at:
+        # A chain that makes no blocks takes no transaction at any price.
+        if trio.current_time() >= watched.bump_at and head > watched.head:
+            watched.head = head
             await self._bump(watched)
         elif await self._rpc.transaction(t.hashes[-1]) is None:
             await self._send_again(watched)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import trio
 
-from p2pavs.chain.rpc import RawReceipt, Rpc
+from p2pavs.chain.rpc import Rpc
+from p2pavs.chain.rpc_values import RawReceipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "UnknownMode": ("There is no mode {mode}.", "Use 0 (replicate) or 1 (verify)."),
     "InputEmpty": ("The input is empty.", "Send some input."),
     "InputTooLarge": ("The input has {length} bytes; at most {maximum} are taken.", "Shorten the input."),
-    "WrongMaxTokens": ("maxTokens must be 1 to {maximum}, not {maxTokens}.", "Choose another maxTokens."),
+    "WrongMaxTokens": (
+        "A task may generate 1 to {maximum} tokens, not {maxTokens}.",
+        "Choose another maxTokens.",
+    ),
     "TooManyStops": ("{count} stop strings are too many; {maximum} are taken.", "Use fewer."),
     "WrongStopLength": (
         "Stop string {index} has {length} bytes; 1 to {maximum} are taken.",
@@ -155,6 +158,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "InfinityKey": ("The key is the point at infinity.", _CHECK_POINT),
     "WrongSignatureLength": ("A signature has 256 bytes here, not {length}.", _CHECK_POINT),
     "WrongKeyLength": ("A key has 128 bytes here, not {length}.", _CHECK_POINT),
+    "TooLittleGas": (
+        "{available} gas are left, checking a signature takes {needed}.",
+        "Send more gas along.",
+    ),
     "PrecompileMissing": (
         "This chain lacks the BLS12-381 precompiles (EIP-2537), here {precompile}.",
         "Use a chain with the Prague upgrade or later; a test chain with anvil --hardfork prague.",

@@ -10,13 +10,14 @@ import itertools
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import httpx
 import trio
 
+from p2pavs import strict_json
 from p2pavs.chain.errors import RpcBadAnswer, RpcRefused, RpcUnreachable
+from p2pavs.chain.rpc_values import Block, BlockHeader, FeeHistory, Log, RawReceipt, RawTransaction
 
 MAX_RESPONSE_BYTES = 32 * 1024 * 1024
 _BLOCK_TAGS = frozenset({"latest", "earliest", "pending", "safe", "finalized"})
@@ -46,69 +47,6 @@ _IDEMPOTENT = frozenset(
 )
 _BUSY = frozenset({429, 502, 503, 504})
 
-Block = int | str
-"""A block by number, or one of the tags "latest", "pending", "safe", "finalized", "earliest"."""
-
-
-@dataclass(frozen=True, slots=True)
-class BlockHeader:
-    """The part of a block that is used here."""
-
-    number: int
-    hash: bytes
-    parent_hash: bytes
-    timestamp: int  # unix seconds
-    base_fee: int  # wei per gas
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """One log entry of a mined transaction."""
-
-    address: bytes
-    topics: tuple[bytes, ...]
-    data: bytes
-    block_number: int
-    block_hash: bytes
-    transaction_hash: bytes
-    log_index: int
-
-
-@dataclass(frozen=True, slots=True)
-class RawReceipt:
-    """What the chain says about a mined transaction."""
-
-    transaction_hash: bytes
-    block_number: int
-    block_hash: bytes
-    status: int  # 1 = it worked, 0 = it was reverted
-    gas_used: int
-    effective_gas_price: int
-    contract_address: bytes | None
-    logs: tuple[Log, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RawTransaction:
-    """A transaction as the chain returns it."""
-
-    hash: bytes
-    sender: bytes
-    to: bytes | None
-    data: bytes
-    value: int
-    nonce: int
-    block_number: int | None
-    block_hash: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class FeeHistory:
-    """Recent fees: the next block's base fee, and what the median transaction tipped in each recent one."""
-
-    next_base_fee: int
-    median_tips: tuple[int, ...]
-
 
 class Rpc:
     """A client of one JSON-RPC endpoint. Close it with ``aclose`` or use it in an ``async with``."""
@@ -119,14 +57,16 @@ class Rpc:
         *,
         timeout: float = 10.0,
         retries: int = 3,
+        retry_pause: float = 0.1,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
-        """``timeout`` in seconds per attempt; ``retries`` after the first attempt, with growing pauses."""
+        """``timeout`` in seconds per attempt; ``retries`` after the first, with pauses that triple."""
         if not url.startswith(("http://", "https://")):
             raise RpcUnreachable(url, "it does not start with http:// or https://")
         self.url = url
         self._timeout = timeout
         self._retries = retries
+        self._retry_pause = retry_pause
         self._cap = max_response_bytes
         self._ids = itertools.count(1)
         self._client = httpx.AsyncClient(
@@ -161,7 +101,7 @@ class Rpc:
         number = next(self._ids)
         body = json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}).encode()
         attempts = self._retries + 1 if method in _IDEMPOTENT else 1
-        pause = 0.1
+        pause = self._retry_pause
         for attempt in range(attempts):
             if attempt:
                 await trio.sleep(pause)
@@ -182,24 +122,33 @@ class Rpc:
                 async with self._client.stream("POST", self.url, content=body) as response:
                     if response.status_code in _BUSY:
                         raise RpcUnreachable(self.url, f"it is busy: HTTP status {response.status_code}")
-                    received = bytearray()
-                    async for piece in response.aiter_raw():
-                        received += piece
-                        if len(received) > self._cap:
-                            raise RpcBadAnswer(self.url, f"it is longer than {self._cap} bytes")
+                    received = await self._receive(response)
                     # Some endpoints send JSON-RPC errors with status 400 or 500: look at the body first.
                     if response.status_code != 200 and not received.lstrip().startswith(b"{"):
                         raise RpcBadAnswer(self.url, f"HTTP status {response.status_code}")
-                    return bytes(received)
+                    return received
         except trio.TooSlowError:
             raise RpcUnreachable(self.url, f"no answer within {self._timeout:g} s") from None
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise RpcUnreachable(self.url, _short(str(error)) or type(error).__name__) from None
 
+    async def _receive(self, response: httpx.Response) -> bytes:
+        received = bytearray()
+        # Cancelled, not left: httpx's chain of generators ends cleanly only by an exception from inside.
+        with trio.CancelScope() as reading:
+            async for piece in response.aiter_raw():
+                if len(received) + len(piece) > self._cap:
+                    reading.cancel()
+                else:
+                    received += piece
+        if reading.cancel_called:
+            raise RpcBadAnswer(self.url, f"it is longer than {self._cap} bytes")
+        return bytes(received)
+
     def _parse(self, raw: bytes, number: int) -> dict[str, Any]:
         try:
-            answer = json.loads(raw)
-        except (ValueError, RecursionError):
+            answer = strict_json.loads(raw)
+        except ValueError:
             raise RpcBadAnswer(self.url, "it is not JSON") from None
         if not isinstance(answer, dict):
             raise RpcBadAnswer(self.url, "it is not a JSON-RPC object")

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from p2pavs.certificate_file import CertificateFile
     from p2pavs.chain.contracts import Chain
 
+CHAIN = "the chain"
+MAX_DIGITS = 78  # of a task's number
+
 
 @click.group()
 def certificate() -> None:
@@ -36,14 +39,19 @@ def export(number: int, out: Path, rpc: str | None, deployment: Path | None) -> 
 
     found = common.run(work)
     found.verify()
-    out.write_text(found.to_json() + "\n")
+    try:
+        out.write_text(found.to_json() + "\n")
+    except OSError as error:
+        raise UsageError(
+            f"{out} cannot be written: {error.strerror}.", "Choose another file with --out."
+        ) from None
     root = "0x" + found.operator_set.root.hex()
     show({"task": number, "file": str(out), "setRoot": root}, f"{out} holds the certificate of task {number}")
 
 
 @certificate.command()
 @click.argument("what")
-@click.option("--set-root", help="The operator set you trust, as 0x and 64 hex digits (file only).")
+@click.option("--set-root", help="The operator set you trust, as 0x and 64 hex digits.")
 @chain_options
 @json_option
 def verify(what: str, set_root: str | None, rpc: str | None, deployment: Path | None) -> None:
@@ -54,23 +62,23 @@ def verify(what: str, set_root: str | None, rpc: str | None, deployment: Path | 
     A file is checked by itself; it cannot prove that its operator set was the chain's, so compare the set
     root it prints with the chain's, or give the one you trust with --set-root.
     """
-    if what.isdigit():
+    if what.isascii() and what.isdigit() and len(what) <= MAX_DIGITS:
 
         async def work() -> CertificateFile:
             async with common.open_chain(rpc, deployment) as chain:
                 return await _from_chain(chain, int(what))
 
-        found, against = common.run(work), "the chain"
+        found, against = common.run(work), CHAIN
     else:
         found, against = _from_file(Path(what)), "the file alone"
-        root = "0x" + found.operator_set.root.hex()
-        if set_root is not None and set_root.lower() != root:
-            raise UsageError(
-                f"The file's operator set has the root {root}, not the one you trust.",
-                "Do not rely on this answer, or check the root you gave.",
-            )
-        if set_root is None:
-            progress(f"operator set {root}: compare it with p2pavs epoch status, or give --set-root")
+    root = "0x" + found.operator_set.root.hex()
+    if set_root is not None and set_root.lower() != root:
+        raise UsageError(
+            f"The operator set has the root {root}, not the one you trust.",
+            "Do not rely on this answer, or check the root you gave.",
+        )
+    if set_root is None and against != CHAIN:
+        progress(f"operator set {root}: compare it with p2pavs epoch status, or give --set-root")
     committee = found.verify()
     content = found.summary(committee) | {"verified": True, "against": against}
     _show(content)

@@ -29,7 +29,8 @@ def doctor() -> None:
         "signatures": {"backend": bls.backend_name(), "advice": advice},
     }
     lines = [f"{_mark(check.passed)}  {check.name}: {check.detail}" for check in checks]
-    lines.append(f"{_mark(advice is None)}  signatures: {bls.backend_name()}{f'. {advice}' if advice else ''}")
+    signatures = bls.backend_name() + (f". {advice}" if advice else "")
+    lines.append(f"{_mark(advice is None)}  signatures: {signatures}")
     show(content, *lines, f"      runtime profile {content['runtimeProfile']}")
     if not all(check.passed for check in checks):
         raise NotCanonical(

@@ -10,6 +10,7 @@ import trio
 from p2pavs.cli.output import printable
 
 NAME = 10  # characters of an address that are shown
+LONGEST_LINE = 500
 
 
 class Narrator:
@@ -27,10 +28,10 @@ class Narrator:
         """Tell an event if it is news."""
         try:
             line = self._line(event)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, ArithmeticError):
             return  # an event of another version
         if line is not None:
-            self._say(printable(line))
+            self._say(printable(line[:LONGEST_LINE]))
 
     def _news(self, *key: Any) -> bool:
         if key in self._told or len(self._told) > 10_000:

@@ -11,9 +11,9 @@ import trio
 from p2pavs.cli import common
 from p2pavs.cli.narrator import Narrator
 from p2pavs.cli.options import account_options, chain_options, json_option
-from p2pavs.cli.output import ether, hex_, progress, show
+from p2pavs.cli.output import ether, hex_, printable, progress, show
 from p2pavs.cli.settings import list_setting
-from p2pavs.errors import P2pavsError
+from p2pavs.errors import P2pavsError, UsageError
 
 
 class NotCertified(P2pavsError):
@@ -78,7 +78,10 @@ def request(
         stop=stop,
         choices=tuple(choice.strip() for choice in choices.split(",")) if choices else (),
     )
-    text = prompt.encode()
+    try:
+        text = prompt.encode()
+    except UnicodeEncodeError:
+        raise UsageError("The prompt is not valid text.", "Give it in the terminal's encoding.") from None
     client.check_request(text, params)
     source = common.read_account(keys, key_file, password_file)
 
@@ -117,7 +120,8 @@ def request(
             f"task {content['task']} was not certified before its deadline",
             f"Take the fee back with: p2pavs task refund {content['task']}",
         )
-    show(content, *([content["answer"]] if "answer" in content else [f"task {content['task']} is posted"]))
+    answer = content.get("answer", f"task {content['task']} is posted")
+    show(content, *(printable(line) for line in answer.expandtabs().split("\n")))
 
 
 async def _follow(chain: Any, api: Any, task_id: int) -> str:

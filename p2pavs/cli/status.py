@@ -29,7 +29,7 @@ def status(nodes: tuple[str, ...]) -> None:
     async def work() -> list[dict[str, Any]]:
         async with client.NodeApi(urls) as api:
             return [
-                {"url": url, "up": True, **found}
+                {**found, "url": url, "up": True}
                 if isinstance(found, dict)
                 else {"url": url, "up": False, "error": found.message}
                 for url, found in (await api.statuses()).items()

@@ -34,7 +34,7 @@ class Artifact:
 
 @cache
 def artifact(name: str) -> Artifact:
-    """Return the compiled contract ``name``: one of ``NAMES``, or an interface such as ``IInferenceConsumer``.
+    """Return the compiled contract ``name``: one of ``NAMES``, or an interface (``IInferenceConsumer``).
 
     Raises:
         LookupError: there is no such contract in this package.

@@ -33,7 +33,7 @@ EXCHANGE_INTERVAL: Final = 5.0  # between two rounds with random peers
 EXCHANGE_PEERS: Final = 2
 DIALS_AT_ONCE: Final = 8
 TICK: Final = 0.5
-SAVE_DELAY: Final = 5.0
+SAVE_DELAY: Final = 2.0
 PUSHES_AT_ONCE: Final = 4
 
 Ask = Callable[[str, bytes], Awaitable[bytes]]
@@ -188,13 +188,7 @@ class Discovery:
         done = self._dialling[entry.peer_id] = trio.Event()
         self._counters.dials += 1
         try:
-            store = self._host.get_peerstore()
-            if peer in store.peer_ids():
-                store.clear_addrs(peer)  # those of its last life
-            with trio.fail_after(DIAL_SECONDS):
-                await self._host.connect(
-                    Libp2pPeer(peer, [Multiaddr(address) for address in entry.addresses])
-                )
+            await self._try_addresses(peer, entry.addresses)
         except Exception as error:
             self._counters.dial_failures += 1
             self.book.failed(entry.peer_id, trio.current_time(), root_cause(error))
@@ -207,6 +201,21 @@ class Discovery:
             done.set()
         if self._connections.open_connections(entry.peer_id):
             await self._exchange(entry.peer_id)
+
+    async def _try_addresses(self, peer: ID, addresses: tuple[str, ...]) -> None:
+        """Dial one address after another: in libp2p's own race a dead address takes a live one down with it."""
+        store = self._host.get_peerstore()
+        for address in addresses:
+            if peer in store.peer_ids():
+                store.clear_addrs(peer)  # the last address, or those of its last life
+            try:
+                with trio.fail_after(DIAL_SECONDS):
+                    await self._host.connect(Libp2pPeer(peer, [Multiaddr(address)]))
+            except Exception:
+                if address == addresses[-1]:
+                    raise
+            else:
+                return
 
     async def _exchange(self, peer: str) -> None:
         try:

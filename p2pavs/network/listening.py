@@ -20,10 +20,13 @@ async def listen(host: IHost, address: Multiaddr) -> None:
         ListenFailed: with the reason of the operating system.
 
     """
-    if not await host.get_network().listen(address):
-        parsed = parse_address(str(address))
+    # libp2p listens with SO_REUSEPORT: a second node on the same port would start, and share its connections.
+    problem = _problem(parse_address(str(address)))
+    if problem is None and not await host.get_network().listen(address):
+        problem = "libp2p gave no reason"
+    if problem is not None:
         raise ListenFailed(
-            f"The node cannot listen on {address} ({_reason(parsed)}).",
+            f"The node cannot listen on {address} ({problem}).",
             "Stop the program that uses the port, or choose another address.",
         )
 
@@ -47,12 +50,13 @@ def _expand(address: Address) -> list[str]:
     return outside or same_family
 
 
-def _reason(address: Address) -> str:
+def _problem(address: Address) -> str | None:
     family = socket.AF_INET if address.family == "ip4" else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address.host, address.port))
+            probe.listen(1)
     except OSError as error:
         return error.strerror or str(error)
-    return "libp2p gave no reason"
+    return None

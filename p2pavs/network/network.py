@@ -21,6 +21,7 @@ from p2pavs.network.config import NetworkConfig
 from p2pavs.network.connections import Connections
 from p2pavs.network.discovery import Discovery
 from p2pavs.network.errors import PeerUnknown, RequestFailed, RequestTimeout
+from p2pavs.network.failures import only_named_error
 from p2pavs.network.gossip import AUTHOR_BURST, AUTHOR_RATE, QUEUE_SIZE, Gossip, Topics, Validator
 from p2pavs.network.libp2p_host import Libp2p, make_libp2p
 from p2pavs.network.listening import listen, own_addresses
@@ -106,6 +107,8 @@ class Network:
                         failure = error
                     # Everything at once: stopped one by one, the services trip over each other.
                     scope.cancel()
+        except BaseExceptionGroup as group:
+            raise only_named_error(group) or group from None
         finally:
             with trio.CancelScope(shield=True):
                 await network._discovery.save()

@@ -6,6 +6,7 @@ response = status (1 byte) + length (4 bytes) + data, then the responder closes 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -29,6 +30,7 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[str, bytes], Awaitable[bytes]]
 MAX_FRAME: Final = 64 * 1024 * 1024  # bytes; no protocol may ask for more
 CLOSE_SECONDS: Final = 1.0
+REFUSED_SECONDS: Final = 2.0
 
 
 class Status(IntEnum):
@@ -97,8 +99,7 @@ class Server:
         active = self._active.get(peer, 0)
         full = active >= self._limits.streams_per_peer or sum(self._active.values()) >= self._limits.streams
         if full or not self._rate.allow(peer):
-            self._counters.requests_refused += 1
-            await stream.write(_response(Status.BUSY))
+            await self._refuse(stream, Status.BUSY)
             return
         self._active[peer] = active + 1
         try:
@@ -108,11 +109,20 @@ class Server:
             if not self._active[peer]:
                 del self._active[peer]
 
+    async def _refuse(self, stream: INetStream, status: Status) -> None:
+        self._counters.requests_refused += 1
+        await stream.write(_response(status))
+        # What the peer has sent must be read, for a reset would overtake the refusal; but not without end.
+        unread = self._limits.max_request
+        with trio.move_on_after(REFUSED_SECONDS), contextlib.suppress(StreamEOF):
+            while unread > 0:
+                unread -= len(await stream.read(65536))
+        raise ConnectionError(f"refused ({status.name})")
+
     async def _answer(self, peer: str, stream: INetStream) -> None:
         length = int.from_bytes(await read_exactly(stream, 4), "big")
         if length > self._limits.max_request:
-            self._counters.requests_refused += 1
-            await stream.write(_response(Status.TOO_LARGE))
+            await self._refuse(stream, Status.TOO_LARGE)
             return
         data = await read_exactly(stream, length)
         await _expect_end(stream)

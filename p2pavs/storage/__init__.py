@@ -1,7 +1,7 @@
 """What a node must not forget: signatures, inputs, tasks, certificates, evidence (SQLite)."""
 
 from p2pavs.storage.certificates import CertificateStore
-from p2pavs.storage.database import Database, StorageError
+from p2pavs.storage.database import Database, StorageError, until_stored
 from p2pavs.storage.directory import DataDirectory, DirectoryInUse, ForeignData
 from p2pavs.storage.evidence import EvidenceStore
 from p2pavs.storage.input_log import InputLog
@@ -21,4 +21,5 @@ __all__ = [
     "Slot",
     "StorageError",
     "TaskStore",
+    "until_stored",
 ]

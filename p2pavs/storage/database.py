@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+import structlog
 import trio
 
 from p2pavs.errors import P2pavsError
@@ -15,6 +18,7 @@ from p2pavs.errors import P2pavsError
 T = TypeVar("T")
 
 SCHEMA_VERSION = 1
+RETRY_AFTER = 1.0  # seconds
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -41,6 +45,8 @@ CREATE TABLE evidence (
 ) STRICT;
 """
 
+log = structlog.get_logger()
+
 
 class StorageError(P2pavsError):
     """The database could not be read or written. Nothing is signed while this lasts."""
@@ -50,20 +56,27 @@ class Database:
     """A SQLite database whose every committed transaction has reached the disk.
 
     ``synchronous=FULL`` in write-ahead mode: a commit returns only after the log file is synced.
+    ``failure`` is why the last transaction failed, None when it did not.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.failure: StorageError | None = None
         self._lock = threading.Lock()
         try:
+            # It holds what the node computed but did not publish yet: for its owner's eyes only.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5)
+        except (OSError, sqlite3.Error) as error:
+            raise _cannot_open(path, error) from error
+        try:
             self._prepare()
         except sqlite3.Error as error:
-            raise StorageError(
-                f"cannot open the node's database {path}: {error}",
-                "Check the disk, its space and the file's owner. If the file is damaged, restore it from "
-                "a copy of this same node; do not start with an empty one while a task is running.",
-            ) from error
+            self._connection.close()
+            raise _cannot_open(path, error) from error
+        except BaseException:
+            self._connection.close()
+            raise
 
     def _prepare(self) -> None:
         connection = self._connection
@@ -86,19 +99,22 @@ class Database:
             connection = self._connection
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                try:
-                    value = work(connection)
-                except BaseException:
-                    connection.execute("ROLLBACK")
-                    raise
+                value = work(connection)
                 connection.execute("COMMIT")
+            except sqlite3.IntegrityError:
+                _roll_back(connection)
+                raise  # two writers of one thing: waiting for the disk does not mend that
             except sqlite3.Error as error:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise StorageError(
-                    f"cannot write the node's database {self.path}: {error}",
+                _roll_back(connection)
+                self.failure = StorageError(
+                    f"cannot use the node's database {self.path}: {error}",
                     "Free some disk space and check the disk; the node signs nothing until a write succeeds.",
-                ) from error
+                )
+                raise self.failure from error
+            except BaseException:
+                _roll_back(connection)
+                raise
+            self.failure = None
             return value
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -109,3 +125,38 @@ class Database:
         """Close the file. Safe to call twice."""
         with self._lock:
             self._connection.close()
+
+
+async def until_stored(write: Callable[[], Awaitable[T]], **context: int) -> T:
+    """Try a write again until the disk takes it: whoever calls this goes on when the disk does.
+
+    ``context`` says in the log whose write it is.
+    """
+    told = False
+    while True:
+        try:
+            value = await write()
+        except StorageError as error:
+            if not told:
+                log.error("storage_failed", error=error.message, remedy=error.remedy, **context)
+            told = True
+            await trio.sleep(RETRY_AFTER)
+        else:
+            if told:
+                log.info("storage_works_again", **context)
+            return value
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    # Some failures (a full disk) end the transaction by themselves, and then there is nothing to take back.
+    with contextlib.suppress(sqlite3.Error):
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _cannot_open(path: Path, error: Exception) -> StorageError:
+    return StorageError(
+        f"cannot open the node's database {path}: {error}",
+        "Check the disk, its space and the file's owner. If the file is damaged, restore it from "
+        "a copy of this same node; do not start with an empty one while a task is running.",
+    )

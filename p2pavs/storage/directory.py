@@ -40,6 +40,12 @@ class DataDirectory:
                 f"another node is running with the data directory {path}",
                 "Stop that node first. Never run two nodes with one consensus key: they would be slashed.",
             ) from error
+        except OSError as error:
+            os.close(self._lock)
+            raise P2pavsError(
+                f"cannot lock the data directory {path}: {error.strerror}",
+                "Use a directory on a local disk, with --data: without the lock two nodes could sign twice.",
+            ) from error
         self.path = path
         try:
             self.database = Database(path / "node.sqlite")

@@ -26,8 +26,8 @@ class EvidenceStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(self, evidence: StoredEvidence) -> None:
-        """Store evidence; a second one for the same offence is ignored."""
+    async def put(self, evidence: StoredEvidence) -> bool:
+        """Store evidence; a second one for the same offence is ignored. Returns whether it was the first."""
         row = (
             evidence.instance.task_id,
             evidence.instance.attempt,
@@ -37,14 +37,15 @@ class EvidenceStore:
             evidence.second,
         )
 
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute(
+        def work(connection: sqlite3.Connection) -> bool:
+            cursor = connection.execute(
                 "INSERT OR IGNORE INTO evidence (task_id, attempt, offence, operator, first, second) "
                 "VALUES (?,?,?,?,?,?)",
                 row,
             )
+            return cursor.rowcount == 1
 
-        await self._database.run(work)
+        return await self._database.run(work)
 
     async def all(self) -> list[StoredEvidence]:
         """Everything stored, oldest first."""

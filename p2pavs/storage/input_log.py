@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from consensus.effects import Input
 from consensus.types import Scope
-from consensus.wire import decode_input, encode_input
-from p2pavs.storage.database import Database
+from consensus.wire import WireError, decode_input, encode_input
+from p2pavs.storage.database import Database, StorageError
 
 
 class InputLog:
@@ -20,7 +20,7 @@ class InputLog:
         self._next = 0
 
     async def replay(self) -> list[Input]:
-        """All inputs written so far; further ones are appended behind them."""
+        """All inputs written so far; further ones are appended behind them. Raises ``StorageError``."""
 
         def work(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
             return connection.execute(
@@ -31,7 +31,13 @@ class InputLog:
 
         rows = await self._database.run(work)
         self._next = rows[-1][0] + 1 if rows else 0
-        return [decode_input(bytes(row[1])) for row in rows]
+        try:
+            return [decode_input(bytes(row[1])) for row in rows]
+        except WireError as error:
+            raise StorageError(
+                f"the log of task {self._key[0]} in {self._database.path} is damaged: {error}",
+                "The node stays out of this task. Check the disk; restore the file from a copy of this node.",
+            ) from error
 
     async def append(self, inputs: Sequence[Input]) -> None:
         """Write inputs in one synced transaction. On ``StorageError`` none of them is written."""
@@ -42,13 +48,3 @@ class InputLog:
 
         await self._database.run(work)
         self._next += len(rows)
-
-    async def forget(self) -> None:
-        """Drop the log of an instance that is over. Its signatures stay in the guard."""
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "DELETE FROM inputs WHERE task_id=? AND attempt=? AND committee_root=?", self._key
-            )
-
-        await self._database.run(work)

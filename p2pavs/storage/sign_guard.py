@@ -31,12 +31,16 @@ class Slot:
 
 
 class SignGuard:
-    """Signs statements, each slot once. Its database belongs to one key on one chain."""
+    """Signs statements, each slot once. Its database belongs to one key on one chain.
+
+    ``refused`` counts second statements that were asked for.
+    """
 
     def __init__(self, database: Database, signer: Signer) -> None:
         self._database = database
         self._signer = signer
         self._turn = trio.Lock()
+        self.refused = 0
 
     async def sign(self, slot: Slot, value: bytes) -> bytes:
         """The signature over ``statement(slot, value)``, synced to disk.
@@ -73,4 +77,8 @@ class SignGuard:
             return signature
 
         async with self._turn:
-            return await self._database.run(work)
+            try:
+                return await self._database.run(work)
+            except ConflictingSignature:
+                self.refused += 1
+                raise

@@ -8,6 +8,10 @@ from enum import StrEnum
 
 from p2pavs.storage.database import Database
 
+_SET_FOLLOWED_TO = (
+    "INSERT INTO meta VALUES ('followed_to', ?) ON CONFLICT (key) DO UPDATE SET value=excluded.value"
+)
+
 
 class TaskState(StrEnum):
     """How far a task is, as this node knows from the chain."""
@@ -46,7 +50,7 @@ class TaskStore:
         await self._database.run(work)
 
     async def remove(self, task_id: int) -> None:
-        """Forget a task whose block is no longer part of the chain."""
+        """Forget a task whose block is no longer part of the chain. Its log stays: it may come back as is."""
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM tasks WHERE task_id=?", (task_id,))
@@ -63,6 +67,30 @@ class TaskStore:
 
         return [StoredTask(a, b, bytes(c), TaskState(d)) for a, b, c, d in await self._database.run(work)]
 
+    async def forget_inputs(self, task_id: int) -> None:
+        """Drop the logs of a task that is over. Its signatures stay in the guard."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM inputs WHERE task_id=?", (task_id,))
+
+        await self._database.run(work)
+
+    async def rewind(self, block_number: int) -> None:
+        """Prepare to follow the chain from a block again, which reports all open tasks anew.
+
+        Tasks whose block was undone while nobody looked are not reported again: they are forgotten here.
+        So are the logs of tasks that were over when the node stopped.
+        """
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "DELETE FROM inputs WHERE task_id IN (SELECT task_id FROM tasks WHERE state<>'open')"
+            )
+            connection.execute("DELETE FROM tasks WHERE state='open' AND block_number>=?", (block_number,))
+            connection.execute(_SET_FOLLOWED_TO, (str(block_number),))
+
+        await self._database.run(work)
+
     async def followed_to(self) -> int | None:
         """The last block that was processed, or None on first use."""
 
@@ -76,10 +104,6 @@ class TaskStore:
         """Remember the last block that was processed."""
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "INSERT INTO meta VALUES ('followed_to', ?) "
-                "ON CONFLICT (key) DO UPDATE SET value=excluded.value",
-                (str(block_number),),
-            )
+            connection.execute(_SET_FOLLOWED_TO, (str(block_number),))
 
         await self._database.run(work)

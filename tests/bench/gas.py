@@ -1,4 +1,4 @@
-"""What the contracts cost: ``python -m tests.bench.gas``. Whole transactions, on a fresh development chain."""
+"""What the contracts cost: ``python -m tests.bench.gas``. Whole transactions, on a fresh chain."""
 
 from __future__ import annotations
 
@@ -63,14 +63,17 @@ def requests(world: World, operators: OperatorSet) -> None:
         gas = world.send(world.request_call(input=b"a" * size), who, value=world.fee)["gasUsed"]
         row(f"request, {size:,} bytes of input", gas, 150_000 if size == 1_000 else None)
     for size in (7, 31, 64):
-        row(f"certificate, {size} seats among {len(operators.operators)}", certificate_gas(world, operators, size=size))
+        row(
+            f"certificate, {size} seats among {len(operators.operators)}",
+            certificate_gas(world, operators, size=size),
+        )
     tasks = [world.request() for _ in range(10)]
     for task in tasks:
         world.send(world.submit_call(task, world.certify(task, operators)))
     late = world.submit_call(tasks[0], world.certify(tasks[0], operators))
-    sent = late.transact({"from": who, "gas": 1_000_000, "gasPrice": 0})
+    sent = late.transact(world.transaction(who, gas=1_000_000))
     row("certificate that comes second", world.w3.eth.wait_for_transaction_receipt(sent)["gasUsed"])
-    read = world.gateway.functions.resultOf(tasks[0].id).estimate_gas({"from": who, "gasPrice": 0})
+    read = world.gateway.functions.resultOf(tasks[0].id).estimate_gas(world.transaction(who))
     row("resultOf, called by a contract", read - INTRINSIC, 8_000)
     claimed = world.send(world.gateway.functions.claim(0, [task.header for task in tasks]))["gasUsed"]
     row("claim 10 rewards", claimed)

@@ -130,11 +130,10 @@ class Testnet:
         self, prompt: str, *, choices: Sequence[str] = (), wait: bool = False, options: Sequence[str] = ()
     ) -> dict[str, Any]:
         """Pay for a task; what `p2pavs request --json` says of it (the last line it prints)."""
-        arguments = ["request", prompt, "--json", *options]
+        arguments = ["request", "--json", "--wait" if wait else "--no-wait", *options]
         if choices:
             arguments += ["--choices", ",".join(choices)]
-        if wait:
-            arguments.append("--wait")
+        arguments += ["--", prompt]
         said = self.command(*arguments, timeout=300).strip().splitlines()
         document: dict[str, Any] = json.loads(said[-1])
         return document

@@ -70,7 +70,8 @@ class Anvil:
             anvil.kill()
 
     def launch(self) -> None:
-        command = [str(anvil_binary()), "--port", str(self.port), "--silent", "--hardfork", "prague"]
+        command = [str(anvil_binary()), "--port", str(self.port), "--silent"]
+        command += [] if "--hardfork" in self.arguments else ["--hardfork", "prague"]
         command += self.arguments
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 20

@@ -12,7 +12,7 @@ import {Words} from "./libraries/Words.sol";
 /// @title Epochs
 /// @notice An epoch begins in two steps, which anyone may take. `freeze` writes down who counts and for how much.
 /// `open`, in a later block, makes the seed: whoever froze (or chose when to join) could not know it. The
-/// set is written in one transaction, so it is the state of one moment; 256 operators take about 11 million gas.
+/// set is written in one transaction, so it is the state of one moment; 256 operators take about 12 million gas.
 contract EpochManager is IEpochManager {
     error EpochNotDue(uint256 dueBlock, uint256 blockNumber);
     error AlreadyFrozen(uint64 epoch);

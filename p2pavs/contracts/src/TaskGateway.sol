@@ -6,65 +6,17 @@ import {IEpochManager} from "./interfaces/IEpochManager.sol";
 import {IInferenceConsumer} from "./interfaces/IInferenceConsumer.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {ITaskGateway} from "./interfaces/ITaskGateway.sol";
-import {OperatorRecords} from "./libraries/OperatorRecords.sol";
-import {Sortition} from "./libraries/Sortition.sol";
 import {Words} from "./libraries/Words.sol";
 import {Owned} from "./Owned.sol";
+import {TaskLedger} from "./TaskLedger.sol";
 
 /// @title Tasks: escrow, certificates, callbacks, refunds, rewards
 /// @notice A task is requested with its whole fee in escrow. Until the deadline the first valid certificate settles
 /// it and its signers share the fee by weight; afterwards anyone may have the fee credited back to the requester.
 /// All payments are pulled. The owner can stop new requests and nothing else: tasks that exist are
 /// certified, refunded and paid out regardless.
-/// @dev A task takes three slots: where it stands, the hash of its header, the result; a certificate adds the bitmap
-/// of its signers. State is settled before any call to an address that is not ours.
-contract TaskGateway is ITaskGateway, Owned {
-    error RequestsArePaused();
-    error ZeroAddress();
-    error WrongWindow(uint64 minimum, uint64 maximum);
-    error NoEpochOpen();
-    error ModelInactive(bytes32 modelId);
-    error CommitteeTooSmall(uint256 size, uint256 minimum);
-    error CommitteeTooLarge(uint256 size, uint256 maximum);
-    error UnknownMode(uint8 mode);
-    error InputEmpty();
-    error InputTooLarge(uint256 length, uint256 maximum);
-    error WrongMaxTokens(uint256 maxTokens, uint256 maximum);
-    error TooManyStops(uint256 count, uint256 maximum);
-    error WrongStopLength(uint256 index, uint256 length, uint256 maximum);
-    error TooManyChoices(uint256 count, uint256 maximum);
-    error WrongChoiceLength(uint256 index, uint256 length, uint256 maximum);
-    error DeadlineTooNear(uint256 deadline, uint256 earliest);
-    error DeadlineTooFar(uint256 deadline, uint256 latest);
-    error CallbackGasTooHigh(uint256 callbackGas, uint256 maximum);
-    error FeeTooLow(uint256 paid, uint256 fee);
-
-    error UnknownTask(uint256 id);
-    error AlreadyCertified(uint256 id);
-    error AlreadyRefunded(uint256 id);
-    error NotCertified(uint256 id);
-    error HeaderMismatch(uint256 id);
-    error DeadlinePassed(uint256 id, uint256 deadline);
-    error DeadlineNotPassed(uint256 id, uint256 deadline);
-    error UnknownAttempt(uint16 attempt);
-    error UnknownResultStatus(uint8 status);
-    error OutputTooLarge(uint256 length, uint256 maximum);
-    error OutputLengthMismatch(uint256 claimed, uint256 actual);
-    error OutputHashMismatch(bytes32 claimed, bytes32 actual);
-    error WrongRuntimeProfile(bytes32 claimed, bytes32 ofModel);
-    error NotEnoughCallbackGas(uint256 available, uint256 needed);
-    error NoCallbackToRetry(uint256 id);
-    error CallbackFailedAgain(uint256 id);
-    error WrongOutput(uint256 id);
-
-    error NothingToClaim();
-    error AnotherEpoch(uint256 id, uint64 epoch, uint64 expected);
-    error UnknownOperatorIndex(uint256 index, uint256 operators);
-    error DidNotSign(uint256 id, uint256 index);
-    error AlreadyClaimed(uint256 id, address operator);
-    error NothingToWithdraw(address account);
-    error PaymentRefused(address account, uint256 amount);
-
+/// @dev State is settled before any call to an address that is not ours.
+contract TaskGateway is TaskLedger, Owned {
     uint256 public constant MAX_INPUT = 16_384;
     uint256 public constant MAX_OUTPUT = 8_192;
     uint256 public constant MAX_TOKENS = 4_096;
@@ -76,12 +28,6 @@ contract TaskGateway is ITaskGateway, Owned {
     /// Who posts a certificate pays for the callback's gas.
     uint256 public constant MAX_CALLBACK_GAS = 1_000_000;
 
-    uint8 private constant NONE = 0;
-    uint8 private constant REQUESTED = 1;
-    uint8 private constant CERTIFIED = 2;
-    uint8 private constant EXPIRED = 3; // derived, never stored
-    uint8 private constant REFUNDED = 4;
-
     uint8 private constant RESULT_COMPLETED = 1;
     uint8 private constant RESULT_REJECTED = 2;
     uint256 private constant PRECOMMIT = 3; // the kind of statement that certificates are made of
@@ -89,27 +35,6 @@ contract TaskGateway is ITaskGateway, Owned {
     /// What the call itself costs besides the callback's own gas: account access, call data, bookkeeping.
     uint256 private constant CALLBACK_OVERHEAD = 50_000;
 
-    struct Task {
-        uint8 status;
-        uint8 resultStatus;
-        bool callbackFailed;
-        uint16 signedBps;
-        uint16 outputLength;
-        uint16 attempt;
-        uint64 deadline;
-        uint64 finalizedAt;
-        bytes32 headerHash;
-        bytes32 value; // the output, left-aligned, if at most 32 bytes; otherwise its hash
-        uint256 bitmap; // who signed
-    }
-
-    struct Set {
-        uint128 totalStake;
-        uint16 count;
-        address[2] blobs;
-    }
-
-    IEpochManager public immutable epochs;
     ICertificateVerifier public immutable verifier;
     IModelRegistry public immutable models;
     /// Seconds from a request to its deadline.
@@ -118,10 +43,6 @@ contract TaskGateway is ITaskGateway, Owned {
 
     bool public paused;
     uint256 public taskCount;
-    mapping(address account => uint256) public balanceOf;
-    mapping(uint256 id => Task) private _tasks;
-    /// One bit per task: a bulk claim writes one slot for 256 of them.
-    mapping(address operator => mapping(uint256 word => uint256)) private _claimed;
 
     constructor(
         IEpochManager epochs_,
@@ -129,12 +50,10 @@ contract TaskGateway is ITaskGateway, Owned {
         IModelRegistry models_,
         uint64 minimumWindow_,
         uint64 maximumWindow_
-    ) {
-        if (address(epochs_) == address(0) || address(verifier_) == address(0) || address(models_) == address(0)) {
-            revert ZeroAddress();
-        }
+    ) TaskLedger(epochs_) {
+        if (address(verifier_) == address(0) || address(models_) == address(0)) revert ZeroAddress();
         if (minimumWindow_ == 0 || maximumWindow_ < minimumWindow_) revert WrongWindow(minimumWindow_, maximumWindow_);
-        (epochs, verifier, models) = (epochs_, verifier_, models_);
+        (verifier, models) = (verifier_, models_);
         (minimumWindow, maximumWindow) = (minimumWindow_, maximumWindow_);
     }
 
@@ -270,39 +189,6 @@ contract TaskGateway is ITaskGateway, Owned {
         emit TaskRefunded(header.id, header.requester, header.fee);
     }
 
-    // --- money ------------------------------------------------------------------------------------------------
-
-    /// @notice Credits the shares of operator `index` of one epoch's set in the fees of `headers`, all of that epoch and
-    /// all signed by it. Anyone may call; the operator gets the money. Division leaves less than one wei per
-    /// signer of a task in the contract.
-    function claim(uint16 index, TaskHeader[] calldata headers) external {
-        if (headers.length == 0) revert NothingToClaim();
-        uint64 epoch = headers[0].epoch;
-        (Set memory set, OperatorRecords.Record memory record) = _record(epoch, index);
-        uint256 amount;
-        for (uint256 i = 0; i < headers.length; ++i) {
-            TaskHeader calldata header = headers[i];
-            if (header.epoch != epoch) revert AnotherEpoch(header.id, header.epoch, epoch);
-            amount += _share(header, index, record, set);
-            uint256 bit = 1 << (header.id & 255);
-            uint256 word = _claimed[record.operator][header.id >> 8];
-            if (word & bit != 0) revert AlreadyClaimed(header.id, record.operator);
-            _claimed[record.operator][header.id >> 8] = word | bit;
-        }
-        balanceOf[record.operator] += amount;
-        emit RewardsClaimed(record.operator, epoch, headers.length, amount);
-    }
-
-    /// @notice Pays out all that is credited to the sender.
-    function withdraw() external {
-        uint256 amount = balanceOf[msg.sender];
-        if (amount == 0) revert NothingToWithdraw(msg.sender);
-        balanceOf[msg.sender] = 0;
-        emit Withdrawn(msg.sender, amount);
-        (bool paid,) = msg.sender.call{value: amount}("");
-        if (!paid) revert PaymentRefused(msg.sender, amount);
-    }
-
     // --- views ------------------------------------------------------------------------------------------------
 
     /// @inheritdoc ITaskGateway
@@ -331,14 +217,6 @@ contract TaskGateway is ITaskGateway, Owned {
     /// @notice Whether a callback waits for `retryCallback`.
     function callbackPending(uint256 id) external view returns (bool) {
         return _tasks[id].callbackFailed;
-    }
-
-    /// @notice The share of operator `index` of the task's epoch in the task's fee, and whether it was claimed.
-    /// Reverts where it has none.
-    function rewardOf(TaskHeader calldata header, uint16 index) external view returns (uint256 amount, bool claimed) {
-        (Set memory set, OperatorRecords.Record memory record) = _record(header.epoch, index);
-        amount = _share(header, index, record, set);
-        claimed = _claimed[record.operator][header.id >> 8] & (1 << (header.id & 255)) != 0;
     }
 
     /// @inheritdoc ITaskGateway
@@ -431,10 +309,6 @@ contract TaskGateway is ITaskGateway, Owned {
         if (result.runtimeProfile != profile) revert WrongRuntimeProfile(result.runtimeProfile, profile);
     }
 
-    function _requireHeader(Task storage task, TaskHeader calldata header) private view {
-        if (keccak256(abi.encode(header)) != task.headerHash) revert HeaderMismatch(header.id);
-    }
-
     function _commitment(bytes calldata output) private pure returns (bytes32) {
         return output.length <= 32 ? bytes32(output) : keccak256(output);
     }
@@ -443,8 +317,8 @@ contract TaskGateway is ITaskGateway, Owned {
         return output.length == task.outputLength && _commitment(output) == task.value;
     }
 
-    /// @dev Calls the consumer with exactly `gasLimit`, or with all there is where that is more than there is and the
-    /// header's own limit is met. What the consumer returns is not copied: it could be made to cost anything.
+    /// @dev Calls the consumer with `gasLimit`, or with all that may be passed on where that is less; never with less
+    /// than the header asks for. What the consumer returns is not copied: it could be made to cost anything.
     function _deliver(TaskHeader calldata header, uint8 status, bytes calldata output, uint256 gasLimit)
         private
         returns (bool delivered)
@@ -457,57 +331,6 @@ contract TaskGateway is ITaskGateway, Owned {
         address callback = header.callback;
         assembly ("memory-safe") {
             delivered := call(gasLimit, callback, 0, add(data, 32), mload(data), 0, 0)
-        }
-    }
-
-    function _record(uint64 epoch, uint16 index)
-        private
-        view
-        returns (Set memory set, OperatorRecords.Record memory record)
-    {
-        (set.totalStake, set.count, set.blobs,) = epochs.setOf(epoch);
-        if (index >= set.count) revert UnknownOperatorIndex(index, set.count);
-        OperatorRecords.readInto(record, set.blobs, index);
-    }
-
-    /// @dev The share of an operator that signed. The signed weight is worked out again from the bitmap, which is cheaper
-    /// than keeping it with every certificate.
-    function _share(
-        TaskHeader calldata header,
-        uint256 index,
-        OperatorRecords.Record memory record,
-        Set memory set
-    ) private view returns (uint256) {
-        Task storage task = _tasks[header.id];
-        if (task.status != CERTIFIED) revert NotCertified(header.id);
-        _requireHeader(task, header);
-        uint256 bitmap = task.bitmap;
-        uint256 mine;
-        uint256 signed;
-        if (header.committeeSize == 0) {
-            mine = (bitmap >> index) & 1 == 1 ? record.stake : 0;
-            signed = _signedStake(bitmap, set);
-        } else {
-            for (uint256 seat = 0; bitmap != 0; (++seat, bitmap >>= 1)) {
-                if (bitmap & 1 == 0) continue;
-                ++signed;
-                uint256 point = Sortition.seatPoint(header.taskSeed, task.attempt, seat, set.totalStake);
-                if (point >= record.stakeBefore && point - record.stakeBefore < record.stake) ++mine;
-            }
-        }
-        if (mine == 0) revert DidNotSign(header.id, index);
-        return (uint256(header.fee) * mine) / signed; // both factors are below 2^128
-    }
-
-    /// @dev Counts the missing, who are few.
-    function _signedStake(uint256 bitmap, Set memory set) private view returns (uint256 signed) {
-        signed = set.totalStake;
-        OperatorRecords.Record memory record;
-        uint256 missing = ~bitmap & (type(uint256).max >> (256 - set.count));
-        for (uint256 i = 0; missing != 0; (++i, missing >>= 1)) {
-            if (missing & 1 == 0) continue;
-            OperatorRecords.readInto(record, set.blobs, i);
-            signed -= record.stake;
         }
     }
 }

@@ -11,6 +11,7 @@ from importlib import metadata
 from typing import Final
 
 from p2pavs.network.mends import (
+    auto_connect,
     cheap_frames,
     cheap_records,
     cheap_rpc,
@@ -46,6 +47,7 @@ MENDS: Final[tuple[tuple[str, Callable[[], None]], ...]] = (
     ("keepalive", keepalive.apply),
     ("dial_ban", dial_ban.apply),
     ("dial_delay", dial_delay.apply),
+    ("auto_connect", auto_connect.apply),
     ("stream_count", stream_count.apply),
     ("flow_control", flow_control.apply),
     ("window_updates", window_updates.apply),

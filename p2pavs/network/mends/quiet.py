@@ -36,11 +36,9 @@ class _Undescribed:
 
 def apply() -> None:
     """Silence the library."""
-    for name in SILENT:
-        logger = logging.getLogger(name)
-        logger.setLevel(logging.CRITICAL + 1)
-        logger.propagate = False
-        logger.addHandler(logging.NullHandler())
+    for name in (*SILENT, *logging.root.manager.loggerDict):
+        if name.split(".")[0] in SILENT:  # some of its modules set a level of their own
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     for module in (yamux, pubsub, gossipsub):
         replace(module, "logger", _Undescribed(module.logger))
     # This module logs through the functions of `logging`, to the root logger.

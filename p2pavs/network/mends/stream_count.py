@@ -1,7 +1,8 @@
 """Defect 12: nobody counts the streams of a peer.
 
-Stock behaviour: one peer may hold thousands of streams open, each a task that waits for a negotiation.
-Mended: an inbound stream beyond 64 on one connection is reset at once.
+Stock behaviour: one peer may hold thousands of streams open, each a task that waits for a negotiation; and a
+stream that we reset while there is unread data in it is kept for a minute. Mended: inbound streams beyond the
+64th on one connection are reset at once, and a reset stream is forgotten.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from libp2p.network.connection.swarm_connection import SwarmConn
+from libp2p.stream_muxer.yamux.yamux import YamuxStream
 
 from p2pavs.network.mends.patching import replace
 
@@ -16,7 +18,12 @@ MAX_INBOUND_STREAMS = 64  # per connection, those half closed included
 
 
 def apply() -> None:
-    """Reset the streams that are too many."""
+    """Reset the streams that are too many, and forget those that are reset."""
+    _count_streams()
+    _forget_reset_streams()
+
+
+def _count_streams() -> None:
     original = SwarmConn._handle_muxed_stream
 
     async def handle(self: Any, muxed_stream: Any) -> None:
@@ -27,3 +34,15 @@ def apply() -> None:
         await original(self, muxed_stream)
 
     replace(SwarmConn, "_handle_muxed_stream", handle)
+
+
+def _forget_reset_streams() -> None:
+    original = YamuxStream.reset
+
+    async def reset(self: Any) -> None:
+        unread = self.conn.stream_buffers.get(self.stream_id)
+        if unread is not None:
+            unread.clear()
+        await original(self)
+
+    replace(YamuxStream, "reset", reset)

@@ -23,9 +23,10 @@ def missing_tools() -> str | None:
 def anvil(*arguments: str) -> Iterator[str]:
     """Run a chain on a free port and give its URL. Gas costs nothing, and any address can send."""
     [binary, *_] = sorted(NODE_MODULES.glob("@foundry-rs/anvil-*/bin/anvil*"))
+    free_gas = ["--base-fee", "0", "--gas-price", "0", "--disable-min-priority-fee"]
+    chain = ["--port", "0", "--accounts", "1", "--auto-impersonate", "--gas-limit", str(BLOCK_GAS)]
     process = subprocess.Popen(
-        [binary, "--port", "0", "--accounts", "1", "--auto-impersonate", "--base-fee", "0", "--gas-price", "0"]
-        + ["--disable-min-priority-fee", "--gas-limit", str(BLOCK_GAS), *arguments],
+        [str(binary), *chain, *free_gas, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -159,7 +159,9 @@ def test_a_consumer_that_calls_back_in_gets_nothing(staffed: Staffed) -> None:
     world.send(consumer.functions.plan(world.gateway.address, again))
     assert failures(world, settle(staffed, task, gas=4_000_000)) == []
     assert consumer.functions.calls().call() == 1
-    outcomes = [consumer.functions.outcomes(i).call() for i in range(consumer.functions.outcomeCount().call())]
+    outcomes = [
+        consumer.functions.outcomes(i).call() for i in range(consumer.functions.outcomeCount().call())
+    ]
     assert outcomes == [False] * 4
     assert world.wei(world.gateway.address) == world.fee
 
@@ -181,7 +183,9 @@ def test_a_consumer_may_ask_again_from_its_callback(staffed: Staffed) -> None:
     free = world.model(pricePerTask=0, pricePerToken=0, goldenDigest=b"\7" * 32)
     world.send(world.models.functions.register(free))
     model_id = world.models.functions.idAt(1).call()
-    world.send(consumer.functions.plan(world.gateway.address, [encoded(world.request_call(modelId=model_id))]))
+    world.send(
+        consumer.functions.plan(world.gateway.address, [encoded(world.request_call(modelId=model_id))])
+    )
     task = world.request(callback=consumer.address, callbackGas=900_000)
     settle(staffed, task, gas=4_000_000)
     assert consumer.functions.outcomes(0).call()

@@ -158,7 +158,7 @@ def test_signatures_that_are_none(staffed: Staffed, size: int) -> None:
 
 
 def test_keys_that_cancel_out_certify_nothing(world: World) -> None:
-    """Two colluding operators can register a key and its opposite, each with a proof: their sum is infinity."""
+    """Colluding operators can register a key and its opposite, each with a proof: the sum is infinity."""
     first = operator(0)
     opposite_scalar = CURVE_ORDER - first.secret.scalar()
     second_account = operator(1)

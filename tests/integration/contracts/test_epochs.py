@@ -38,7 +38,9 @@ def test_the_set_on_chain_is_the_set_off_chain(staffed: Staffed) -> None:
     assert opened_at == world.w3.eth.block_number
     assert len(blobs) == 1
     assert world.w3.eth.get_code(blobs[0]) == b"\0" + expected.to_records()
-    summed = bls.SCHEME.backend.sum_g1([bls.SCHEME.backend.decode_g1(entry.key) for entry in expected.operators])
+    summed = bls.SCHEME.backend.sum_g1(
+        [bls.SCHEME.backend.decode_g1(entry.key) for entry in expected.operators]
+    )
     assert apk == bls.public_key_to_evm(bls.SCHEME.backend.encode_g1(summed))
 
 
@@ -60,7 +62,7 @@ def test_a_set_is_frozen_before_its_seed_exists(world: World) -> None:
     world.rpc("evm_setAutomine", False)
     try:
         sent = [
-            call.transact({"from": world.owner, "gas": 5_000_000, "gasPrice": 0})
+            call.transact(world.transaction(world.owner, gas=5_000_000))
             for call in (world.epochs.functions.freeze(), world.epochs.functions.open())
         ]
         world.mine()

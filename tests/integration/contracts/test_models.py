@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from eth_utils.address import to_canonical_address
-from web3.logs import DISCARD as _DISCARD
+from web3.logs import DISCARD
 
 from consensus.hashing import words
 from tests.integration.contracts.world import Reverted, World, account
@@ -13,7 +13,7 @@ def test_a_model_is_named_by_what_decides_its_answers(world: World) -> None:
     receipt = world.send(world.models.functions.register(model), account("maker"))
     digests = model[:4]
     model_id = words("p2pavs/model/1", *digests, to_canonical_address(account("maker")))
-    [log] = world.models.events.ModelRegistered().process_receipt(receipt, errors=_DISCARD)
+    [log] = world.models.events.ModelRegistered().process_receipt(receipt, errors=DISCARD)
     assert (log["args"]["modelId"], log["args"]["name"]) == (model_id, "another")
     assert world.models.functions.count().call() == 2
     assert world.models.functions.idAt(1).call() == model_id

@@ -24,7 +24,9 @@ def deploy(world: World) -> Contract:
 
 
 def submit(world: World, dapp: Contract, text: str = TEXT) -> Task:
-    receipt = world.send(dapp.functions.submit(text), account("proposer"), value=dapp.functions.price().call())
+    receipt = world.send(
+        dapp.functions.submit(text), account("proposer"), value=dapp.functions.price().call()
+    )
     return world.task_of(receipt)
 
 

@@ -6,7 +6,7 @@ from eth_utils.crypto import keccak
 
 from consensus import bls
 from tests.integration.contracts.anvil import anvil, missing_tools
-from tests.integration.contracts.world import PEER_ID, Reverted, TestOperator, World, account, operator
+from tests.integration.contracts.world import PEER_ID, Participant, Reverted, World, account, operator
 
 # The modulus of the field.
 P = 0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB
@@ -56,7 +56,10 @@ def test_a_proof_cannot_be_replayed_by_another_account(world: World) -> None:
 def test_a_proof_is_bound_to_registry_and_chain(world: World) -> None:
     who = operator(0)
     registry = to_canonical_address(world.registry.address)
-    for chain, contract in ((world.w3.eth.chain_id + 1, registry), (world.w3.eth.chain_id, bytes(19) + b"\1")):
+    for chain, contract in (
+        (world.w3.eth.chain_id + 1, registry),
+        (world.w3.eth.chain_id, bytes(19) + b"\1"),
+    ):
         proof = bls.signature_to_evm(bls.pop_prove(who.secret, chain, contract, who.address))
         with pytest.raises(Reverted) as refusal:
             world.send(world.registration(who, proof=proof), who.account)
@@ -115,7 +118,7 @@ def test_refuses_a_key_that_is_not_reduced(world: World) -> None:
 def test_a_bad_point_does_not_cost_all_the_gas(world: World) -> None:
     who = operator(0)
     call = world.registration(who, key=off_subgroup())
-    sent = call.transact({"from": who.account, "gas": 5_000_000, "gasPrice": 0})
+    sent = call.transact(world.transaction(who.account, gas=5_000_000))
     receipt = world.w3.eth.wait_for_transaction_receipt(sent)
     assert receipt["status"] == 0
     assert receipt["gasUsed"] < 500_000
@@ -124,7 +127,7 @@ def test_a_bad_point_does_not_cost_all_the_gas(world: World) -> None:
 def test_a_key_is_taken_once_whoever_brings_it(world: World) -> None:
     who = operator(0)
     world.send(world.registration(who), who.account)
-    second = TestOperator(account("second account"), who.secret)
+    second = Participant(account("second account"), who.secret)
     with pytest.raises(Reverted) as refusal:
         world.send(world.registration(second), second.account)
     assert refusal.value.name == "KeyAlreadyUsed"
@@ -134,7 +137,7 @@ def test_a_key_is_taken_once_whoever_brings_it(world: World) -> None:
 def test_an_account_has_one_registration_and_after_its_exit_a_new_one(world: World) -> None:
     who = operator(0)
     world.send(world.registration(who), who.account)
-    renewed = TestOperator(who.account, operator(1).secret)
+    renewed = Participant(who.account, operator(1).secret)
     with pytest.raises(Reverted) as refusal:
         world.send(world.registration(renewed), who.account)
     assert refusal.value.name == "AlreadyRegistered"

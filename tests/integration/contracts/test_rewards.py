@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,11 @@ def claim(world: World, index: int, tasks: list[Task]) -> int:
     return int(log["args"]["amount"])
 
 
-def certified(staffed: Staffed, signers: list[int] | None = None, **request: object) -> Task:
+def certified(staffed: Staffed, signers: list[int] | None = None, **request: Any) -> Task:
     task = staffed.world.request(**request)
-    staffed.world.send(staffed.world.submit_call(task, staffed.world.certify(task, staffed.operators, signers)))
+    staffed.world.send(
+        staffed.world.submit_call(task, staffed.world.certify(task, staffed.operators, signers))
+    )
     return task
 
 

@@ -11,7 +11,7 @@ from consensus import bls, hashing
 from consensus.signing import statement, value_id
 from consensus.types import FinishReason, Kind, ResultStatus
 from tests.integration.contracts.conftest import Staffed
-from tests.integration.contracts.world import World, operator, result_tuple
+from tests.integration.contracts.world import Reverted, World, operator, result_tuple
 
 
 @pytest.fixture
@@ -75,3 +75,20 @@ def test_a_rejected_result_has_its_own_value(staffed: Staffed) -> None:
     rejected = world.result(b"", status=ResultStatus.REJECTED, finish_reason=FinishReason.INPUT_TOO_LONG)
     assert world.gateway.functions.valueIdOf(result_tuple(rejected)).call() == value_id(rejected)
     assert value_id(rejected) != value_id(world.result(b""))
+
+
+def test_too_little_gas_is_not_taken_for_a_bad_point(harness: Contract, world: World) -> None:
+    who, message = operator(0), hashing.keccak256(b"message")
+    signature = bls.signature_to_evm(bls.sign(who.secret, message))
+    call = harness.functions.requireSignature(
+        bls.public_key_to_evm(who.key), message, bls.DST_SIGNATURE.decode(), signature
+    )
+    names = set()
+    for gas in range(60_000, 260_000, 4_000):
+        try:
+            world.simulate(call, world.owner, gas=gas)
+        except Reverted as refusal:
+            names.add(refusal.name)
+    assert "TooLittleGas" in names
+    assert not names & {"InvalidPoint", "SignatureMismatch", "PrecompileMissing"}
+    world.simulate(call, world.owner, gas=260_000)

@@ -76,3 +76,18 @@ def test_a_full_set_keeps_those_with_most_stake(world: World) -> None:
     with pytest.raises(Reverted) as refusal:
         world.send(world.stakes.functions.join(), crowd[0])
     assert refusal.value.name == "AlreadyMember"
+
+
+def test_members_leave_in_any_order(world: World) -> None:
+    """The last member takes the place of who leaves, and must itself be found there afterwards."""
+    crowd = [account(f"member {i}") for i in range(5)]
+    for who in crowd:
+        world.send(world.stakes.functions.deposit(), who, value=ETHER)
+    staying = set(crowd)
+    for position in (0, 4, 1, 3, 2):
+        world.send(world.stakes.functions.requestWithdrawal(ETHER), crowd[position])
+        staying.discard(crowd[position])
+        assert members(world).keys() == staying
+        assert [world.stakes.functions.isMember(who).call() for who in crowd] == [
+            who in staying for who in crowd
+        ]

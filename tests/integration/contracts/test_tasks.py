@@ -33,7 +33,10 @@ def refusal_of(world: World, call: Any, sender: str | None = None, value: int = 
 
 def test_a_request_fixes_everything_about_the_task(staffed: Staffed) -> None:
     world, who = staffed.world, account("requester")
-    prompt, params = b"Which of these?", world.params(temperatureMilli=700, seed=2**64 - 1, choices=["a", "b"])
+    prompt, params = (
+        b"Which of these?",
+        world.params(temperatureMilli=700, seed=2**64 - 1, choices=["a", "b"]),
+    )
     deadline = world.now() + 600
     call = world.request_call(
         input=prompt, params=params, mode=1, committeeSize=5, deadline=deadline, callback=who, callbackGas=77
@@ -234,7 +237,7 @@ def test_the_first_certificate_wins_and_losing_is_cheap(staffed: Staffed) -> Non
     late = world.submit_call(task, certificate)
     refusal = refusal_of(world, late)
     assert (refusal.name, refusal.arguments) == ("AlreadyCertified", (task.id,))
-    sent = late.transact({"from": world.owner, "gas": 1_000_000, "gasPrice": 0})
+    sent = late.transact(world.transaction(world.owner, gas=1_000_000))
     assert world.w3.eth.wait_for_transaction_receipt(sent)["gasUsed"] < 60_000  # mostly its call data
     world.pass_time(601)
     assert refusal_of(world, world.gateway.functions.refund(task.header)).name == "AlreadyCertified"
@@ -268,7 +271,7 @@ def test_the_last_second_counts(staffed: Staffed) -> None:
     world, task = staffed.world, staffed.world.request()
     call = world.submit_call(task, world.certify(task, staffed.operators))
     world.rpc("evm_setNextBlockTimestamp", task.fields["deadline"])
-    sent = call.transact({"from": world.owner, "gas": 1_000_000, "gasPrice": 0})
+    sent = call.transact(world.transaction(world.owner, gas=1_000_000))
     assert world.w3.eth.wait_for_transaction_receipt(sent)["status"] == 1
     assert world.now() == task.fields["deadline"]
 

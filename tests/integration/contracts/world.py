@@ -14,7 +14,8 @@ from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 from web3.contract.contract import ContractFunction
 from web3.exceptions import Web3RPCError
-from web3.logs import DISCARD as _DISCARD
+from web3.logs import DISCARD
+from web3.types import RPCEndpoint, TxParams, Wei
 
 from consensus import bls
 from consensus.committee import Committee, OperatorSet
@@ -35,7 +36,7 @@ PRICE_PER_TOKEN = 7
 PEER_ID = bytes.fromhex("002408011220") + bytes(range(32))
 
 
-class Reverted(Exception):  # noqa: N818 - reads as what happened
+class Reverted(Exception):
     """A call that the contract refused, with the error's name and arguments."""
 
     def __init__(self, name: str, arguments: tuple[Any, ...]) -> None:
@@ -45,12 +46,11 @@ class Reverted(Exception):  # noqa: N818 - reads as what happened
 
 
 @dataclass(frozen=True, slots=True)
-class TestOperator:
+class Participant:
     """An operator's account and consensus secret."""
 
     account: str
     secret: bls.SecretKey
-    __test__ = False
 
     @property
     def address(self) -> bytes:
@@ -62,10 +62,10 @@ class TestOperator:
 
 
 @cache
-def operator(number: int) -> TestOperator:
+def operator(number: int) -> Participant:
     """The same operator for the same number, always."""
     seed = keccak(b"operator" + number.to_bytes(2, "big"))
-    return TestOperator(to_checksum_address(seed[:20]), bls.SecretKey(b"\0" + seed[1:]))
+    return Participant(to_checksum_address(seed[:20]), bls.SecretKey(b"\0" + seed[1:]))
 
 
 def account(name: str) -> str:
@@ -74,15 +74,20 @@ def account(name: str) -> str:
 
 
 @cache
-def test_contracts() -> dict[str, dict[str, Any]]:
+def contracts_for_tests() -> dict[str, dict[str, Any]]:
     """Compile the contracts that exist only for tests."""
-    library = [path for path in TREES[0].sources.rglob("*.sol") if path.parent.name in ("interfaces", "libraries")]
+    library = [
+        path for path in TREES[0].sources.rglob("*.sol") if path.parent.name in ("interfaces", "libraries")
+    ]
     own = sorted((REPOSITORY / "tests/integration/contracts/sol").glob("*.sol"))
-    compiled = compile_sources({path.relative_to(REPOSITORY).as_posix(): path.read_text() for path in library + own})
-    return {name: value for path in own for name, value in compiled[path.relative_to(REPOSITORY).as_posix()].items()}
-
-
-test_contracts.__dict__["__test__"] = False
+    compiled = compile_sources(
+        {path.relative_to(REPOSITORY).as_posix(): path.read_text() for path in library + own}
+    )
+    return {
+        name: value
+        for path in own
+        for name, value in compiled[path.relative_to(REPOSITORY).as_posix()].items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +116,14 @@ class World:
     errors: dict[bytes, tuple[str, list[str]]] = field(default_factory=dict)
     model_id: bytes = b""
 
-    # --- the chain --------------------------------------------------------------------------------------------
+    # --- the chain ------------------------------------------------------------------------------------------
 
     @classmethod
     def connect(cls, url: str) -> World:
         return cls(Web3(HTTPProvider(url)))
 
     def rpc(self, method: str, *arguments: Any) -> Any:
-        answer = self.w3.provider.make_request(method, list(arguments))  # type: ignore[arg-type]
+        answer = self.w3.provider.make_request(RPCEndpoint(method), list(arguments))
         if "error" in answer:
             raise Web3RPCError(str(answer["error"]))
         return answer["result"]
@@ -139,16 +144,30 @@ class World:
     def wei(self, address: str) -> int:
         return int(self.w3.eth.get_balance(to_checksum_address(address)))
 
+    @staticmethod
+    def transaction(sender: str, value: int = 0, gas: int = 16_000_000) -> TxParams:
+        """The fields of a transaction on a chain whose gas is free."""
+        return {
+            "from": to_checksum_address(sender),
+            "value": Wei(value),
+            "gas": gas,
+            "gasPrice": Wei(0),
+        }
+
     def deploy_code(self, abi: list[dict[str, Any]], bytecode: str, *arguments: Any) -> Contract:
         factory = self.w3.eth.contract(abi=abi, bytecode=bytecode)
-        sent = factory.constructor(*arguments).transact({"from": self.owner, "gas": 12_000_000, "gasPrice": 0})
+        sent = factory.constructor(*arguments).transact(
+            {"from": self.owner, "gas": 12_000_000, "gasPrice": 0}
+        )
         receipt = self.w3.eth.wait_for_transaction_receipt(sent)
         assert receipt["status"] == 1
         self.learn_errors(abi)
-        return self.w3.eth.contract(address=receipt["contractAddress"], abi=abi)
+        contract = self.w3.eth.contract(address=receipt["contractAddress"], abi=abi)
+        assert isinstance(contract, Contract)
+        return contract
 
     def deploy_test_contract(self, name: str) -> Contract:
-        compiled = test_contracts()[name]
+        compiled = contracts_for_tests()[name]
         return self.deploy_code(compiled["abi"], compiled["bytecode"])
 
     def learn_errors(self, abi: Sequence[dict[str, Any]]) -> None:
@@ -158,7 +177,9 @@ class World:
                 selector = keccak(f"{entry['name']}({','.join(kinds)})".encode())[:4]
                 self.errors[selector] = (entry["name"], kinds)
 
-    def simulate(self, call: ContractFunction, sender: str, value: int = 0, gas: int = BLOCK_GAS // 2) -> bytes:
+    def simulate(
+        self, call: ContractFunction, sender: str, value: int = 0, gas: int = BLOCK_GAS // 2
+    ) -> bytes:
         """Run a call in the next block without keeping it; raises ``Reverted``."""
         transaction = {
             "from": sender,
@@ -167,10 +188,10 @@ class World:
             "gas": hex(gas),
             "data": call._encode_transaction_data(),
         }
-        answer = self.w3.provider.make_request("eth_call", [transaction, "pending"])  # type: ignore[arg-type]
+        answer = self.w3.provider.make_request(RPCEndpoint("eth_call"), [transaction, "pending"])
         if "error" not in answer:
             return bytes.fromhex(answer["result"][2:])
-        data = answer["error"].get("data")  # type: ignore[union-attr]
+        data = dict(answer["error"]).get("data")
         if not isinstance(data, str) or len(data) < 10:
             raise Reverted(str(answer["error"]), ())
         raw = bytes.fromhex(data[2:])
@@ -180,18 +201,20 @@ class World:
             name, tuple(to_checksum_address(value) if kind == "address" else value for kind, value in values)
         )
 
-    def send(self, call: ContractFunction, sender: str | None = None, value: int = 0, gas: int = 16_000_000) -> Any:
+    def send(
+        self, call: ContractFunction, sender: str | None = None, value: int = 0, gas: int = 16_000_000
+    ) -> Any:
         """Send a transaction and return its receipt; raises ``Reverted`` where the contract refuses it."""
         sender = sender or self.owner
         if value:
             self.fund(sender, self.wei(sender) + value)
         self.simulate(call, sender, value, gas)
-        sent = call.transact({"from": sender, "value": value, "gas": gas, "gasPrice": 0})
+        sent = call.transact(self.transaction(sender, value, gas))
         receipt = self.w3.eth.wait_for_transaction_receipt(sent)
         assert receipt["status"] == 1, "the call went through when simulated and not when sent"
         return receipt
 
-    # --- the contracts ----------------------------------------------------------------------------------------
+    # --- the contracts --------------------------------------------------------------------------------------
 
     def deploy(self, minimum_stake: int = ETHER) -> None:
         """Deploy all six contracts and register one model."""
@@ -262,14 +285,14 @@ class World:
         assert changes.keys() <= fields.keys()
         return tuple((fields | changes).values())
 
-    def registration(self, who: TestOperator, **changes: Any) -> ContractFunction:
+    def registration(self, who: Participant, **changes: Any) -> ContractFunction:
         proof = bls.pop_prove(
             who.secret, self.w3.eth.chain_id, to_canonical_address(self.registry.address), who.address
         )
         parts = {"key": bls.public_key_to_evm(who.key), "proof": bls.signature_to_evm(proof), "peer": PEER_ID}
         return self.registry.functions.register(*(parts | changes).values())
 
-    def enlist(self, stakes: Sequence[int]) -> list[TestOperator]:
+    def enlist(self, stakes: Sequence[int]) -> list[Participant]:
         """Register operators 0, 1, 2... with these stakes."""
         crew = [operator(number) for number in range(len(stakes))]
         for who, stake in zip(crew, stakes, strict=True):
@@ -289,7 +312,7 @@ class World:
         epoch = self.epochs.functions.currentEpoch().call()
         return OperatorSet.from_records(epoch, self.epochs.functions.recordsOf(epoch).call())
 
-    # --- tasks ------------------------------------------------------------------------------------------------
+    # --- tasks ----------------------------------------------------------------------------------------------
 
     def params(self, **changes: Any) -> tuple[Any, ...]:
         fields = {
@@ -329,7 +352,7 @@ class World:
         return self.task_of(receipt)
 
     def task_of(self, receipt: Any) -> Task:
-        [log] = self.gateway.events.TaskRequested().process_receipt(receipt, errors=_DISCARD)
+        [log] = self.gateway.events.TaskRequested().process_receipt(receipt, errors=DISCARD)
         fields = dict(log["args"]["header"])
         return Task(tuple(fields.values()), fields)
 
@@ -382,7 +405,9 @@ class World:
         assert changes.keys() <= fields.keys()
         return tuple((fields | changes).values())
 
-    def submit_call(self, task: Task, certificate: tuple[Any, ...], output: bytes = b"yes") -> ContractFunction:
+    def submit_call(
+        self, task: Task, certificate: tuple[Any, ...], output: bytes = b"yes"
+    ) -> ContractFunction:
         return self.gateway.functions.submitCertificate(task.header, certificate, output)
 
     def status(self, task: Task) -> int:

@@ -233,6 +233,12 @@ class TestBounds:
         assert of.vote_of(Kind.PREVOTE, 3, 1) is not None
         assert of.vote_of(Kind.PREVOTE, 3, 0) is None
 
+    def test_a_flood_takes_nothing_from_a_certificate(self) -> None:
+        of = keeper()
+        of.add_certificate(certificate((NIL, (0, 1)), round_=9), 0)
+        feed(of, *(vote(0, NIL, round_=r) for r in range(9, 100)))
+        assert of.skip_to(0) == 9
+
     def test_both_kinds_of_a_round_take_one_place(self) -> None:
         of = keeper()
         for round_ in range(1, FUTURE_ROUNDS + 1):

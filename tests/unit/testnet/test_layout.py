@@ -72,6 +72,7 @@ def test_only_the_remains_of_a_network_are_cleaned(tmp_path: Path) -> None:
     first, lock = claim(layout)
     lock.close()
     layout.data(0).mkdir(parents=True)
+    layout.deployer_key.parent.mkdir()
     layout.deployer_key.write_text("0x01")
     (tmp_path / "notes.txt").write_text("keep me")
     elsewhere = tmp_path / "elsewhere"

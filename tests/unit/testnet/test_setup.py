@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from testnet import canonical_wheel as wheels
+from testnet import environment
 from testnet.canonical_wheel import BuildKey, build_environment, canonical_wheel, pinned_version
+from testnet.environment import Venv
 from testnet.steps import StepFailed, elapsed, run_step, tail
 from testnet.tools import ToolMissing, anvil_binary
 
@@ -117,3 +119,92 @@ def test_anvil_is_found_where_npm_puts_it(tmp_path: Path) -> None:
     binary.parent.mkdir(parents=True)
     binary.touch()
     assert anvil_binary(tmp_path) == binary
+
+
+class Installation:
+    """Stands for pip and for the installed runtime: which wheel is in, and whether it passes its check."""
+
+    def __init__(self, good: set[str]) -> None:
+        self.good = good
+        self.installed = ""
+        self.rebuilt = 0
+
+    def wheel(self, python: Path, key: BuildKey, log: Path, *, rebuild: bool = False) -> Path:
+        self.rebuilt += rebuild
+        return Path("rebuilt.whl" if rebuild else "kept.whl")
+
+    def step(self, title: str, command: list[str], log: Path, **_: object) -> None:
+        if "--force-reinstall" in command:
+            self.installed = command[-1]
+        if "--check" in command and self.installed not in self.good:
+            raise StepFailed(f"{self.installed} is a build for one processor")
+
+
+@pytest.mark.parametrize(("good", "rebuilt"), [({"kept.whl"}, 0), ({"rebuilt.whl"}, 1)])
+def test_a_kept_build_that_fails_its_check_is_built_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, good: set[str], rebuilt: int
+) -> None:
+    installation = Installation(good)
+    monkeypatch.setattr(environment, "canonical_wheel", installation.wheel)
+    monkeypatch.setattr(environment, "run_step", installation.step)
+    environment.install(Venv(tmp_path), KEY)
+    assert installation.installed in good
+    assert installation.rebuilt == rebuilt
+
+
+def test_a_build_that_never_passes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installation = Installation(set())
+    monkeypatch.setattr(environment, "canonical_wheel", installation.wheel)
+    monkeypatch.setattr(environment, "run_step", installation.step)
+    with pytest.raises(StepFailed, match="for one processor"):
+        environment.install(Venv(tmp_path), KEY)
+    assert installation.rebuilt == 1
+
+
+def finished(tmp_path: Path) -> Venv:
+    """A virtual environment as a finished set-up leaves it."""
+    venv = Venv(tmp_path / "venv")
+    library = venv.path / "lib" / "python3.11" / "site-packages" / "llama_cpp" / "lib" / "libllama.so"
+    library.parent.mkdir(parents=True)
+    library.write_text("bits")
+    venv.python.parent.mkdir()
+    venv.python.symlink_to(sys.executable)
+    environment.stamp_finished(venv, KEY)
+    assert environment.complete(venv)
+    return venv
+
+
+def test_another_build_put_over_ours_is_noticed(tmp_path: Path) -> None:
+    venv = finished(tmp_path)
+    library = next(venv.path.rglob("libllama.so"))
+    library.write_text("other bits")
+    assert not environment.complete(venv)
+
+
+def test_an_interrupted_set_up_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    venv = finished(tmp_path)
+    venv.write_stamp({"state": "installing"})
+    assert not environment.complete(venv)
+    made: list[str] = []
+    monkeypatch.setattr(environment, "run_step", lambda title, *_: made.append(title))
+    environment.prepare(venv)
+    assert made == ["making the virtual environment"]
+    assert not venv.python.exists(), "nothing half-made was kept"
+
+
+def test_a_finished_environment_is_kept_when_the_project_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venv = finished(tmp_path)
+    monkeypatch.setattr(environment, "run_step", lambda *_: pytest.fail("it was made again"))
+    environment.prepare(venv)
+    assert venv.python.exists()
+    assert not environment.complete(venv), "what is being installed is not finished"
+
+
+def test_the_environment_of_someone_else_is_refused(tmp_path: Path) -> None:
+    venv = Venv(tmp_path)
+    (tmp_path / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    with pytest.raises(StepFailed, match="left alone"):
+        environment.prepare(venv)
+    assert (tmp_path / "pyvenv.cfg").exists()

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {IEpochManager} from "./interfaces/IEpochManager.sol";
+import {ITaskGateway} from "./interfaces/ITaskGateway.sol";
+import {ITaskGatewayErrors} from "./interfaces/ITaskGatewayErrors.sol";
+import {OperatorRecords} from "./libraries/OperatorRecords.sol";
+import {Sortition} from "./libraries/Sortition.sol";
+
+/// @title Where tasks stand, and whose money it is
+/// @dev A task takes three slots: where it stands, the hash of its header, the result; a certificate adds the bitmap
+/// of its signers. Rewards need nothing more: a claim works out the weights again from the epoch's records.
+abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
+    uint8 internal constant NONE = 0;
+    uint8 internal constant REQUESTED = 1;
+    uint8 internal constant CERTIFIED = 2;
+    uint8 internal constant EXPIRED = 3; // derived, never stored
+    uint8 internal constant REFUNDED = 4;
+
+    struct Task {
+        uint8 status;
+        uint8 resultStatus;
+        bool callbackFailed;
+        uint16 signedBps;
+        uint16 outputLength;
+        uint16 attempt;
+        uint64 deadline;
+        uint64 finalizedAt;
+        bytes32 headerHash;
+        bytes32 value; // the output, left-aligned, if at most 32 bytes; otherwise its hash
+        uint256 bitmap; // who signed
+    }
+
+    struct Set {
+        uint128 totalStake;
+        uint16 count;
+        address[2] blobs;
+    }
+
+    IEpochManager public immutable epochs;
+
+    mapping(address account => uint256) public balanceOf;
+    mapping(uint256 id => Task) internal _tasks;
+    /// One bit per task: a bulk claim writes one slot for 256 of them.
+    mapping(address operator => mapping(uint256 word => uint256)) private _claimed;
+
+    constructor(IEpochManager epochs_) {
+        if (address(epochs_) == address(0)) revert ZeroAddress();
+        epochs = epochs_;
+    }
+
+    /// @notice Credits the shares of operator `index` of one epoch's set in the fees of `headers`, all of that epoch and
+    /// all signed by it. Anyone may call; the operator gets the money. Division leaves less than one wei per
+    /// signer of a task in the contract.
+    function claim(uint16 index, TaskHeader[] calldata headers) external {
+        if (headers.length == 0) revert NothingToClaim();
+        uint64 epoch = headers[0].epoch;
+        (Set memory set, OperatorRecords.Record memory record) = _record(epoch, index);
+        uint256 amount;
+        for (uint256 i = 0; i < headers.length; ++i) {
+            TaskHeader calldata header = headers[i];
+            if (header.epoch != epoch) revert AnotherEpoch(header.id, header.epoch, epoch);
+            amount += _share(header, index, record, set);
+            uint256 bit = 1 << (header.id & 255);
+            uint256 word = _claimed[record.operator][header.id >> 8];
+            if (word & bit != 0) revert AlreadyClaimed(header.id, record.operator);
+            _claimed[record.operator][header.id >> 8] = word | bit;
+        }
+        balanceOf[record.operator] += amount;
+        emit RewardsClaimed(record.operator, epoch, headers.length, amount);
+    }
+
+    /// @notice Pays out all that is credited to the sender.
+    function withdraw() external {
+        uint256 amount = balanceOf[msg.sender];
+        if (amount == 0) revert NothingToWithdraw(msg.sender);
+        balanceOf[msg.sender] = 0;
+        emit Withdrawn(msg.sender, amount);
+        (bool paid,) = msg.sender.call{value: amount}("");
+        if (!paid) revert PaymentRefused(msg.sender, amount);
+    }
+
+    /// @notice The share of operator `index` of the task's epoch in the task's fee, and whether it was claimed.
+    /// Reverts where it has none.
+    function rewardOf(TaskHeader calldata header, uint16 index) external view returns (uint256 amount, bool claimed) {
+        (Set memory set, OperatorRecords.Record memory record) = _record(header.epoch, index);
+        amount = _share(header, index, record, set);
+        claimed = _claimed[record.operator][header.id >> 8] & (1 << (header.id & 255)) != 0;
+    }
+
+    function _requireHeader(Task storage task, TaskHeader calldata header) internal view {
+        if (keccak256(abi.encode(header)) != task.headerHash) revert HeaderMismatch(header.id);
+    }
+
+    function _record(uint64 epoch, uint16 index)
+        private
+        view
+        returns (Set memory set, OperatorRecords.Record memory record)
+    {
+        (set.totalStake, set.count, set.blobs,) = epochs.setOf(epoch);
+        if (index >= set.count) revert UnknownOperatorIndex(index, set.count);
+        OperatorRecords.readInto(record, set.blobs, index);
+    }
+
+    /// @dev The share of an operator that signed. The signed weight is worked out again from the bitmap, which is cheaper
+    /// than keeping it with every certificate.
+    function _share(
+        TaskHeader calldata header,
+        uint256 index,
+        OperatorRecords.Record memory record,
+        Set memory set
+    ) private view returns (uint256) {
+        Task storage task = _tasks[header.id];
+        if (task.status != CERTIFIED) revert NotCertified(header.id);
+        _requireHeader(task, header);
+        uint256 bitmap = task.bitmap;
+        uint256 mine;
+        uint256 signed;
+        if (header.committeeSize == 0) {
+            mine = (bitmap >> index) & 1 == 1 ? record.stake : 0;
+            signed = _signedStake(bitmap, set);
+        } else {
+            for (uint256 seat = 0; bitmap != 0; (++seat, bitmap >>= 1)) {
+                if (bitmap & 1 == 0) continue;
+                ++signed;
+                uint256 point = Sortition.seatPoint(header.taskSeed, task.attempt, seat, set.totalStake);
+                if (point >= record.stakeBefore && point - record.stakeBefore < record.stake) ++mine;
+            }
+        }
+        if (mine == 0) revert DidNotSign(header.id, index);
+        return (uint256(header.fee) * mine) / signed; // both factors are below 2^128
+    }
+
+    /// @dev Counts the missing, who are few.
+    function _signedStake(uint256 bitmap, Set memory set) private view returns (uint256 signed) {
+        signed = set.totalStake;
+        OperatorRecords.Record memory record;
+        uint256 missing = ~bitmap & (type(uint256).max >> (256 - set.count));
+        for (uint256 i = 0; missing != 0; (++i, missing >>= 1)) {
+            if (missing & 1 == 0) continue;
+            OperatorRecords.readInto(record, set.blobs, i);
+            signed -= record.stake;
+        }
+    }
+}

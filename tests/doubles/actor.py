@@ -1,0 +1,155 @@
+"""A node that does what the file ``act.json`` in its data directory says: dies at a given instant, or cheats.
+
+``python -m tests.doubles.actor node ...`` takes the place of ``p2pavs node ...``. Without the file it is an
+honest node. The file is read at each step:
+
+    {"die": "proposal"}      before its next proposal leaves (it is signed and on disk)
+    {"die": "prevote"}       after its next prevote was published
+    {"die": "precommit"}     before its next precommit leaves (it is signed and on disk)
+    {"die": "inference"}     when it begins to compute
+    {"die": "posting"}       when it is about to post its next certificate
+    {"cheat": "wrong"}       certifies, if it can, another output than the model's
+    {"cheat": "lazy"}        computes nothing: copies the proposal and invents a work tag
+
+"die" happens once: the file is removed first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from consensus.hashing import keccak256
+from consensus.messages import Message, Proposal, Vote
+from consensus.types import Kind
+from p2pavs.cli import node as node_command
+from p2pavs.cli.main import run
+from p2pavs.execution import Execution, Executor, OnProgress
+from p2pavs.node import Parts
+from p2pavs.task_desk import DeskParts, TaskDesk
+
+if TYPE_CHECKING:
+    from p2pavs.chain.contracts import Call
+    from p2pavs.chain.events import TaskRequested
+    from p2pavs.chain.poster import Sender
+    from p2pavs.chain.receipts import Receipt
+
+LIE = b"moonboy"
+
+
+class Script:
+    """The orders in ``act.json``."""
+
+    def __init__(self, data: Path) -> None:
+        self._path = data / "act.json"
+
+    @property
+    def cheat(self) -> str | None:
+        """How to cheat now."""
+        found = self._read().get("cheat")
+        return found if isinstance(found, str) else None
+
+    def die_at(self, instant: str) -> None:
+        """End this process, as kill -9 does, if now is the time."""
+        if self._read().get("die") == instant:
+            self._path.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            content: dict[str, Any] = json.loads(self._path.read_text())
+        except FileNotFoundError:
+            return {}
+        return content
+
+
+class ActingSender:
+    """Sends for the real sender, unless the script says that its node dies now."""
+
+    def __init__(self, sender: Sender, script: Script) -> None:
+        self._sender = sender
+        self._script = script
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sender, name)
+
+    async def send(self, call: Call) -> Receipt:
+        """Die or send."""
+        if call.what.endswith("submitCertificate"):
+            self._script.die_at("posting")
+        return await self._sender.send(call)
+
+
+class ActingExecutor:
+    """The real model, with another answer where the script says so."""
+
+    def __init__(self, executor: Executor, script: Script) -> None:
+        self._executor = executor
+        self._script = script
+
+    async def execute(self, task: TaskRequested, progress: OnProgress) -> Execution:
+        """Compute honestly, then perhaps lie about the output."""
+        self._script.die_at("inference")
+        honest = await self._executor.execute(task, progress)
+        if self._script.cheat != "wrong":
+            return honest
+        lie = replace(honest.result, output_hash=keccak256(LIE), output_length=len(LIE))
+        return Execution(lie, LIE, honest.trace_secret)
+
+
+class ActingDesk(TaskDesk):
+    """A desk whose members follow the script."""
+
+    def __init__(self, script: Script, parts: DeskParts, nursery: trio.Nursery) -> None:
+        self._script = script
+        sender: Any = ActingSender(parts.sender, script)
+        publish = partial(self._act_and_publish, parts)
+        super().__init__(replace(parts, sender=sender, publish=publish), nursery)
+
+    async def _act_and_publish(self, parts: DeskParts, message: Message) -> None:
+        if isinstance(message, Proposal):
+            self._script.die_at("proposal")
+        if isinstance(message, Vote) and message.kind is Kind.PRECOMMIT:
+            self._script.die_at("precommit")
+        await parts.publish(message)
+        if isinstance(message, Vote) and message.kind is Kind.PREVOTE:
+            await trio.sleep(0.3)  # so that it is on the wire and not only in a queue
+            self._script.die_at("prevote")
+
+    async def _execute(self, event: TaskRequested) -> Execution | None:
+        if self._script.cheat != "lazy":
+            return await super()._execute(event)
+        with trio.move_on_after(60):
+            while True:
+                member = self.tasks[event.id].member
+                for message in member.messages() if member is not None else ():
+                    if isinstance(message, Proposal):
+                        return Execution(message.result, message.output, os.urandom(32))
+                await trio.sleep(0.02)
+        return None
+
+
+def main() -> None:
+    """Run the command line with a node that acts."""
+    honest = node_command.run_node
+
+    def run_node(config: Any, timeout: float) -> None:
+        script = Script(config.data)
+        parts = Parts(
+            executor=lambda executor: ActingExecutor(executor, script), desk=partial(ActingDesk, script)
+        )
+        honest(config, timeout, parts)
+
+    node_command.run_node = run_node  # type: ignore[assignment]
+    run()
+
+
+if __name__ == "__main__":
+    main()

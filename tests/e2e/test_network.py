@@ -1,0 +1,204 @@
+"""One network of seven, with everything done to it that the protocol promises to survive.
+
+All nodes are ``tests.doubles.actor``: honest until a test gives one of them a script. The tests share the
+network and run in this order; each leaves seven honest, connected nodes behind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from p2pavs.chain.events import TaskCertified
+from tests.e2e.harness import Testnet
+
+pytestmark = pytest.mark.e2e
+
+NODES = 7
+CHOICES = ("treasury", "parameter", "upgrade", "membership", "spam", "other")
+PROMPT = "Classify this proposal: pay 40,000 USDC from the treasury to the audit team for Q3"
+ALL = range(NODES)
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testnet]:
+    directory = tmp_path_factory.mktemp("e2e") / "net"
+    with Testnet.start(directory, NODES, dict.fromkeys(ALL, "tests.doubles.actor")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def whole_again(net: Testnet) -> Iterator[None]:
+    """After each test: no script left, every node up and connected, nobody signed twice."""
+    yield
+    for index in ALL:
+        _script(net, index).unlink(missing_ok=True)
+        if not net.running(index):
+            net.restart(index)
+    net.wait_connected()
+    for index in ALL:
+        offences = [one["offence"] for one in net.api(index, "/evidence")]
+        assert "equivocation" not in offences, f"node {index} saw an equivocation"
+        errors = [entry for entry in net.logs(index) if entry.get("level") in ("error", "critical")]
+        assert errors == [], f"node {index} logged errors"
+
+
+def _script(net: Testnet, index: int) -> Path:
+    return net.network.layout.data(index) / "act.json"
+
+
+def _direct(net: Testnet, index: int, **orders: str) -> None:
+    _script(net, index).write_text(json.dumps(orders))
+
+
+def _operator(net: Testnet, index: int) -> str:
+    """A node's account; known from its keys, so that dead nodes have one too."""
+    identity = net.network.keys(net.network.layout.operator(index)) / "identity.json"
+    return str(json.loads(identity.read_text())["address"]).lower()
+
+
+def _index(net: Testnet, operator: str) -> int:
+    return [_operator(net, index) for index in ALL].index(operator)
+
+
+def _events(net: Testnet, index: int, task: int, kind: str) -> list[dict[str, Any]]:
+    return [event for event in net.api(index, f"/tasks/{task}/events") if event["event"] == kind]
+
+
+def _committee(net: Testnet, task: int) -> dict[str, Any]:
+    """The committee as a node that lives tells it."""
+
+    def told() -> dict[str, Any] | None:
+        for index in ALL:
+            if net.running(index) and (found := _events(net, index, task, "committee")):
+                return found[0]
+        return None
+
+    found = net.wait_until(told, "the committee is drawn")
+    assert found is not None
+    return found
+
+
+def _ask(net: Testnet) -> int:
+    return int(net.request(PROMPT, choices=CHOICES, options=["--no-wait", "--deadline", "300"])["task"])
+
+
+def _certified(net: Testnet, task: int, seconds: float = 150) -> TaskCertified:
+    posting = net.wait_certified(task, seconds)
+    assert len(net.postings(task)) == 1
+    assert posting.output == b"treasury"
+    assert 3 * posting.signed_weight > 2 * posting.total_weight
+    return posting
+
+
+def test_a_question_is_answered_and_the_certificate_verifies(net: Testnet, tmp_path: Path) -> None:
+    answer = net.request(PROMPT, choices=CHOICES, wait=True)
+    assert (answer["status"], answer["answer"]) == ("certified", "treasury")
+    task = str(answer["task"])
+    checked = json.loads(net.command("certificate", "verify", task, "--json"))
+    assert checked["verified"] and checked["output"] == "treasury"
+    file = tmp_path / "certificate.json"
+    net.command("certificate", "export", task, "--out", str(file))
+    alone = json.loads(net.command("certificate", "verify", str(file), "--json"))
+    assert alone["value"] == answer["value"] and alone["signers"] == checked["signers"]
+
+
+def test_all_nodes_draw_the_same_committee_of_seats(net: Testnet) -> None:
+    answer = net.request(PROMPT, choices=CHOICES, wait=True, options=["--committee", "16"])
+    assert answer["totalWeight"] == "16"
+    drawn = {json.dumps(_events(net, index, answer["task"], "committee")[0]["members"]) for index in ALL}
+    assert len(drawn) == 1
+    seats = sum(member["weight"] for member in json.loads(drawn.pop()))
+    assert seats == 16
+
+
+def test_two_dead_nodes_are_not_missed(net: Testnet) -> None:
+    net.kill(5)
+    net.kill(6)
+    _certified(net, _ask(net))
+
+
+def test_the_proposer_dies_before_it_proposes_and_another_during_inference(net: Testnet) -> None:
+    for index in ALL:
+        _direct(net, index, die="proposal")
+    task = _ask(net)
+    proposer = _index(net, _committee(net, task)["proposer"])
+    net.wait_until(lambda: not net.running(proposer), "the proposer of round 0 is dead")
+    for index in ALL:  # whoever proposes next lives
+        _script(net, index).unlink(missing_ok=True)
+    assert _certified(net, task).round > 0
+
+
+def test_a_node_dies_during_inference_and_another_before_its_precommit_leaves(net: Testnet) -> None:
+    _direct(net, 1, die="inference")
+    _direct(net, 2, die="precommit")
+    task = _ask(net)
+    _certified(net, task)
+    net.wait_until(lambda: not net.running(1) and not net.running(2), "both died")
+
+
+def test_the_elected_poster_dies_with_the_certificate_in_hand(net: Testnet) -> None:
+    for index in ALL:
+        _direct(net, index, die="posting")
+    task = _ask(net)
+    first = _index(net, _committee(net, task)["posters"][0])
+    net.wait_until(lambda: not net.running(first), "the first poster is dead")
+    for index in ALL:
+        _script(net, index).unlink(missing_ok=True)
+    posting = _certified(net, task)
+    assert "0x" + posting.poster.hex() != _operator(net, first)
+
+
+def test_a_stopped_node_catches_up_when_it_continues(net: Testnet) -> None:
+    net.pause(3)
+    task = _ask(net)
+    _certified(net, task)
+    net.resume(3)
+    net.wait_until(lambda: _events(net, 3, task, "certified"), "the stopped node knows of the certificate")
+
+
+def test_all_nodes_die_after_their_prevotes_and_finish_when_they_come_back(net: Testnet) -> None:
+    for index in ALL:
+        _direct(net, index, die="prevote")
+    task = _ask(net)
+    net.wait_until(lambda: not any(net.running(index) for index in ALL), "all nodes are dead", 90)
+    for index in ALL:
+        net.restart(index)
+    _certified(net, task)
+
+
+def test_two_liars_of_seven_change_nothing_and_leave_evidence(net: Testnet) -> None:
+    liars = {_operator(net, index) for index in (2, 4)}
+    for index in (2, 4):
+        _direct(net, index, cheat="wrong")
+    _certified(net, _ask(net))
+
+    def evidence() -> bool:
+        return all(
+            liars <= {e["operator"] for e in net.api(index, "/evidence") if e["offence"] == "wrong-output"}
+            for index in (0, 1, 3, 5, 6)
+        )
+
+    net.wait_until(evidence, "every honest node holds what the liars signed")
+
+
+def test_a_vote_without_work_is_not_counted(net: Testnet) -> None:
+    lazy = _operator(net, 6)
+    _direct(net, 6, cheat="lazy")
+    task = _ask(net)
+    posting = _certified(net, task)
+
+    def noticed() -> bool:
+        return any(
+            e["operator"] == lazy and e["offence"] == "lazy-vote" and e["task"] == task
+            for e in net.api(0, "/evidence")
+        )
+
+    net.wait_until(noticed, "the lazy vote is kept as evidence")
+    signers = {signer for e in _events(net, 0, task, "certificate") for signer in e["signers"]}
+    assert lazy not in signers
+    assert posting.signed_weight < posting.total_weight

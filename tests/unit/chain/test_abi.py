@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+from eth_abi.abi import encode
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consensus.types import FinishReason, Result, ResultStatus
+from p2pavs.chain.abi import Interface, UndecodableData, decode_error
+from p2pavs.chain.contracts import interface
+from p2pavs.chain.events import BUILDERS
+from p2pavs.chain.records import (
+    ChainCertificate,
+    InferenceParams,
+    TaskHeader,
+    request_hash,
+    result_to_abi,
+)
+from p2pavs.contracts import NAMES
+
+HEADER = TaskHeader(
+    id=7,
+    requester=b"\x01" * 20,
+    model_id=b"\x02" * 32,
+    request_hash=b"\x03" * 32,
+    mode=1,
+    committee_size=16,
+    epoch=5,
+    task_seed=b"\x04" * 32,
+    deadline=1_900_000_000,
+    fee=10**18,
+    callback=b"\x05" * 20,
+    callback_gas=100_000,
+)
+RESULT = Result(
+    status=ResultStatus.COMPLETED,
+    output_hash=b"\x06" * 32,
+    output_length=3,
+    token_count=2,
+    finish_reason=FinishReason.CHOICE,
+    trace_root=b"\x07" * 32,
+    trace_commit=b"\x08" * 32,
+    runtime_profile=b"\x09" * 32,
+)
+CERTIFICATE = ChainCertificate(
+    attempt=0, round=3, result=RESULT, bitmap=0b1011, seat_hints=b"\x00\x01\x00\x02", signature=b"\x0a" * 256
+)
+
+
+def test_calldata_of_a_certificate_is_read_back() -> None:
+    gateway = interface("TaskGateway")
+    data = gateway.encode("submitCertificate", HEADER.to_abi(), CERTIFICATE.to_abi(), b"yes")
+    name, arguments = gateway.decode_input(data)
+    assert name == "submitCertificate"
+    assert TaskHeader.from_abi(arguments["header"]) == HEADER
+    assert ChainCertificate.from_abi(arguments["certificate"]) == CERTIFICATE
+    assert arguments["output"] == b"yes"
+
+
+@given(st.binary(max_size=600))
+def test_any_bytes_decode_or_are_refused(data: bytes) -> None:
+    gateway = interface("TaskGateway")
+    selector = gateway.functions["submitCertificate"].selector
+    for calldata in (data, selector + data):
+        with contextlib.suppress(UndecodableData):
+            gateway.decode_input(calldata)
+    topics = [gateway.topic("TaskCertified"), bytes(32), bytes(32), bytes(32)]
+    with contextlib.suppress(UndecodableData):
+        gateway.decode_event(topics, data)
+
+
+def test_an_unknown_function_is_refused() -> None:
+    with pytest.raises(UndecodableData, match="0xdeadbeef"):
+        interface("TaskGateway").decode_input(bytes.fromhex("deadbeef"))
+
+
+def test_an_event_with_structs_is_read() -> None:
+    gateway = interface("TaskGateway")
+    params = InferenceParams(max_tokens=5, temperature_milli=700, stop=("\n",), choices=("yes", "nö"))
+    entry = gateway.events["TaskRequested"]
+    types = [parameter.type for parameter in entry.inputs if not parameter.indexed]
+    data = encode(types, [HEADER.to_abi(), b"input", params.to_abi()])
+    topics = [
+        entry.signature_hash,
+        (7).to_bytes(32, "big"),
+        HEADER.requester.rjust(32, b"\0"),
+        HEADER.model_id,
+    ]
+    decoded = gateway.decode_event(topics, data)
+    assert decoded is not None
+    event: Any = BUILDERS[decoded[0]](decoded[1])
+    assert (event.header, event.input, event.params) == (HEADER, b"input", params)
+    assert (event.id, decoded[1]["id"], decoded[1]["requester"]) == (7, 7, HEADER.requester)
+
+
+def test_a_result_of_an_unknown_kind_is_refused() -> None:
+    gateway = interface("TaskGateway")
+    strange = (9, *result_to_abi(RESULT)[1:])
+    data = gateway.encode("submitCertificate", HEADER.to_abi(), (0, 0, strange, 1, b"", bytes(256)), b"")
+    _, arguments = gateway.decode_input(data)
+    with pytest.raises(UndecodableData, match="9"):
+        ChainCertificate.from_abi(arguments["certificate"])
+
+
+def test_an_event_of_another_contract_is_no_event() -> None:
+    topic = interface("EpochManager").topic("EpochOpened")
+    assert interface("TaskGateway").decode_event([topic], b"") is None
+    assert interface("TaskGateway").decode_event([], b"") is None
+
+
+def test_an_event_with_too_few_topics_is_refused() -> None:
+    gateway = interface("TaskGateway")
+    with pytest.raises(UndecodableData, match="indexed"):
+        gateway.decode_event([gateway.topic("TaskRefunded")], bytes(32))
+
+
+def test_text_that_is_not_utf8_is_refused() -> None:
+    abi = Interface(
+        [{"type": "event", "name": "E", "inputs": [{"name": "s", "type": "string", "indexed": False}]}]
+    )
+    data = encode(["bytes"], [b"\xff\xfe"])
+    with pytest.raises(UndecodableData):
+        abi.decode_event([abi.topic("E")], data)
+
+
+def test_every_event_we_build_exists_in_the_contracts() -> None:
+    defined = {name for contract in NAMES for name in interface(contract).events}
+    assert set(BUILDERS) <= defined
+
+
+def test_the_hash_of_a_request_is_the_one_of_the_contract() -> None:
+    params = InferenceParams(max_tokens=1, stop=("a",))
+    types = "(uint32,uint32,uint32,uint32,uint64,string[],string[])"
+    from eth_utils.crypto import keccak
+
+    assert request_hash(b"x", params) == keccak(encode(["bytes", types], [b"x", (1, 0, 0, 0, 0, ["a"], [])]))
+    assert request_hash(b"x", params) != request_hash(b"y", params)
+
+
+def test_errors_of_the_compiler_are_known() -> None:
+    assert decode_error({}, bytes.fromhex("4e487b71") + (17).to_bytes(32, "big")) == ("Panic", {"code": 17})
+    assert decode_error({}, bytes.fromhex("08c379a0") + encode(["string"], ["no"])) == (
+        "Error",
+        {"message": "no"},
+    )
+
+
+@given(st.binary(max_size=100))
+def test_any_revert_data_is_an_error_or_none(data: bytes) -> None:
+    for selector in ("", "08c379a0", "4e487b71"):
+        decode_error({}, bytes.fromhex(selector) + data)
+
+
+def test_a_function_defined_twice_is_refused() -> None:
+    item = {"type": "function", "name": "f", "inputs": [], "outputs": []}
+    with pytest.raises(ValueError, match="twice"):
+        Interface([item, item])

@@ -1,0 +1,74 @@
+"""Token buckets, buffered reads, causes of failures."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+from libp2p.exceptions import ParseError
+from libp2p.io.exceptions import MessageTooLarge
+from libp2p.utils import encode_varint_prefixed
+from trio.testing import MockClock
+
+from p2pavs.network.errors import ListenFailed
+from p2pavs.network.failures import only_named_error, root_cause
+from p2pavs.network.limits import MAX_BUCKETS, RateLimit
+from p2pavs.network.mends.first_reads import take_prefixed
+
+
+async def test_a_bucket_gives_its_burst_and_then_its_rate(autojump_clock: MockClock) -> None:
+    limit = RateLimit(rate=2, burst=3)
+    assert [limit.allow("a") for _ in range(4)] == [True, True, True, False]
+    assert limit.allow("b")
+    await trio.sleep(0.6)
+    assert [limit.allow("a") for _ in range(2)] == [True, False]
+    await trio.sleep(100)
+    assert [limit.allow("a") for _ in range(4)] == [True, True, True, False]
+
+
+async def test_many_keys_do_not_fill_the_memory(autojump_clock: MockClock) -> None:
+    limit = RateLimit(rate=1, burst=2)
+    for number in range(MAX_BUCKETS + 100):
+        assert limit.allow(str(number))
+    assert len(limit._buckets) <= MAX_BUCKETS
+    await trio.sleep(10)
+    limit.allow("late")
+    assert len(limit._buckets) == 1
+
+
+@given(st.lists(st.binary(max_size=300), max_size=5), st.integers(1, 50))
+def test_messages_come_out_of_any_pieces_whole(messages: list[bytes], size: int) -> None:
+    stream = b"".join(encode_varint_prefixed(message) for message in messages)
+    buffer, out = bytearray(), []
+    for start in range(0, len(stream), size):
+        buffer += stream[start : start + size]
+        while (message := take_prefixed(buffer, 300)) is not None:
+            out.append(message)
+    assert out == messages
+    assert not buffer
+
+
+def test_lengths_are_checked_before_anything_is_read() -> None:
+    with pytest.raises(MessageTooLarge):
+        take_prefixed(bytearray(b"\x0b"), 10)
+    with pytest.raises(ParseError):
+        take_prefixed(bytearray(b"\xff" * 10), 10)
+    assert take_prefixed(bytearray(b"\xff" * 9), 10) is None
+
+
+def test_the_cause_of_a_failure_is_the_innermost() -> None:
+    inner = ValueError("the real\n reason")
+    middle = OSError("connecting")
+    middle.__cause__ = inner
+    assert root_cause(ExceptionGroup("many", [middle])) == "the real reason"
+    assert root_cause(KeyError()) == "KeyError"
+    middle.__cause__ = middle
+    assert root_cause(middle) == "connecting"
+
+
+def test_a_named_error_is_found_in_groups_unless_there_is_more() -> None:
+    named = ListenFailed("taken")
+    assert only_named_error(ExceptionGroup("a", [ExceptionGroup("b", [named])])) is named
+    assert only_named_error(ExceptionGroup("a", [named, ValueError()])) is None
+    assert only_named_error(ExceptionGroup("a", [ValueError()])) is None
