@@ -65,8 +65,8 @@ def up(layout: Layout, options: argparse.Namespace) -> int:
         state.save(layout)
         started = time.monotonic()
         following = False
-        _raise_on_signals()
         try:
+            _raise_on_signals()
             print(f"starting a test network of {options.nodes} nodes in {layout.directory}", flush=True)
             bring_up(network, options.nodes)
             _first_task(network, options.prompt, options.choices)

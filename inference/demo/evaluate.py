@@ -57,8 +57,9 @@ Exact answers, greedy, in the canonical runtime (`python -m inference.demo.evalu
 |---|---|---|
 {rows}
 
-*generated*: the corpus of another seed, so the same patterns with other words. *by hand*: prompts in
-words of their own (`inference/demo/held_out.py`), written after the corpus.
+*generated*: the corpus of another seed, so the same patterns with other words; the sentences of *answer*,
+*talk* and *complete* are the very ones it was trained on. *by hand*: prompts in words of their own
+(`inference/demo/held_out.py`), written after the corpus.
 """
 
 

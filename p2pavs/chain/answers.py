@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 KNOWN = ("already known", "already imported", "alreadyknown", "known transaction", "already in pool")
 NONCE_LOW = ("nonce too low", "nonce is too low", "oldnonce", "nonce_too_low")
-UNDERPRICED = ("underpriced", "replacementnotallowed", "fee too low")
+UNDERPRICED = ("underpriced", "replacementnotallowed", "fee too low", "less than block base fee")
 NO_FUNDS = ("insufficient funds", "insufficient balance", "insufficientfunds", "out of gas funds")
 
 

@@ -60,6 +60,7 @@ class _Watched:
     head: int | None = None  # newest block when it was first looked at, or its fees were raised
     mined: bool = False
     missed_looks: int = 0
+    complaint: str = ""  # logged last
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,9 +371,10 @@ class Sender:
     async def _bump(self, watched: _Watched) -> None:
         old = watched.transaction
         watched.bump_at = trio.current_time() + self._bump_after
-        fees = Fees(old.max_fee, old.tip).bumped().at_least(await market_fees(self._rpc))
-        if fees.max_fee > self._max_fee:
-            log.warning("not mined, and the fee limit is reached", what=old.what, limit=self._max_fee)
+        least = Fees(old.max_fee, old.tip).bumped()
+        fees = least.at_least(await market_fees(self._rpc)).at_most(self._max_fee)
+        if fees.max_fee < least.max_fee:
+            self._complain(watched, f"the fee limit of {self._max_fee} wei per gas is reached")
             await self._send_again(watched)
             return
         new = self._signed(replace(old, max_fee=fees.max_fee, tip=fees.tip))
@@ -391,7 +393,13 @@ class Sender:
             if answers.says(error, answers.UNDERPRICED):
                 watched.bump_at = trio.current_time()  # what is in the pool pays more than we knew
                 return
-            log.warning("a waiting transaction is refused", what=t.what, nonce=t.nonce, reason=error.reason)
+            self._complain(watched, error.reason)
+
+    def _complain(self, watched: _Watched, reason: str) -> None:
+        if watched.complaint != reason:
+            t = watched.transaction
+            log.warning("a transaction is not mined", what=t.what, nonce=t.nonce, reason=reason)
+        watched.complaint = reason
 
     async def _forget(self, watched: _Watched) -> None:
         await self._store.remove(watched.transaction.nonce)

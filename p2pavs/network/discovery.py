@@ -27,7 +27,8 @@ from p2pavs.network.stats import Counters
 
 log = structlog.get_logger(__name__)
 
-DIAL_SECONDS: Final = 6.0
+DIAL_SECONDS: Final = 6.0  # for one address
+DIAL_TOTAL_SECONDS: Final = 20.0  # for all addresses of a peer
 EXCHANGE_SECONDS: Final = 5.0
 EXCHANGE_INTERVAL: Final = 5.0  # between two rounds with random peers
 EXCHANGE_PEERS: Final = 2
@@ -188,7 +189,9 @@ class Discovery:
         done = self._dialling[entry.peer_id] = trio.Event()
         self._counters.dials += 1
         try:
-            await self._try_addresses(peer, entry.addresses)
+            first = entry.failures % len(entry.addresses)  # where several are dead, not always those first
+            with trio.fail_after(DIAL_TOTAL_SECONDS):
+                await self._try_addresses(peer, entry.addresses[first:] + entry.addresses[:first])
         except Exception as error:
             self._counters.dial_failures += 1
             self.book.failed(entry.peer_id, trio.current_time(), root_cause(error))
@@ -203,7 +206,7 @@ class Discovery:
             await self._exchange(entry.peer_id)
 
     async def _try_addresses(self, peer: ID, addresses: tuple[str, ...]) -> None:
-        """Dial one address after another: in libp2p's own race a dead address takes a live one down with it."""
+        """Dial one address after another: libp2p itself tries a single one of each transport."""
         store = self._host.get_peerstore()
         for address in addresses:
             if peer in store.peer_ids():

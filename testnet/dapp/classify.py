@@ -23,6 +23,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from web3 import HTTPProvider, Web3
 from web3.exceptions import ContractCustomError, Web3Exception
+from web3.logs import DISCARD
 
 HERE = Path(__file__).resolve().parent
 PATIENCE = 120  # seconds that the network has for an answer; the payment is refundable after that
@@ -41,7 +42,10 @@ MODEL_ABI = [
 def open_account(keys: Path, password_file: str | None) -> LocalAccount:
     """The account that pays. Raises OSError or ValueError (a wrong password)."""
     password = Path(password_file).read_text().rstrip("\r\n") if password_file else getpass.getpass()
-    secret = Account.decrypt(json.loads((keys / "account.json").read_text()), password)
+    try:
+        secret = Account.decrypt(json.loads((keys / "account.json").read_text()), password)
+    except ValueError as error:
+        raise ValueError(f"the password does not open {keys / 'account.json'}") from error
     account: LocalAccount = Account.from_key(secret)
     return account
 
@@ -70,7 +74,7 @@ def classify(web3: Web3, account: LocalAccount, contracts: dict[str, str], text:
 
     price = classifier.functions.price().call()
     asked = send(web3, account, classifier.functions.submit(text), value=price)
-    (event,) = classifier.events.ProposalSubmitted().process_receipt(asked)
+    (event,) = classifier.events.ProposalSubmitted().process_receipt(asked, errors=DISCARD)
     proposal, task = event["args"]["proposal"], event["args"]["task"]
     print(f"asked      task {task} for {Web3.from_wei(price, 'ether')} ETH (block {asked['blockNumber']})")
 

@@ -19,6 +19,7 @@ from tests.e2e.harness import Testnet
 pytestmark = pytest.mark.e2e
 
 NODES = 7
+MANY = 16
 CHOICES = ("treasury", "parameter", "upgrade", "membership", "spam", "other")
 PROMPT = "Classify this proposal: pay 40,000 USDC from the treasury to the audit team for Q3"
 ALL = range(NODES)
@@ -171,34 +172,37 @@ def test_all_nodes_die_after_their_prevotes_and_finish_when_they_come_back(net: 
     _certified(net, task)
 
 
+def _offences(net: Testnet, index: int, offence: str) -> set[str]:
+    return {e["operator"] for e in net.api(index, "/evidence") if e["offence"] == offence}
+
+
 def test_two_liars_of_seven_change_nothing_and_leave_evidence(net: Testnet) -> None:
     liars = {_operator(net, index) for index in (2, 4)}
+    honest = (0, 1, 3, 5, 6)
     for index in (2, 4):
         _direct(net, index, cheat="wrong")
-    _certified(net, _ask(net))
-
-    def evidence() -> bool:
-        return all(
-            liars <= {e["operator"] for e in net.api(index, "/evidence") if e["offence"] == "wrong-output"}
-            for index in (0, 1, 3, 5, 6)
-        )
-
-    net.wait_until(evidence, "every honest node holds what the liars signed")
+    for _ in range(MANY):  # until a liar proposed: only then both can sign the lie as proposal and prevote
+        task = _ask(net)
+        _certified(net, task)
+        if _committee(net, task)["proposer"] in liars:
+            break
+    else:
+        pytest.fail(f"no liar was drawn as proposer in {MANY} tasks")
+    net.wait_until(
+        lambda: all(_offences(net, index, "wrong-output") == liars for index in honest),
+        "every honest node holds what the liars signed",
+    )
 
 
 def test_a_vote_without_work_is_not_counted(net: Testnet) -> None:
     lazy = _operator(net, 6)
     _direct(net, 6, cheat="lazy")
-    task = _ask(net)
-    posting = _certified(net, task)
-
-    def noticed() -> bool:
-        return any(
-            e["operator"] == lazy and e["offence"] == "lazy-vote" and e["task"] == task
-            for e in net.api(0, "/evidence")
-        )
-
-    net.wait_until(noticed, "the lazy vote is kept as evidence")
-    signers = {signer for e in _events(net, 0, task, "certificate") for signer in e["signers"]}
-    assert lazy not in signers
-    assert posting.signed_weight < posting.total_weight
+    for _ in range(MANY):  # a lazy node that comes late finds the task decided and says nothing
+        task = _ask(net)
+        posting = _certified(net, task)
+        signers = {signer for e in _events(net, 0, task, "certificate") for signer in e["signers"]}
+        assert lazy not in signers
+        assert posting.signed_weight < posting.total_weight
+        if lazy in _offences(net, 0, "lazy-vote"):
+            return
+    pytest.fail(f"the lazy node voted in time in none of {MANY} tasks")

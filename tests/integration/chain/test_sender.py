@@ -118,13 +118,19 @@ async def test_a_stuck_transaction_is_replaced_by_one_that_pays_more(anvil: Anvi
         ticket = sender.submit(payment())
         await until(lambda: len(sender.waiting) == 1)
         first = sender.waiting[0]
-        anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(first.max_fee * 3))
-        anvil.mine()  # without it
-        await until(lambda: len(sender.waiting[0].hashes) == 2)
-        second = sender.waiting[0]
+        base_fee = first.max_fee * 3
+
+        async def replaced() -> bool:
+            anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(base_fee))
+            anvil.mine()
+            return not sender.waiting or len(sender.waiting[0].hashes) > 1
+
+        await wait_for(replaced)
+        second = (await sender._store.load())[0]
         assert second.nonce == first.nonce
         assert second.max_fee * 8 >= first.max_fee * 9
-        assert second.max_fee > first.max_fee * 3
+        assert second.max_fee > base_fee
+        anvil.rpc("evm_setAutomine", True)
         anvil.mine()
         with trio.fail_after(20):
             receipt = await ticket.receipt()
@@ -145,7 +151,8 @@ async def test_fees_stay_below_the_limit(anvil: Anvil, tmp_path: Path) -> None:
             await trio.sleep(0.1)
         assert sender.waiting[0].max_fee <= limit
         anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(GWEI // 10))
-        anvil.mine()
+        anvil.rpc("evm_setAutomine", True)
+        anvil.mine()  # in case anvil still has it; else the sender sends it again
         with trio.fail_after(20):
             await ticket.receipt()
 

@@ -71,7 +71,20 @@ async def test_forged_records_are_not_believed(open_network: Open) -> None:
         response = await ask(host, network, PROTOCOL, b"noise")
         assert response[0] == 1
     assert record_of(network, honest.peer_id) == true
-    assert str(host.get_id()) not in {info.peer_id for info in network.peers()}
+    assert record_of(network, str(host.get_id())) is None
+
+
+async def test_a_dead_address_does_not_hide_a_live_one(open_network: Open) -> None:
+    """The record of a peer names a port where nobody listens, and then the right one."""
+    network = await open_network()
+    config = fresh_config()
+    async with Network.open(config) as target:
+        live = target.addresses[0].split("/p2p/")[0]
+        record = make_record(SigningKey(config.key_seed), 2**62, (*NOWHERE, live), b"")
+        async with stranger(network) as host:
+            await ask(host, network, PROTOCOL, cbor2.dumps([record.envelope, []], canonical=True))
+            await until(lambda: target.peer_id in network.connected())
+        await until(lambda: network.peer_id in target.connected())
 
 
 async def test_an_old_record_does_not_come_back(open_network: Open) -> None:

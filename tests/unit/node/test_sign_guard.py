@@ -127,7 +127,8 @@ async def test_a_disk_that_takes_no_write_lets_no_signature_out(guard: SignGuard
     database._connection.execute("PRAGMA query_only=ON")
     with pytest.raises(StorageError):
         await guard.sign(replace(SLOT, round=4), YES)
-    # What is on the disk may still be said again.
+    assert len(rows(database.path)) == 1
+    database._connection.execute("PRAGMA query_only=OFF")
     assert await guard.sign(SLOT, YES) == released
 
 

@@ -1,0 +1,208 @@
+"""The command line against a chain, in this process: what users type, what they read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from eth_account import Account
+
+from p2pavs.chain.deployment import Deployment
+from p2pavs.chain.pending import SqlitePendingStore
+from p2pavs.cli import settings
+from p2pavs.cli.main import root
+from tests.integration.anvil import DEV_KEYS, Anvil
+from tests.integration.chain.network import CHAIN_ID, ETH
+
+PASSWORD = "open-sesame-5"
+
+
+class Shell:
+    """A user with a directory and a chain."""
+
+    def __init__(self, directory: Path, anvil: Anvil) -> None:
+        self.directory = directory
+        self.anvil = anvil
+        self.environment = {
+            "P2PAVS_RPC": anvil.url,
+            "P2PAVS_DEPLOYMENT": str(directory / "deployment.json"),
+            "P2PAVS_PASSWORD": PASSWORD,
+        }
+        self.key_file = directory / "dev.key"
+        self.key_file.write_text("0x" + DEV_KEYS[0] + "\n")
+
+    def run(self, *arguments: str, status: int = 0, **environment: str | None) -> str:
+        done = CliRunner(env=self.environment | environment).invoke(root, arguments)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == status, done.output
+        for secret in (PASSWORD, *DEV_KEYS):
+            assert secret not in done.output
+        return done.output if status else done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.run(*arguments, "--json"))
+
+    def keys(self, name: str) -> Path:
+        return self.directory / name
+
+    def new_keys(self, *names: str) -> list[str]:
+        made = [
+            self.json("keys", "new", "--dir", str(self.keys(name)), "--insecure-fast-kdf") for name in names
+        ]
+        return [entry["address"] for entry in made]
+
+    def deploy(self, *options: str) -> Any:
+        return self.json(
+            "deploy",
+            "--key-file",
+            str(self.key_file),
+            "--out",
+            self.environment["P2PAVS_DEPLOYMENT"],
+            *options,
+        )
+
+    def fund(self, *addresses: str, amount: str = "100") -> Any:
+        recipients = [part for address in addresses for part in ("--to", address)]
+        return self.json("account", "fund", "--key-file", str(self.key_file), *recipients, "--amount", amount)
+
+
+@pytest.fixture
+def shell(anvil: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    for name in ("KEYS", "CONFIG", "PASSWORD_FILE"):
+        monkeypatch.delenv(f"P2PAVS_{name}", raising=False)
+    settings.config.cache_clear()
+    yield Shell(tmp_path, anvil)
+    settings.config.cache_clear()
+
+
+def test_from_nothing_to_an_open_epoch(shell: Shell) -> None:
+    deployed = shell.deploy("--epoch-blocks", "3", "--minimum-stake", "2", "--withdrawal-delay", "0")
+    assert set(deployed["gas"]) == set(deployed["contracts"])
+    assert max(deployed["gas"].values()) < 6_000_000
+    assert Deployment.load(shell.directory / "deployment.json").chain_id == CHAIN_ID
+    assert "none is open yet" in shell.run("epoch", "status")
+
+    names = ["a", "b", "c", "d"]
+    addresses = shell.new_keys(*names)
+    assert len(shell.fund(*addresses)["payments"]) == 4
+    assert shell.json("account", "balance", "--address", addresses[0])["balanceWei"] == str(100 * ETH)
+    for name in names:
+        said = shell.json("operator", "register", "--keys", str(shell.keys(name)), "--stake", "32")
+        assert (said["changed"], said["stakeWei"]) == (True, str(32 * ETH))
+    assert shell.json("operator", "register", "--keys", str(shell.keys("a")))["changed"] is False
+    listed = shell.json("operator", "status", "--all")["operators"]
+    assert [entry["address"] for entry in listed] == addresses
+
+    advanced = shell.json("epoch", "advance", "--key-file", str(shell.key_file))
+    assert (advanced["epoch"], advanced["operators"]) == (1, 4)
+    assert advanced["totalStakeWei"] == str(128 * ETH)
+    status = shell.json("operator", "status", "--keys", str(shell.keys("b")))
+    assert (status["registered"], status["epoch"], status["index"]) == (True, 1, 1)
+    said_text = shell.run("operator", "status", "--address", addresses[1])
+    assert "operator 1 of the set of epoch 1" in said_text
+
+    shell.anvil.mine(5)
+    frozen = shell.json("epoch", "freeze", "--keys", str(shell.keys("a")))
+    assert (frozen["epoch"], frozen["nextFrozen"]) == (1, True)
+    assert shell.json("epoch", "open", "--keys", str(shell.keys("b")))["epoch"] == 2
+
+
+def test_an_operator_leaves_and_takes_its_stake_along(shell: Shell) -> None:
+    shell.deploy("--withdrawal-delay", "5")
+    shell.fund(*shell.new_keys("a"))
+    keys = ["--keys", str(shell.keys("a"))]
+    shell.run("operator", "register", *keys)
+    staked = shell.json("operator", "stake", *keys, "--amount", "1.5")
+    assert staked["stakeWei"] == str(3 * ETH // 2)
+    assert "nothing to withdraw" in shell.run("operator", "withdraw", *keys, status=1)
+    left = shell.json("operator", "exit", *keys)
+    assert left["leavingWei"] == str(3 * ETH // 2)
+    assert "can be withdrawn from" in shell.run("operator", "withdraw", *keys, status=1)
+    shell.anvil.rpc("evm_increaseTime", 10)
+    shell.anvil.mine()
+    assert shell.json("operator", "withdraw", *keys)["stakeWei"] == str(3 * ETH // 2)
+    status = shell.json("operator", "status", *keys)
+    assert (status["active"], status["stakeWei"], status["leavingWei"]) == (False, "0", "0")
+    assert int(status["balanceWei"]) > 99 * ETH
+
+
+def test_the_demo_model_is_registered_once(shell: Shell) -> None:
+    shell.deploy()
+    assert "No model" in shell.run("model", "list")
+    options = ["--file", "demo", "--key-file", str(shell.key_file), "--price-per-task", "1gwei"]
+    first = shell.json("model", "register", *options)
+    again = shell.json("model", "register", *options)
+    assert (first["changed"], again["changed"]) == (True, False)
+    assert first | {"changed": False} == again
+    (listed,) = shell.json("model", "list")["models"]
+    assert (listed["modelId"], listed["pricePerTaskWei"]) == (first["modelId"], str(10**9))
+    assert first["modelId"] in shell.run("model", "list")
+    assert "manifest" in shell.run("model", "register", "--file", "/none.gguf", *options[2:], status=1)
+
+
+def test_a_deployment_is_not_overwritten_by_accident(shell: Shell) -> None:
+    first = shell.deploy()
+    arguments = ["deploy", "--key-file", str(shell.key_file), "--out", first["file"]]
+    assert "--overwrite" in shell.run(*arguments, status=2)
+    assert shell.deploy("--overwrite")["contracts"] != first["contracts"]
+
+
+def test_what_goes_wrong_is_a_sentence(shell: Shell) -> None:
+    shell.deploy()
+    shell.new_keys("poor")
+    keys = ["--keys", str(shell.keys("poor"))]
+    said = shell.run("operator", "stake", *keys, "--amount", "1", P2PAVS_PASSWORD="guess", status=1)
+    assert "password does not open" in said
+    assert "holds 0 ETH" in shell.run("operator", "stake", *keys, "--amount", "1", status=1)
+    assert "is not registered" in shell.run("operator", "exit", *keys, status=1)
+    nowhere = ["--rpc", "http://127.0.0.1:1"]
+    assert "does not answer" in shell.run("epoch", "status", *nowhere, status=1)
+    assert "no set to freeze" in shell.run("epoch", "advance", "--key-file", str(shell.key_file), status=1)
+    assert "No operator set is frozen" in shell.run(
+        "epoch", "open", "--key-file", str(shell.key_file), status=1
+    )
+    failure = json.loads(shell.run("epoch", "status", *nowhere, "--json", status=1))
+    assert failure["error"] == "RpcUnreachable"
+    too_much = ["--to", "0x" + "11" * 20, "--amount", "1000000"]
+    refused = shell.run("account", "fund", "--key-file", str(shell.key_file), *too_much, status=1)
+    assert "may cost up to 1000000 ETH" in refused
+
+
+def test_other_keys_for_the_same_account_are_refused(shell: Shell) -> None:
+    shell.deploy()
+    secret = "31" * 32
+    (shell.directory / "key").write_text(secret)
+    for name in ("a", "b"):
+        shell.run(
+            "keys", "new", "--dir", str(shell.keys(name)), "--insecure-fast-kdf",
+            "--account-key-file", str(shell.directory / "key"),
+        )  # fmt: skip
+    shell.fund(Account.from_key(bytes.fromhex(secret)).address)
+    shell.run("operator", "register", "--keys", str(shell.keys("a")))
+    said = shell.run("operator", "register", "--keys", str(shell.keys("b")), status=2)
+    assert "other consensus or network keys" in said
+
+
+def test_an_account_in_use_is_refused(shell: Shell) -> None:
+    shell.deploy()
+    (address,) = shell.new_keys("a")
+    path = shell.keys("a") / "pending.sqlite"
+    with SqlitePendingStore(path, chain_id=CHAIN_ID, account=bytes.fromhex(address[2:])):
+        said = shell.run("operator", "stake", "--keys", str(shell.keys("a")), "--amount", "1", status=1)
+    assert "Another process" in said
+
+
+def test_a_restarted_chain_is_named(shell: Shell) -> None:
+    shell.deploy()
+    shell.anvil.kill()
+    shell.anvil.launch()
+    assert "There is no code at" in shell.run("epoch", "status", status=1)
+    shell.anvil.kill()
+    shell.anvil.arguments = ["--chain-id", "5"]
+    shell.anvil.launch()
+    assert "serves chain 5" in shell.run("epoch", "status", status=1)

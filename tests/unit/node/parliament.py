@@ -1,0 +1,273 @@
+"""A committee of real members, each with its own database and sign guard, on a bus in memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from consensus import bls
+from consensus.committee import Committee
+from consensus.instance import Instance
+from consensus.messages import Commit, DivergenceReport, Message, Proposal, RoundCertificate, Vote
+from consensus.signing import SignatureScheme, Signer, proposal_id, value_id
+from consensus.timeouts import TimeoutConfig
+from consensus.types import Kind, Scope
+from consensus.verification import MessageVerifier
+from consensus.wire import decode_message, encode_message
+from p2pavs.evidence_book import EvidenceBook
+from p2pavs.execution import Execution
+from p2pavs.journal import Journal
+from p2pavs.member import Member, MemberPorts
+from p2pavs.settings import NodeSettings
+from p2pavs.storage import CertificateStore, Database, EvidenceStore, InputLog, SignGuard
+from tests.sim.world import SCHEME as FAKE
+from tests.sim.world import World, own_result
+from tests.unit.consensus import factory
+
+TRUTH, LIE = b"treasury", b"moonboy"
+SETTINGS = NodeSettings(TimeoutConfig())
+
+
+@dataclass(frozen=True)
+class RealSigner:
+    index: int
+
+    def sign(self, statement: bytes) -> bytes:
+        return bls.sign(factory.secret(self.index), statement)
+
+
+@dataclass(frozen=True)
+class FakeSigner:
+    key: bytes
+
+    def sign(self, statement: bytes) -> bytes:
+        return FAKE.sign(self.key, statement)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Who decides, and with which signatures."""
+
+    committee: Committee
+    scope: Scope
+    scheme: SignatureScheme
+    real: bool
+
+    @classmethod
+    def with_real_signatures(cls) -> Setting:
+        of = factory.committee()
+        return cls(of, factory.scope(of), bls.SCHEME, True)
+
+    @classmethod
+    def with_fake_signatures(cls) -> Setting:
+        world = World((1, 1, 1, 1))
+        return cls(world.committee, world.scope, FAKE, False)
+
+    def signer(self, index: int) -> Signer:
+        return RealSigner(index) if self.real else FakeSigner(self.committee.member(index).key)
+
+
+class Killed(Exception):
+    """The process ends here."""
+
+
+@dataclass
+class Fate:
+    """Ends a member at the ``at``-th await that can be the last: by an exception, or by cancelling it."""
+
+    at: float = math.inf
+    scope: trio.CancelScope | None = None
+    steps: int = 0
+
+    async def step(self) -> None:
+        self.steps += 1
+        if self.steps < self.at:
+            return
+        if self.scope is None:
+            raise Killed
+        self.scope.cancel()
+        await trio.lowlevel.checkpoint()
+
+
+class MortalDatabase(Database):
+    """Dies before or after a transaction, as its fate says."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._connection.execute("PRAGMA synchronous=OFF")  # these tests kill no machines
+        self.fate = Fate()
+
+    async def run(self, work: Any) -> Any:
+        await self.fate.step()
+        value = await super().run(work)
+        await self.fate.step()
+        return value
+
+
+def execution(output: bytes) -> Execution:
+    own = own_result(output)
+    return Execution(own.result, output, own.trace_secret)
+
+
+@dataclass
+class Seat:
+    """One member's node: what stays over a restart, and what it does."""
+
+    index: int
+    database: MortalDatabase
+    parliament: Parliament
+    fate: Fate = field(default_factory=Fate)
+    journal: Journal = field(default_factory=Journal)
+    execute: Callable[[], Awaitable[Execution | None]] | None = None
+    execution_limit: float = 60.0
+    member: Member | None = None
+    decisions: list[Commit] = field(default_factory=list)
+    executed: int = 0
+    lives: int = 0
+
+    def new_member(self) -> Member:
+        setting = self.parliament.setting
+        self.database.fate = self.fate
+        self.lives += 1
+        guard = SignGuard(self.database, setting.signer(self.index))
+        ports = MemberPorts(
+            guard=guard,
+            inputs=InputLog(self.database, setting.scope),
+            certificates=CertificateStore(self.database),
+            evidence=EvidenceBook(EvidenceStore(self.database), self.journal),
+            journal=self.journal,
+            settings=SETTINGS,
+            publish=self._publish,
+            catch_up=self._catch_up,
+            execute=self._execute,
+            execution_limit=self.execution_limit,
+            decided=self._decided,
+        )
+        self.member = Member(
+            instance=Instance(setting.committee, setting.scope, self.index, scheme=setting.scheme),
+            committee=setting.committee,
+            scope=setting.scope,
+            own=self.index,
+            verifier=MessageVerifier(
+                setting.scope, setting.committee, factory.Coefficients(), setting.scheme
+            ),
+            ports=ports,
+        )
+        return self.member
+
+    async def live(self) -> None:
+        """One life: until killed or cancelled."""
+        await self.new_member().run()
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        task = self.parliament.setting.scope.instance.task_id
+        return [event.fields for event in self.journal.events(task) if event.kind == kind]
+
+    async def _publish(self, message: Message) -> None:
+        await self.fate.step()
+        self.parliament.say(self.index, message)
+        await self.fate.step()
+
+    async def _catch_up(self) -> Sequence[Message]:
+        await trio.lowlevel.checkpoint()
+        return self.parliament.answer(self.index)
+
+    async def _execute(self) -> Execution | None:
+        self.executed += 1
+        await self.fate.step()
+        found = execution(TRUTH) if self.execute is None else await self.execute()
+        await self.fate.step()
+        return found
+
+    async def _decided(self, commit: Commit) -> None:
+        await self.fate.step()
+        self.decisions.append(commit)
+        await self.fate.step()
+
+
+class Parliament:
+    """The seats and the bus between them."""
+
+    def __init__(self, setting: Setting, directory: Path) -> None:
+        self.setting = setting
+        self.said: list[tuple[int, Message]] = []
+        self.deaf: set[int] = set()  # who is given nothing that is said
+        self.seats = [
+            Seat(member.index, MortalDatabase(directory / f"{member.index}.sqlite"), self)
+            for member in setting.committee.members
+        ]
+
+    def close(self) -> None:
+        for seat in self.seats:
+            seat.database.close()
+
+    def say(self, sender: int, message: Message) -> None:
+        """Give a message to all others, as bytes."""
+        self.said.append((sender, message))
+        data = encode_message(message)
+        for seat in self.seats:
+            if seat.index not in {sender, *self.deaf} and seat.member is not None:
+                seat.member.deliver(decode_message(data))
+
+    def answer(self, asker: int) -> list[Message]:
+        """What another member hands to who asks, as bytes."""
+        others = [s for s in self.seats if s.index != asker and s.member is not None]
+        if asker in self.deaf or not others:
+            return []
+        return [
+            decode_message(encode_message(m)) for s in others[:1] if s.member for m in s.member.messages()
+        ]
+
+    async def until_decided(self, indexes: Sequence[int], seconds: float = 600) -> None:
+        """Wait in virtual time."""
+        with trio.fail_after(seconds):
+            while not all(self.seats[index].decisions for index in indexes):
+                await trio.sleep(0.05)
+
+    def statements(self, sender: int) -> dict[tuple[Kind, int], set[bytes]]:
+        """Every statement that left a node, by its slot."""
+        found: dict[tuple[Kind, int], set[bytes]] = {}
+
+        def note(kind: Kind, round_: int, value: bytes) -> None:
+            found.setdefault((kind, round_), set()).add(value)
+
+        for who, message in self.said:
+            match message:
+                case Proposal() if message.sender == who == sender:
+                    note(
+                        Kind.PROPOSAL,
+                        message.round,
+                        proposal_id(value_id(message.result), message.pol_round),
+                    )
+                case Vote() if message.sender == who == sender:
+                    note(message.kind, message.round, message.value_id)
+                    if message.work is not None:
+                        note(Kind.WORK_TAG, 0, message.work.tag)
+                case DivergenceReport() if message.sender == who == sender:
+                    note(Kind.OUTPUT, 0, value_id(message.own))
+                case Proposal() | Vote() | RoundCertificate() | Commit() | DivergenceReport():
+                    pass
+        return found
+
+    def assert_nobody_signed_twice(self, *but: int) -> None:
+        for seat in self.seats:
+            if seat.index not in but:
+                twice = {slot: v for slot, v in self.statements(seat.index).items() if len(v) > 1}
+                assert not twice, f"member {seat.index} signed twice: {twice}"
+
+    def assert_all_decided(self, output: bytes, *but: int) -> None:
+        for seat in self.seats:
+            if seat.index in but:
+                continue
+            assert seat.decisions, f"member {seat.index} has not decided"
+            for commit in seat.decisions:
+                assert commit.output == output
+                of = self.setting.committee
+                assert of.quorum(sum(map(of.weight_of, commit.certificate.signers)))
+
+
