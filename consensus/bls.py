@@ -1,22 +1,24 @@
 """BLS signatures on BLS12-381: keys in G1 (48 B), signatures in G2 (96 B), Ethereum's POP suite.
 
 Infinity, zero secrets, non-canonical encodings and points outside the subgroup are refused here, whatever
-the backend thinks of them. ``find_bad`` tells which of many signatures are wrong with one product of
-pairings when all hold.
+the backend thinks of them. ``find_bad`` tells which of many signatures are wrong: one product of pairings
+when all hold, and a search that costs a logarithm for each wrong one.
 
 The backend is chosen once, at import: ``backend_name()`` says which, ``backend_advice()`` what to do if it
-is the slow one.
+is not the fastest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from consensus.bls_backends import encoding
 from consensus.bls_backends.choice import choose_backend
 from consensus.bls_backends.protocol import CURVE_ORDER, G1, G2, Backend
+from consensus.group_testing import search
 from consensus.hashing import keccak256, words
 from consensus.signing import Randomness, SignatureCheck
 
@@ -27,6 +29,7 @@ DST_SIGNATURE: Final = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
 DST_POSSESSION: Final = b"BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
 _COEFFICIENT_BYTES = 8
 _CACHED_KEYS = 4096
+_CACHED_SIGNATURES = 2048
 
 
 class BlsError(ValueError):
@@ -58,12 +61,25 @@ class SecretKey:
         raise TypeError("a secret key is not pickled")
 
 
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A decoded check: ``signature`` over ``message`` under ``key``, and its weight in a batch."""
+
+    position: int
+    key: G1
+    message: bytes
+    signature: G2
+    coefficient: int
+
+
 class BlsScheme:
     """The signature scheme over one backend. ``SCHEME`` is the one the node uses."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self._parse_key = lru_cache(maxsize=_CACHED_KEYS)(self._decode_key)
+        # A vote's signature is needed again when votes are joined. Only valid ones are kept.
+        self._parse_signature = lru_cache(maxsize=_CACHED_SIGNATURES)(self._decode_signature)
 
     def _decode_key(self, key: bytes) -> G1:
         try:
@@ -74,7 +90,7 @@ class BlsScheme:
             raise BlsError("not a public key: the point at infinity")
         return point
 
-    def _parse_signature(self, signature: bytes) -> G2:
+    def _decode_signature(self, signature: bytes) -> G2:
         try:
             point = self.backend.decode_g2(signature)
         except ValueError as error:
@@ -86,6 +102,8 @@ class BlsScheme:
     def _join_keys(self, keys: Sequence[bytes]) -> G1:
         if not keys:
             raise BlsError("no public keys")
+        if len(keys) == 1:
+            return self._parse_key(keys[0])
         joined = self.backend.sum_g1([self._parse_key(key) for key in keys])
         if self.backend.is_infinity_g1(joined):
             raise BlsError("the public keys cancel out")
@@ -152,41 +170,41 @@ class BlsScheme:
     def find_bad(self, checks: Sequence[SignatureCheck], rng: Randomness) -> tuple[int, ...]:
         """Return the ascending positions of the checks that do not hold; empty if all hold.
 
-        All are tried at once under random 64-bit coefficients (a wrong one passes with chance 2^-64), which
-        costs one pairing for each distinct message; one by one only if that fails. A plain sum without
-        coefficients would accept two wrong signatures that make up for each other.
+        All are tried at once under random 64-bit coefficients (wrong ones pass with chance 2^-64), which
+        costs one pairing for each distinct message. A plain sum without coefficients would accept two wrong
+        signatures that make up for each other. If that fails, the wrong ones are searched for by halving.
         """
         bad: list[int] = []
-        parsed: list[tuple[int, G1, bytes, G2]] = []
+        claims: list[_Claim] = []
         for position, check in enumerate(checks):
             try:
-                joined = self._join_keys(check.keys)
-                parsed.append((position, joined, check.message, self._parse_signature(check.signature)))
+                key, signature = self._join_keys(check.keys), self._parse_signature(check.signature)
             except BlsError:
                 bad.append(position)
-        hashes = {message: self.backend.hash_to_g2(message, DST_SIGNATURE) for _, _, message, _ in parsed}
-        if len(parsed) > 1 and self._hold_together(parsed, hashes, rng):
-            return tuple(bad)
-        bad += [
-            position
-            for position, key, message, signature in parsed
-            if not self._paired(signature, [key], [hashes[message]])
-        ]
-        return tuple(sorted(bad))
-
-    def _hold_together(
-        self, parsed: Sequence[tuple[int, G1, bytes, G2]], hashes: dict[bytes, G2], rng: Randomness
-    ) -> bool:
-        by_message: dict[bytes, tuple[list[G1], list[int]]] = {}
-        coefficients: list[int] = []
-        for _, key, message, _ in parsed:
+                continue
             coefficient = int.from_bytes(rng(_COEFFICIENT_BYTES), "big") + 1  # never zero
-            coefficients.append(coefficient)
-            keys, weights = by_message.setdefault(message, ([], []))
-            keys.append(key)
-            weights.append(coefficient)
-        joined = self.backend.weigh_g2([signature for _, _, _, signature in parsed], coefficients)
-        keys = [self.backend.weigh_g1(keys, weights) for keys, weights in by_message.values()]
+            claims.append(_Claim(position, key, check.message, signature, coefficient))
+        hashes = {
+            message: self.backend.hash_to_g2(message, DST_SIGNATURE)
+            for message in dict.fromkeys(claim.message for claim in claims)
+        }
+        # Claims on one message share a pairing, so they stay together in the search.
+        order = {message: place for place, message in enumerate(hashes)}
+        claims.sort(key=lambda claim: order[claim.message])
+        wrong = search(claims, lambda some: self._hold_together(some, hashes))
+        return tuple(sorted(bad + [claim.position for claim in wrong]))
+
+    def _hold_together(self, claims: Sequence[_Claim], hashes: Mapping[bytes, G2]) -> bool:
+        if len(claims) == 1:  # needs no coefficient
+            return self._paired(claims[0].signature, [claims[0].key], [hashes[claims[0].message]])
+        by_message: dict[bytes, tuple[list[G1], list[int]]] = {}
+        for claim in claims:
+            points, weights = by_message.setdefault(claim.message, ([], []))
+            points.append(claim.key)
+            weights.append(claim.coefficient)
+        signatures, coefficients = [c.signature for c in claims], [c.coefficient for c in claims]
+        joined = self.backend.weigh_g2(signatures, coefficients)
+        keys = [self.backend.weigh_g1(points, weights) for points, weights in by_message.values()]
         return self._paired(joined, keys, [hashes[message] for message in by_message])
 
     def batch_verify_same_message(

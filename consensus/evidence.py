@@ -21,7 +21,7 @@ from consensus.signing import (
     value_id,
     work_tag,
 )
-from consensus.types import NIL, Kind, Scope, ValueId
+from consensus.types import NIL, NO_ROUND, Kind, Scope, ValueId
 
 
 class EvidenceError(ValueError):
@@ -134,7 +134,8 @@ def wrong_output(message: Proposal | Vote | DivergenceReport, certificate: Certi
         return False
     certified = value_id(certificate.result)
     if isinstance(message, Proposal):
-        return value_id(message.result) != certified
+        # With a proof of lock the algorithm obliges the proposer to repeat a value that may not be its own.
+        return message.pol_round == NO_ROUND and value_id(message.result) != certified
     if isinstance(message, DivergenceReport):
         return value_id(message.own) != certified
     return message.kind is Kind.PREVOTE and message.value_id not in (NIL, certified)
@@ -226,6 +227,8 @@ def _check_wrong_output(evidence: Evidence, certificate: Certificate) -> None:
     if signed.kind is Kind.PROPOSAL:
         if opening is None or proposal_id(opening.value_id, opening.pol_round) != signed.value:
             raise EvidenceError("the proposal is not opened")
+        if opening.pol_round != NO_ROUND:
+            raise EvidenceError("a proposer that shows a proof of lock repeats the value as it must")
         claimed: bytes = opening.value_id
     elif signed.kind in (Kind.PREVOTE, Kind.OUTPUT):
         claimed = signed.value

@@ -51,7 +51,7 @@ class ResultStatus(IntEnum):
 
     COMPLETED = 1
     REJECTED = 2
-    """The model cannot take this input (for example, more tokens than its context holds)."""
+    """The model cannot take this request: too many tokens, or parameters that no model could follow."""
 
 
 @unique
@@ -63,6 +63,7 @@ class FinishReason(IntEnum):
     LENGTH = 3
     CHOICE = 4
     INPUT_TOO_LONG = 5
+    BAD_REQUEST = 6
 
 
 @unique

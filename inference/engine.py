@@ -13,7 +13,7 @@ from inference.choices import Choices, Spelling
 from inference.errors import EngineError, NotEnoughMemory
 from inference.llama import Llama
 from inference.model import INPUT, ModelFile
-from inference.request import MAX_OUTPUT_BYTES, FinishReason, Generation, Progress, Request, Status
+from inference.request import FinishReason, Generation, MAX_OUTPUT_BYTES, Progress, Request, Status, rejection
 from inference.sampling import Logits, Sampler
 from inference.trace import CHUNK_TOKENS, Trace, logits_digest
 
@@ -108,10 +108,7 @@ class Engine:
         line = self.prompt_tokens(request.input)
         room = self.manifest.context_length - len(line)
         if room < 1:
-            root, secret, chunks = Trace().finish()
-            return Generation(
-                Status.REJECTED, b"", (), FinishReason.INPUT_TOO_LONG, root, secret, chunks, len(line)
-            )
+            return rejection(FinishReason.INPUT_TOO_LONG, len(line))
         choices = Choices(request.choices, self._spelling, sorted(self._ends)) if request.choices else None
         sampler = Sampler(
             request.temperature_milli, request.top_k, request.min_p_micro, request.seed, request.task_seed

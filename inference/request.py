@@ -7,7 +7,7 @@ from enum import IntEnum, unique
 from typing import TypeVar
 
 from inference.errors import RequestError
-from inference.trace import trace_commit
+from inference.trace import Trace, trace_commit
 
 MAX_INPUT_BYTES = 16_384
 MAX_OUTPUT_BYTES = 8_192
@@ -33,6 +33,7 @@ class FinishReason(IntEnum):
     LENGTH = 3
     CHOICE = 4
     INPUT_TOO_LONG = 5
+    BAD_REQUEST = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,12 @@ class Generation:
     def token_count(self) -> int:
         """Number of tokens sampled."""
         return len(self.token_ids)
+
+
+def rejection(reason: FinishReason, prompt_tokens: int = 0) -> Generation:
+    """The answer to a request that cannot be computed: a result like any other, the same on every machine."""
+    root, secret, chunks = Trace().finish()
+    return Generation(Status.REJECTED, b"", (), reason, root, secret, chunks, prompt_tokens)
 
 
 @dataclass(frozen=True, slots=True)

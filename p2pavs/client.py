@@ -29,6 +29,8 @@ from p2pavs.errors import P2pavsError
 
 MAX_CHOICES, MAX_CHOICE_BYTES = 64, 256
 MAX_STOPS, MAX_STOP_BYTES = 8, 64
+MINING_SECONDS = 15
+"""The gateway measures the time to the deadline when the request is mined, which is later than now."""
 MAX_NODE_ANSWER = 1_000_000
 
 
@@ -250,10 +252,10 @@ async def post(
 async def _check_window(chain: Chain, window: int) -> None:
     least = int(await chain.read_one("TaskGateway", "minimumWindow"))
     most = int(await chain.read_one("TaskGateway", "maximumWindow"))
-    if not least <= window <= most:
+    if not least + MINING_SECONDS <= window <= most:
         raise BadRequest(
-            f"a deadline in {window} s is too {'near' if window < least else 'far'}",
-            f"Choose {least} to {most} seconds with --deadline.",
+            f"a deadline in {window} s is too {'near' if window < least + MINING_SECONDS else 'far'}",
+            f"Choose {least + MINING_SECONDS} to {most} seconds with --deadline.",
         )
 
 

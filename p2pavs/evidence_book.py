@@ -45,6 +45,8 @@ class EvidenceBook:
         self, scope: Scope, committee: Committee, offence: str, sender: int, first: bytes, second: bytes
     ) -> None:
         operator = committee.member(sender).operator
-        if await self._store.put(StoredEvidence(scope.instance, offence, operator, first, second)):
+        if await self._store.put(
+            StoredEvidence(scope.instance, scope.committee_root, offence, operator, first, second)
+        ):
             name = "0x" + operator.hex()
             self._journal.add(scope.instance.task_id, "evidence", offence=offence, operator=name)

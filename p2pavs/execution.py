@@ -6,12 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import structlog
+
+from consensus import types
 from consensus.hashing import keccak256
 from consensus.signing import trace_commit
-from consensus.types import FinishReason, Result, ResultStatus
-from inference.request import Generation, Progress, Request
+from consensus.types import Result, ResultStatus
+from inference.errors import RequestError
+from inference.request import FinishReason, Generation, Progress, Request, rejection
 from inference.worker import ModelWorker
 from p2pavs.chain.events import TaskRequested
+
+log = structlog.get_logger()
 
 OnProgress = Callable[[Progress], None]
 """Called with each further chunk of the answer."""
@@ -41,7 +47,7 @@ def execution_of(generation: Generation, runtime_profile: bytes) -> Execution:
         output_hash=keccak256(generation.output),
         output_length=len(generation.output),
         token_count=len(generation.token_ids),
-        finish_reason=FinishReason(generation.finish_reason),
+        finish_reason=types.FinishReason(generation.finish_reason),
         trace_root=generation.trace_root,
         trace_commit=trace_commit(generation.trace_secret),
         runtime_profile=runtime_profile,
@@ -59,16 +65,21 @@ class WorkerExecutor:
     async def execute(self, task: TaskRequested, progress: OnProgress) -> Execution:
         """Run the task's request in the worker."""
         params = task.params
-        request = Request(
-            input=task.input,
-            max_tokens=params.max_tokens,
-            temperature_milli=params.temperature_milli,
-            top_k=params.top_k,
-            min_p_micro=params.min_p_micro,
-            seed=params.seed,
-            stop=params.stop,
-            choices=params.choices,
-            task_seed=task.header.task_seed,
-        )
-        generation = await self._worker.generate(request, progress=progress)
+        try:
+            request = Request(
+                input=task.input,
+                max_tokens=params.max_tokens,
+                temperature_milli=params.temperature_milli,
+                top_k=params.top_k,
+                min_p_micro=params.min_p_micro,
+                seed=params.seed,
+                stop=params.stop,
+                choices=params.choices,
+                task_seed=task.header.task_seed,
+            )
+            generation = await self._worker.generate(request, progress=progress)
+        except RequestError as error:
+            # The same on every machine, so it is a result: the requester hears of it before the deadline.
+            log.info("request_rejected", task=task.id, reason=str(error))
+            generation = rejection(FinishReason.BAD_REQUEST)
         return execution_of(generation, self._profile)

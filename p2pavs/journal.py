@@ -36,8 +36,25 @@ class Event:
             "at": round(self.at, 3),
             "task": self.task_id,
             "event": self.kind,
-            **self.fields,
+            **_safe(self.fields),
         }
+
+
+def _safe(fields: Mapping[str, Json]) -> dict[str, Json]:
+    """Weights are wei, and JSON readers lose digits beyond 2^53: give such numbers as text."""
+    return {name: _safe_value(value) for name, value in fields.items()}
+
+
+def _safe_value(value: Json) -> Json:
+    match value:
+        case bool() | None | str() | float():
+            return value
+        case int():
+            return value if abs(value) < 2**53 else str(value)
+        case Mapping():
+            return _safe(value)
+        case _:
+            return [_safe_value(one) for one in value]
 
 
 class Journal:

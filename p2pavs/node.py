@@ -29,8 +29,10 @@ from p2pavs.chain.errors import ChainError
 from p2pavs.chain.follower import Follower
 from p2pavs.chain.pending import SqlitePendingStore
 from p2pavs.chain.poster import Sender
-from p2pavs.chain.reader import current_epoch, list_models, list_operators, read_operator
+from p2pavs.chain.reader import current_epoch, list_models, list_operators, read_operator, read_operator_set
+from p2pavs.chain.records import ModelEntry
 from p2pavs.chain.rpc import Rpc
+from p2pavs.epoch_keeper import EpochKeeper
 from p2pavs.errors import P2pavsError
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Executor, WorkerExecutor
@@ -181,6 +183,7 @@ class Node:
                 nursery.start_soon(desk.run, self.follower)
                 nursery.start_soon(self._watch_account)
                 nursery.start_soon(self._watch_operators)
+                nursery.start_soon(EpochKeeper(self.chain, self._sender, self.config.identity.address).run)
                 ready(url)
                 log.info("node_ready", peer_id=self.network.peer_id, api=url, operator=self.operator_name)
                 async for message in messages:
@@ -293,7 +296,7 @@ async def _check_registration(chain: Chain, identity: Identity) -> None:
     """An honest operator must hear now, not from missing rewards, that it is not in the registry."""
     operator = await read_operator(chain, identity.address)
     account = "0x" + identity.address.hex()
-    if operator is None or not operator.active:
+    if operator is None or not (operator.active or await _is_in_current_set(chain, identity.address)):
         raise NotAnOperator(
             f"the account {account} is not a registered operator of this deployment",
             "Register it with 'p2pavs operator register', or pass the right --keys and --deployment.",
@@ -310,6 +313,14 @@ async def _check_registration(chain: Chain, identity: Identity) -> None:
         )
 
 
+async def _is_in_current_set(chain: Chain, account: bytes) -> bool:
+    """Whether an operator that has left is still counted on: until the epoch is over it has to work."""
+    epoch = await current_epoch(chain)
+    if epoch == 0:
+        return False
+    return any(one.operator == account for one in (await read_operator_set(chain, epoch)).operators)
+
+
 async def _open_models(
     stack: AsyncExitStack, chain: Chain, config: NodeConfig, parts: Parts
 ) -> dict[bytes, Executor]:
@@ -322,7 +333,8 @@ async def _open_models(
             worker = await stack.enter_async_context(ModelWorker.open(path, threads=config.threads))
         except InferenceError as error:
             raise ModelUnusable(
-                f"cannot serve the model {path}: {error}", "See 'p2pavs doctor' for what this machine lacks."
+                f"cannot serve the model {path}: {error}",
+                "If the file is sound, 'p2pavs doctor' shows what this machine lacks.",
             ) from None
         model, profile = worker.manifest, runtime_profile(worker.profile)
         served = (model.model_hash, model.manifest_hash, profile, model.golden_digest)
@@ -332,7 +344,7 @@ async def _open_models(
             if (entry.model_hash, entry.manifest_hash, entry.runtime_profile, entry.golden_digest) == served
         ]
         if not ids:
-            unknown.append(path.name)
+            unknown.append(f"{path.name} (file SHA-256 {model.model_hash.hex()[:16]}…)")
         for model_id in ids:
             executors[model_id] = parts.executor(WorkerExecutor(worker, profile))
             log.info("model_served", model="0x" + model_id.hex(), file=path.name)
@@ -340,10 +352,16 @@ async def _open_models(
         log.warning("models_not_registered", files=unknown)
     if not executors:
         raise ModelNotRegistered(
-            f"none of the models given ({', '.join(unknown) or 'none'}) is registered in this deployment",
-            "Register it with 'p2pavs model register', or pass a registered model's GGUF with --model.",
+            f"none of the models given ({', '.join(unknown) or 'none'}) is registered in this deployment, "
+            f"which has {', '.join(_named(entry) for entry in entries) or 'no model'}",
+            "Pass the GGUF of a registered model with --model: same file, same manifest, same runtime "
+            "profile. Or register yours with 'p2pavs model register'.",
         )
     return executors
+
+
+def _named(entry: ModelEntry) -> str:
+    return f"{entry.name} (file SHA-256 {entry.model_hash.hex()[:16]}…)"
 
 
 def write_node_file(node: Node, url: str) -> None:

@@ -12,7 +12,7 @@ class NodeSettings:
     """Times are in seconds unless the name says otherwise."""
 
     timeouts: TimeoutConfig
-    confirmations: int = 0
+    confirmations: int = 1
     """Blocks on top of a task's block before this node works on it."""
 
     finality_depth: int = 5

@@ -111,6 +111,7 @@ class View:
             {
                 "task": one.instance.task_id,
                 "attempt": one.instance.attempt,
+                "committeeRoot": "0x" + one.committee_root.hex(),
                 "offence": one.offence,
                 "operator": "0x" + one.operator.hex(),
                 "first": one.first.hex(),

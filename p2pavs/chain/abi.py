@@ -1,6 +1,8 @@
 """Encode calls to a contract and decode what it returns, emits and reverts with, from its ABI description.
 
 Values: addresses are 20 raw bytes, structs are tuples going in and dictionaries by field name coming out.
+Nothing on a chain makes a string UTF-8: bytes that are not come out as lone surrogates (PEP 383) and go in
+again as the same bytes, so that hashes over them still match.
 """
 
 from __future__ import annotations
@@ -9,8 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eth_abi import abi as codec
+from eth_abi.codec import ABICodec
+from eth_abi.decoding import StringDecoder
+from eth_abi.encoding import TextStringEncoder
 from eth_abi.exceptions import DecodingError
+from eth_abi.registry import ABIRegistry
+from eth_abi.registry import registry as standard_registry
 from eth_utils.crypto import keccak
 
 PANIC_SELECTOR = bytes.fromhex("4e487b71")
@@ -19,6 +25,36 @@ ERROR_STRING_SELECTOR = bytes.fromhex("08c379a0")
 
 class UndecodableData(ValueError):
     """Bytes that do not have the form the ABI gives them."""
+
+
+class _AnyStringEncoder(TextStringEncoder):
+    """A string as the bytes it was decoded from, UTF-8 or not."""
+
+    @classmethod
+    def encode(cls, value: str) -> bytes:  # the tuple or list around it has checked that it is text
+        data = value.encode("utf-8", "surrogateescape")
+        return len(data).to_bytes(32, "big") + data + bytes(-len(data) % 32)
+
+
+class _AnyStringDecoder(StringDecoder):
+    """A string whose bytes need not be UTF-8."""
+
+    @staticmethod
+    def decoder_fn(data: bytes, handle_string_errors: str = "surrogateescape") -> str:
+        del handle_string_errors  # the library asks for "strict"
+        return data.decode("utf-8", "surrogateescape")
+
+
+def _codec() -> ABICodec:
+    untyped: Any = standard_registry
+    ours: ABIRegistry = untyped.copy()
+    ours.unregister("string")
+    ours.register("string", _AnyStringEncoder, _AnyStringDecoder, label="string")
+    return ABICodec(ours)
+
+
+codec = _codec()
+"""Encodes and decodes by canonical types; whoever hashes encoded values must use it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +207,7 @@ def _encode(parameters: Sequence[Parameter], args: Sequence[Any]) -> bytes:
 def _decode(parameters: Sequence[Parameter], data: bytes) -> dict[str, Any]:
     try:
         values = codec.decode([parameter.type for parameter in parameters], data)
-    # Text that is not UTF-8 and lengths beyond all memory leave the codec as these two.
+    # Lengths beyond all memory leave the codec as the last two.
     except (DecodingError, ValueError, OverflowError) as error:
         raise UndecodableData(f"not decodable as {_signature(parameters)}: {error}") from None
     return {p.name: p.shape(value) for p, value in zip(parameters, values, strict=True)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -132,12 +133,38 @@ class Chain:
     ) -> tuple[LoggedEvent, ...]:
         """Look for an event by its indexed values over the whole life of the deployment.
 
-        Endpoints limit how many blocks or logs one query may span; ranges that are refused are halved.
-        Returns what the newest (or oldest) range that holds any such event has.
+        Returns what the newest (or oldest) range that can be asked for and holds any such event has.
         """
         topics = [interface(contract).topic(event), *indexed]
-        last = await self.rpc.block_number()
-        ranges = [(self.deployment.deployed_at_block, last)]
+        first = self.deployment.deployed_at_block
+        async with aclosing(self._ranges(contract, topics, first, newest_first=newest_first)) as ranges:
+            async for found in ranges:
+                if found:
+                    return self._decode(found)
+        return ()
+
+    async def every_event(
+        self, contract: str, event: str, *, first: int | None = None
+    ) -> AsyncGenerator[LoggedEvent]:
+        """Go through all events of a kind, oldest first, from a block or the deployment on.
+
+        Close it (``aclosing``) where it is not read to its end.
+        """
+        start = max(self.deployment.deployed_at_block, first or 0)
+        topics = [interface(contract).topic(event)]
+        async with aclosing(self._ranges(contract, topics, start, newest_first=False)) as ranges:
+            async for found in ranges:
+                for logged in self._decode(found):
+                    yield logged
+
+    async def _ranges(
+        self, contract: str, topics: Sequence[bytes | None], first: int, *, newest_first: bool
+    ) -> AsyncGenerator[tuple[Log, ...]]:
+        """Give the logs of all blocks from ``first`` on, range by range.
+
+        Endpoints limit how many blocks or logs one query may span; ranges that are refused are halved.
+        """
+        ranges = [(first, await self.rpc.block_number())]
         while ranges:
             low, high = ranges.pop()
             if low > high:
@@ -151,9 +178,7 @@ class Chain:
                 halves = [(low, middle), (middle + 1, high)]
                 ranges += halves if newest_first else reversed(halves)
                 continue
-            if found:
-                return self._decode(found)
-        return ()
+            yield found
 
     def _decode(self, entries: Sequence[Log]) -> tuple[LoggedEvent, ...]:
         ordered = sorted(entries, key=lambda entry: (entry.block_number, entry.log_index))

@@ -150,9 +150,11 @@ class AccountInUse(ChainError):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"Another process is sending transactions with this account ({path} is locked).",
-            "Two processes with one account key take each other's nonces: stop the node or the command that "
-            "uses it, or wait until it is done.",
+            f"Another process is sending transactions with this account ({path} is locked). A running node "
+            "does so with the account of its keys.",
+            "Stop the node, run the command, and start the node again; or wait until the other command is "
+            "done. p2pavs operator claim and p2pavs epoch advance can be sent from another account with "
+            "--key-file while the node runs.",
         )
 
 

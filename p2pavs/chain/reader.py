@@ -246,7 +246,7 @@ async def read_certificate(chain: Chain, task_id: int) -> CertifiedTask:
         )
     raise NotFound(
         f"Task {task_id} has no certificate.",
-        "See where it stands with p2pavs request status, or check the number.",
+        f"See where it stands with p2pavs task show {task_id}, or check the number.",
     )
 
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from enum import IntEnum, unique
 from typing import Any
 
-from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from consensus import bls
 from consensus.messages import Certificate
 from consensus.types import FinishReason, InstanceId, Mode, Result, ResultStatus
-from p2pavs.chain.abi import UndecodableData
+from p2pavs.chain.abi import UndecodableData, codec
 
 AbiTuple = tuple[Any, ...]
 """A struct as the ABI encoder takes it."""
@@ -142,7 +141,7 @@ _PARAMS_TYPE = "(uint32,uint32,uint32,uint32,uint64,string[],string[])"
 
 def request_hash(input_bytes: bytes, params: InferenceParams) -> bytes:
     """Return what ``TaskHeader.request_hash`` must be: keccak256(abi.encode(input, params))."""
-    return keccak(encode(["bytes", _PARAMS_TYPE], [input_bytes, params.to_abi()]))
+    return keccak(codec.encode(["bytes", _PARAMS_TYPE], [input_bytes, params.to_abi()]))
 
 
 def result_to_abi(result: Result) -> AbiTuple:
@@ -333,7 +332,8 @@ class ModelEntry:
             min_committee=value["minCommittee"],
             maker=value["maker"],
             active=value["active"],
-            name=value["name"],
+            # Only shown, never hashed; anyone may register one, so it must be printable as it is.
+            name=value["name"].encode(errors="surrogateescape").decode(errors="replace"),
         )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Any, Self
 
 import httpx
@@ -48,6 +49,25 @@ _IDEMPOTENT = frozenset(
 _BUSY = frozenset({429, 502, 503, 504})
 
 
+class _Body(httpx.AsyncByteStream):
+    """A request body in one piece.
+
+    httpx makes an asynchronous generator of plain bytes, and leaves it open when the connection breaks while
+    the request is written; trio warns of such generators.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._left = [data]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
+
+
 class Rpc:
     """A client of one JSON-RPC endpoint. Close it with ``aclose`` or use it in an ``async with``."""
 
@@ -69,10 +89,7 @@ class Rpc:
         self._retry_pause = retry_pause
         self._cap = max_response_bytes
         self._ids = itertools.count(1)
-        self._client = httpx.AsyncClient(
-            timeout=timeout,
-            headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
-        )
+        self._client = httpx.AsyncClient()
 
     async def __aenter__(self) -> Self:
         return self
@@ -117,9 +134,10 @@ class Rpc:
 
     async def _post(self, body: bytes) -> bytes:
         try:
-            # The deadline is for the whole exchange: httpx's own starts anew with every piece that arrives.
+            # For the whole exchange: httpx's own limits start anew with every piece that arrives.
             with trio.fail_after(self._timeout):
-                async with self._client.stream("POST", self.url, content=body) as response:
+                response = await self._client.send(self._request(body), stream=True)
+                async with aclosing(response):
                     if response.status_code in _BUSY:
                         raise RpcUnreachable(self.url, f"it is busy: HTTP status {response.status_code}")
                     received = await self._receive(response)
@@ -131,6 +149,15 @@ class Rpc:
             raise RpcUnreachable(self.url, f"no answer within {self._timeout:g} s") from None
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise RpcUnreachable(self.url, _short(str(error)) or type(error).__name__) from None
+
+    def _request(self, body: bytes) -> httpx.Request:
+        headers = {
+            "Host": httpx.URL(self.url).netloc.decode("ascii"),
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            "Accept-Encoding": "identity",
+        }
+        return httpx.Request("POST", self.url, headers=headers, stream=_Body(body))
 
     async def _receive(self, response: httpx.Response) -> bytes:
         received = bytearray()

@@ -28,10 +28,13 @@ def certificate() -> None:
 @certificate.command()
 @click.argument("number", type=click.IntRange(1))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @chain_options
 @json_option
-def export(number: int, out: Path, rpc: str | None, deployment: Path | None) -> None:
+def export(number: int, out: Path, force: bool, rpc: str | None, deployment: Path | None) -> None:
     """Write the certificate of a task to a file that can be verified without any node or chain."""
+    if out.exists() and not force:
+        raise _exists(out)
 
     async def work() -> CertificateFile:
         async with common.open_chain(rpc, deployment) as chain:
@@ -40,7 +43,10 @@ def export(number: int, out: Path, rpc: str | None, deployment: Path | None) -> 
     found = common.run(work)
     found.verify()
     try:
-        out.write_text(found.to_json() + "\n")
+        with out.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(found.to_json() + "\n")
+    except FileExistsError:
+        raise _exists(out) from None
     except OSError as error:
         raise UsageError(
             f"{out} cannot be written: {error.strerror}.", "Choose another file with --out."
@@ -82,6 +88,10 @@ def verify(what: str, set_root: str | None, rpc: str | None, deployment: Path | 
     committee = found.verify()
     content = found.summary(committee) | {"verified": True, "against": against}
     _show(content)
+
+
+def _exists(path: Path) -> UsageError:
+    return UsageError(f"{path} exists.", "Choose another file with --out, or replace it with --force.")
 
 
 def _show(content: dict[str, Any]) -> None:

@@ -11,7 +11,9 @@ import click
 from p2pavs.chain import reader
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.epochs import advance_epoch, freeze_epoch, open_epoch
+from p2pavs.chain.errors import NotFound
 from p2pavs.chain.poster import Sender
+from p2pavs.chain.records import EpochInfo
 from p2pavs.cli import common
 from p2pavs.cli.options import account_options, chain_options, json_option
 from p2pavs.cli.output import ether, hex_, show
@@ -25,17 +27,18 @@ def epoch() -> None:
 
 
 @epoch.command()
+@click.argument("number", metavar="[EPOCH]", required=False, type=click.IntRange(1, 2**64 - 1))
 @chain_options
 @json_option
-def status(rpc: str | None, deployment: Path | None) -> None:
-    """Show the current epoch and when the next one can begin."""
+def status(number: int | None, rpc: str | None, deployment: Path | None) -> None:
+    """Show the current epoch and when the next one can begin, or what is fixed about EPOCH."""
 
     async def work() -> dict[str, Any]:
         async with common.open_chain(rpc, deployment) as chain:
-            return await _status(chain)
+            return await _status(chain) if number is None else await _fixed(chain, number)
 
     content = common.run(work)
-    show(content, *_lines(content))
+    show(content, *(_lines(content) if number is None else _fixed_lines(content)))
 
 
 @epoch.command()
@@ -119,14 +122,45 @@ async def _status(chain: Chain) -> dict[str, Any]:
     length = await reader.epoch_length(chain)
     return {
         "epoch": current,
-        "operators": 0 if info is None else info.count,
-        "totalStakeWei": "0" if info is None else str(info.total_stake),
-        "openedAtBlock": None if info is None else info.opened_at,
-        "seed": None if info is None else hex_(info.seed),
+        **_set(info),
         "nextFrozen": following is not None,
         "nextDueAtBlock": 0 if info is None else info.opened_at + length,
         "block": await chain.rpc.block_number(),
     }
+
+
+async def _fixed(chain: Chain, number: int) -> dict[str, Any]:
+    info = await reader.read_epoch(chain, number)
+    if info is None:
+        raise NotFound(f"Epoch {number} is not frozen yet.", "See p2pavs epoch status.")
+    return {"epoch": number, **_set(info), "current": await reader.current_epoch(chain)}
+
+
+def _set(info: EpochInfo | None) -> dict[str, Any]:
+    opened = info is not None and info.opened_at > 0
+    return {
+        "operators": 0 if info is None else info.count,
+        "totalStakeWei": "0" if info is None else str(info.total_stake),
+        "setRoot": None if info is None else hex_(info.set_root),
+        "openedAtBlock": info.opened_at if info is not None and opened else None,
+        "seed": hex_(info.seed) if info is not None and opened else None,
+    }
+
+
+def _fixed_lines(content: dict[str, Any]) -> list[str]:
+    opened = content["openedAtBlock"]
+    return [
+        f"epoch       {content['epoch']}, "
+        + ("frozen, not open yet" if opened is None else f"opened at block {opened}"),
+        *_set_lines(content),
+    ]
+
+
+def _set_lines(content: dict[str, Any]) -> list[str]:
+    return [
+        f"operators   {content['operators']} with {ether(int(content['totalStakeWei']))}",
+        f"set root    {content['setRoot']}",
+    ]
 
 
 def _lines(content: dict[str, Any]) -> list[str]:
@@ -140,6 +174,6 @@ def _lines(content: dict[str, Any]) -> list[str]:
         return ["epoch       none is open yet", f"next        {next_line}"]
     return [
         f"epoch       {content['epoch']}, opened at block {content['openedAtBlock']}",
-        f"operators   {content['operators']} with {ether(int(content['totalStakeWei']))}",
+        *_set_lines(content),
         f"next        {next_line}",
     ]

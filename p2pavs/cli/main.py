@@ -16,7 +16,7 @@ from p2pavs.errors import P2pavsError, UsageError
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "keys": ("p2pavs.cli.keys:keys", "Make and show an operator's keys."),
     "deploy": ("p2pavs.cli.deploy:deploy", "Put the contracts on a chain."),
-    "operator": ("p2pavs.cli.operator:operator", "Register, stake and leave."),
+    "operator": ("p2pavs.cli.operator:operator", "Register, stake, claim rewards and leave."),
     "epoch": ("p2pavs.cli.epoch:epoch", "See and begin epochs."),
     "model": ("p2pavs.cli.model:model", "Register and list models."),
     "node": ("p2pavs.cli.node:node", "Run an operator's node."),

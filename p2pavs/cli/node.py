@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,7 +83,7 @@ def node(
     keys: Path | None,
     password_file: Path | None,
 ) -> None:
-    r"""Run a node until it is told to stop (Ctrl-C or SIGTERM).
+    """Run a node until it is told to stop (Ctrl-C or SIGTERM).
 
     The first node of a network has no --bootstrap; every other one needs the address of one running node
     and finds the rest by itself. The log goes to standard error, JSON lines unless that is a terminal.
@@ -132,6 +133,7 @@ def run_node(config: NodeConfig, bootstrap_timeout: float, parts: Parts | None =
                     bootstrap_timeout=bootstrap_timeout, ready=lambda url: write_node_file(node, url)
                 )
 
+    os.umask(0o077)  # what the node writes holds signatures and secrets of running tasks
     configure()
     trio.run(main)
 

@@ -12,15 +12,20 @@ from p2pavs.chain import reader
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ContractRevert
 from p2pavs.chain.records import OperatorRecord
+from p2pavs.chain.rewards import find_rewards
 from p2pavs.cli import common
 from p2pavs.cli.options import account_address, chain_options, json_option, key_options, parse_amount
 from p2pavs.cli.output import address, ether, hex_, moment, show, table
+from p2pavs.cli.rewards import claim, from_block_option
 from p2pavs.errors import P2pavsError, UsageError
 
 
 @click.group()
 def operator() -> None:
-    """Register, stake and leave."""
+    """Register, stake, claim rewards and leave."""
+
+
+operator.add_command(claim)
 
 
 @operator.command()
@@ -87,18 +92,20 @@ def stake(
 @operator.command()
 @click.option("--address", "account", type=account_address, help="Another operator than the one of --keys.")
 @click.option("--all", "everyone", is_flag=True, help="List all operators.")
+@from_block_option
 @chain_options
 @key_options
 @json_option
 def status(
     account: bytes | None,
     everyone: bool,
+    from_block: int | None,
     rpc: str | None,
     deployment: Path | None,
     keys: Path | None,
     password_file: Path | None,
 ) -> None:
-    """Show an operator: registered or not, stake, balance, place in the current epoch. Takes no password."""
+    """Show an operator: registered or not, stake, balance, rewards, place in the epoch. Takes no password."""
     del password_file  # taken so that all operator commands take the same options
     if everyone:
         _show_all(rpc, deployment)
@@ -109,7 +116,7 @@ def status(
 
     async def work() -> dict[str, Any]:
         async with common.open_chain(rpc, deployment) as chain:
-            return await _status(chain, wanted)
+            return await _status(chain, wanted, from_block)
 
     content = common.run(work)
     place = f"operator {content['index']} of" if content["index"] is not None else "not in"
@@ -118,7 +125,8 @@ def status(
         f"registered  {_registered(content)}",
         f"stake       {ether(int(content['stakeWei']))}",
         f"balance     {ether(int(content['balanceWei']))}",
-        f"rewards     {ether(int(content['rewardsWei']))}",
+        f"rewards     {ether(int(content['rewardsWei']))} to withdraw",
+        f"unclaimed   {_unclaimed(content)}",
         f"epoch       {place} the set of epoch {content['epoch']}",
     ]
     if content["leavingWei"] != "0":
@@ -136,10 +144,14 @@ def status(
 def exit_(
     keep_stake: bool, rpc: str | None, deployment: Path | None, keys: Path | None, password_file: Path | None
 ) -> None:
-    """Leave the set from the next epoch on and ask the stake back. Keep the node running until then."""
+    """Leave all sets that are not frozen yet, and ask the stake back.
+
+    The order: stop the node, run this, start the node again, and keep it running until the epoch is over that
+    still counts it.
+    """
     source = common.read_account(keys, None, password_file)
 
-    async def work() -> reader.Withdrawal:
+    async def work() -> tuple[reader.Withdrawal, int | None]:
         async with common.open_chain(rpc, deployment) as chain:
             record = await _must_read(chain, source.address)
             async with common.open_account(chain.rpc, source) as sender:
@@ -147,10 +159,16 @@ def exit_(
                     await sender.send(chain.call("OperatorRegistry", "exit"))
                 if record.stake and not keep_stake:
                     await sender.send(chain.call("NativeStakeRegistry", "requestWithdrawal", record.stake))
-            return await reader.withdrawal_of(chain, source.address)
+            return await reader.withdrawal_of(chain, source.address), await _last_epoch(chain, source.address)
 
-    leaving = common.run(work)
-    lines = [f"{address(source.address)} leaves with the next epoch; keep its node running until then."]
+    leaving, last = common.run(work)
+    if last is None:
+        lines = [f"{address(source.address)} has left; neither this epoch nor the next one counts it."]
+    else:
+        lines = [
+            f"{address(source.address)} leaves; epoch {last} is the last one that counts it.",
+            "Start its node again, and keep it running until that epoch is over (p2pavs epoch status).",
+        ]
     if leaving.amount:
         due = moment(leaving.payable_from)
         lines.append(f"{ether(leaving.amount)} can be withdrawn from {due} on: p2pavs operator withdraw.")
@@ -159,6 +177,7 @@ def exit_(
             "address": address(source.address),
             "leavingWei": str(leaving.amount),
             "payableFrom": leaving.payable_from,
+            "lastEpoch": last,
         },
         *lines,
     )
@@ -240,8 +259,21 @@ async def _must_read(chain: Chain, account: bytes) -> OperatorRecord:
     return record
 
 
-async def _status(chain: Chain, account: bytes) -> dict[str, Any]:
+async def _last_epoch(chain: Chain, account: bytes) -> int | None:
+    """Return the last of the current and the frozen epoch whose set has an operator; None: neither has."""
+    current = await reader.current_epoch(chain)
+    for epoch in (current + 1, current):
+        if epoch == 0 or await reader.read_epoch(chain, epoch) is None:
+            continue
+        operators = (await reader.read_operator_set(chain, epoch)).operators
+        if any(entry.operator == account for entry in operators):
+            return epoch
+    return None
+
+
+async def _status(chain: Chain, account: bytes, from_block: int | None) -> dict[str, Any]:
     record = await reader.read_operator(chain, account)
+    unclaimed = () if record is None else await find_rewards(chain, account, first_block=from_block)
     leaving = await reader.withdrawal_of(chain, account)
     current = await reader.current_epoch(chain)
     operators = (await reader.read_operator_set(chain, current)).operators if current else ()
@@ -254,6 +286,8 @@ async def _status(chain: Chain, account: bytes) -> dict[str, Any]:
         "stakeWei": str(await reader.stake_of(chain, account)),
         "balanceWei": str(await chain.rpc.balance(account)),
         "rewardsWei": str(await reader.credit_of(chain, account)),
+        "unclaimedTasks": len(unclaimed),
+        "unclaimedWei": str(sum(reward.amount for reward in unclaimed)),
         "leavingWei": str(leaving.amount),
         "payableFrom": leaving.payable_from,
         "epoch": current,
@@ -265,6 +299,14 @@ def _registered(content: dict[str, Any]) -> str:
     if not content["registered"]:
         return "no (p2pavs operator register)"
     return f"yes, operator {content['id']}" if content["active"] else "no longer"
+
+
+def _unclaimed(content: dict[str, Any]) -> str:
+    count = content["unclaimedTasks"]
+    if count == 0:
+        return "nothing"
+    amount = ether(int(content["unclaimedWei"]))
+    return f"{amount} for {count} {'task' if count == 1 else 'tasks'} (p2pavs operator claim)"
 
 
 def _show_all(rpc: str | None, deployment: Path | None) -> None:

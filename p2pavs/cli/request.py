@@ -61,7 +61,7 @@ def request(
     key_file: Path | None,
     password_file: Path | None,
 ) -> None:
-    r"""Ask the network and wait for the certified answer.
+    """Ask the network and wait for the certified answer.
 
     \b
     Examples:

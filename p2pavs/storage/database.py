@@ -39,9 +39,9 @@ CREATE TABLE certificates (
     task_id INTEGER PRIMARY KEY, attempt INTEGER NOT NULL, committee_root BLOB NOT NULL, message BLOB NOT NULL
 ) STRICT;
 CREATE TABLE evidence (
-    id INTEGER PRIMARY KEY, task_id INTEGER NOT NULL, attempt INTEGER NOT NULL, offence TEXT NOT NULL,
-    operator BLOB NOT NULL, first BLOB NOT NULL, second BLOB NOT NULL,
-    UNIQUE (task_id, attempt, offence, operator)
+    id INTEGER PRIMARY KEY, task_id INTEGER NOT NULL, attempt INTEGER NOT NULL, committee_root BLOB NOT NULL,
+    offence TEXT NOT NULL, operator BLOB NOT NULL, first BLOB NOT NULL, second BLOB NOT NULL,
+    UNIQUE (task_id, attempt, committee_root, offence, operator)
 ) STRICT;
 """
 
@@ -157,6 +157,7 @@ def _roll_back(connection: sqlite3.Connection) -> None:
 def _cannot_open(path: Path, error: Exception) -> StorageError:
     return StorageError(
         f"cannot open the node's database {path}: {error}",
-        "Check the disk, its space and the file's owner. If the file is damaged, restore it from "
-        "a copy of this same node; do not start with an empty one while a task is running.",
+        "Check the disk, its space and the file's owner. If the file is damaged, keep the node stopped until "
+        "its open tasks are past their deadlines, then start with an empty --data directory; never with an "
+        "older copy, which has forgotten what was signed.",
     )

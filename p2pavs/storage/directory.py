@@ -38,7 +38,7 @@ class DataDirectory:
             os.close(self._lock)
             raise DirectoryInUse(
                 f"another node is running with the data directory {path}",
-                "Stop that node first. Never run two nodes with one consensus key: they would be slashed.",
+                "Stop that node first. Never run two nodes with one consensus key: they would sign twice.",
             ) from error
         except OSError as error:
             os.close(self._lock)

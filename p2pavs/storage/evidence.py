@@ -14,6 +14,7 @@ class StoredEvidence:
     """Two encoded wire messages (or one and an expected value) that prove an offence."""
 
     instance: InstanceId
+    committee_root: bytes  # a task that a reorganisation brought back has another one
     offence: str
     operator: bytes  # 20 bytes
     first: bytes
@@ -31,6 +32,7 @@ class EvidenceStore:
         row = (
             evidence.instance.task_id,
             evidence.instance.attempt,
+            evidence.committee_root,
             evidence.offence,
             evidence.operator,
             evidence.first,
@@ -39,8 +41,8 @@ class EvidenceStore:
 
         def work(connection: sqlite3.Connection) -> bool:
             cursor = connection.execute(
-                "INSERT OR IGNORE INTO evidence (task_id, attempt, offence, operator, first, second) "
-                "VALUES (?,?,?,?,?,?)",
+                "INSERT OR IGNORE INTO evidence "
+                "(task_id, attempt, committee_root, offence, operator, first, second) VALUES (?,?,?,?,?,?,?)",
                 row,
             )
             return cursor.rowcount == 1
@@ -50,12 +52,13 @@ class EvidenceStore:
     async def all(self) -> list[StoredEvidence]:
         """Everything stored, oldest first."""
 
-        def work(connection: sqlite3.Connection) -> list[tuple[int, int, str, bytes, bytes, bytes]]:
+        def work(connection: sqlite3.Connection) -> list[tuple[int, int, bytes, str, bytes, bytes, bytes]]:
             return connection.execute(
-                "SELECT task_id, attempt, offence, operator, first, second FROM evidence ORDER BY id"
+                "SELECT task_id, attempt, committee_root, offence, operator, first, second "
+                "FROM evidence ORDER BY id"
             ).fetchall()
 
         return [
-            StoredEvidence(InstanceId(task, attempt), offence, bytes(operator), bytes(first), bytes(second))
-            for task, attempt, offence, operator, first, second in await self._database.run(work)
+            StoredEvidence(InstanceId(task, attempt), root, offence, operator, first, second)
+            for task, attempt, root, offence, operator, first, second in await self._database.run(work)
         ]

@@ -36,7 +36,7 @@ class InputLog:
         except WireError as error:
             raise StorageError(
                 f"the log of task {self._key[0]} in {self._database.path} is damaged: {error}",
-                "The node stays out of this task. Check the disk; restore the file from a copy of this node.",
+                "The node stays out of this task, and works on the others. Check the disk.",
             ) from error
 
     async def append(self, inputs: Sequence[Input]) -> None:

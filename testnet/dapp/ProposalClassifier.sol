@@ -6,7 +6,8 @@ import {ITaskGateway} from "p2pavs/contracts/src/interfaces/ITaskGateway.sol";
 
 /// @title A DAO that has its proposals sorted by a model
 /// @notice Shows all that a consumer has to do: ask, keep the id, take the answer only from the gateway and only for
-/// its own ids, and act on it. Here the label decides how long a proposal stays open for votes.
+/// its own ids, act on it, and give people back what the gateway gives back. Here the label decides how long a proposal
+/// stays open for votes.
 contract ProposalClassifier is IInferenceConsumer {
     error NotTheGateway(address sender);
     error NotMyTask(uint256 id);
@@ -14,6 +15,9 @@ contract ProposalClassifier is IInferenceConsumer {
     error ClassificationPending(uint256 proposal, uint256 task);
     error UnknownProposal(uint256 proposal);
     error UnknownLabel(string label);
+    error NotRefunded(uint256 task);
+    error NothingToWithdraw(address account);
+    error PaymentRefused(address account, uint256 amount);
 
     event ProposalSubmitted(uint256 indexed proposal, address indexed proposer, uint256 indexed task);
     event ProposalClassified(uint256 indexed proposal, uint256 indexed task, string label, uint64 votesUntil);
@@ -27,9 +31,16 @@ contract ProposalClassifier is IInferenceConsumer {
         string label;
     }
 
+    struct Payment {
+        address payer;
+        uint256 fee;
+    }
+
     string private constant INSTRUCTION =
         "Sort this DAO proposal into one of these kinds: treasury, parameter, membership, other.\n\nProposal: ";
+    uint32 private constant MAX_TOKENS = 16;
     uint32 private constant CALLBACK_GAS = 200_000;
+    uint8 private constant REFUNDED = 4; // of the gateway's `resultOf`
 
     ITaskGateway public immutable gateway;
     bytes32 public immutable modelId;
@@ -41,6 +52,10 @@ contract ProposalClassifier is IInferenceConsumer {
     mapping(uint256 task => uint256 proposal) public proposalOf;
     /// How long votes stay open, by label; 0 for words that are not labels.
     mapping(string label => uint64) public votingPeriod;
+    /// Who paid for a task, until the fee has come back.
+    mapping(uint256 task => Payment) public paymentOf;
+    /// What people can withdraw: what they paid too much, and fees that came back.
+    mapping(address account => uint256) public creditOf;
 
     constructor(ITaskGateway gateway_, bytes32 modelId_, uint64 patience_) {
         (gateway, modelId, patience) = (gateway_, modelId_, patience_);
@@ -50,8 +65,13 @@ contract ProposalClassifier is IInferenceConsumer {
         votingPeriod["other"] = 3 days;
     }
 
-    /// @notice Submits a proposal and asks the network what kind it is. Send at least `price()`; what is more stays
-    /// credited to this contract at the gateway.
+    /// @dev The gateway pays here when `withdraw` asks it to; nobody else has a reason to.
+    receive() external payable {
+        if (msg.sender != address(gateway)) revert NotTheGateway(msg.sender);
+    }
+
+    /// @notice Submits a proposal and asks the network what kind it is. Send at least `price()`; what is more can be
+    /// withdrawn.
     function submit(string calldata text) external payable returns (uint256 proposal, uint256 task) {
         proposal = ++proposalCount;
         _proposals[proposal].proposer = msg.sender;
@@ -92,8 +112,30 @@ contract ProposalClassifier is IInferenceConsumer {
         emit ProposalClassified(proposal, id, label, p.votesUntil);
     }
 
-    function price() external view returns (uint256) {
-        return gateway.quote(modelId, 16);
+    /// @notice Credits the fee of a task that the gateway refunded to who paid it. Anyone may call, after the gateway's
+    /// `refund`.
+    function creditRefund(uint256 task) external {
+        Payment memory payment = paymentOf[task];
+        if (payment.payer == address(0)) revert NotMyTask(task);
+        (uint8 status,,,) = gateway.resultOf(task);
+        if (status != REFUNDED) revert NotRefunded(task);
+        delete paymentOf[task];
+        creditOf[payment.payer] += payment.fee;
+    }
+
+    /// @notice Pays out all that is credited to the sender.
+    function withdraw() external {
+        uint256 amount = creditOf[msg.sender];
+        if (amount == 0) revert NothingToWithdraw(msg.sender);
+        creditOf[msg.sender] = 0;
+        // What is credited here lies here, or is credited to this contract at the gateway.
+        if (address(this).balance < amount) gateway.withdraw();
+        (bool paid,) = msg.sender.call{value: amount}("");
+        if (!paid) revert PaymentRefused(msg.sender, amount);
+    }
+
+    function price() public view returns (uint256) {
+        return gateway.quote(modelId, MAX_TOKENS);
     }
 
     function proposalAt(uint256 proposal) external view returns (Proposal memory) {
@@ -103,12 +145,13 @@ contract ProposalClassifier is IInferenceConsumer {
     function _ask(uint256 proposal, string calldata text) private returns (uint256 task) {
         string[] memory choices = new string[](4);
         (choices[0], choices[1], choices[2], choices[3]) = ("treasury", "parameter", "membership", "other");
+        uint256 fee = price();
         task = gateway.requestInference{value: msg.value}(
             ITaskGateway.InferenceRequest({
                 modelId: modelId,
                 input: abi.encodePacked(INSTRUCTION, text),
                 params: ITaskGateway.InferenceParams({
-                    maxTokens: 16,
+                    maxTokens: MAX_TOKENS,
                     temperatureMilli: 0,
                     topK: 0,
                     minPMicro: 0,
@@ -125,5 +168,7 @@ contract ProposalClassifier is IInferenceConsumer {
         );
         _proposals[proposal].task = task;
         proposalOf[task] = proposal;
+        paymentOf[task] = Payment(msg.sender, fee);
+        if (msg.value > fee) creditOf[msg.sender] += msg.value - fee;
     }
 }

@@ -7,6 +7,7 @@ network and run in this order; each leaves seven honest, connected nodes behind.
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,7 @@ def test_all_nodes_draw_the_same_committee_of_seats(net: Testnet) -> None:
     assert answer["totalWeight"] == "16"
     drawn = {json.dumps(_events(net, index, answer["task"], "committee")[0]["members"]) for index in ALL}
     assert len(drawn) == 1
-    seats = sum(member["weight"] for member in json.loads(drawn.pop()))
+    seats = sum(int(member["weight"]) for member in json.loads(drawn.pop()))
     assert seats == 16
 
 
@@ -169,6 +170,34 @@ def test_all_nodes_die_after_their_prevotes_and_finish_when_they_come_back(net: 
     net.wait_until(lambda: not any(net.running(index) for index in ALL), "all nodes are dead", 90)
     for index in ALL:
         net.restart(index)
+    _certified(net, task)
+
+
+def test_the_chain_drops_the_blocks_of_a_task(net: Testnet) -> None:
+    task = _ask(net)
+    _committee(net, task)
+    net.network.rpc("anvil_reorg", 6, [])  # the chain forgets the transactions of these blocks too
+    net.wait_until(
+        lambda: all(_events(net, index, task, "task_undone") for index in ALL), "every node dropped the task"
+    )
+    # The requester's next command sends the lost transaction again: the task is in another block now, so it
+    # has another seed, and what was signed for it before cannot be held against what is signed now.
+    another = _ask(net)
+    assert another != task
+    _certified(net, task)
+    _certified(net, another)
+
+
+def test_the_rpc_endpoint_is_silent_for_a_while(net: Testnet) -> None:
+    task = _ask(net)
+    net.network.kill("anvil", signal.SIGSTOP)
+    try:
+        net.wait_until(
+            lambda: all(net.api(index, "/status")["chain"]["error"] for index in ALL),
+            "every node misses its chain",
+        )
+    finally:
+        net.network.kill("anvil", signal.SIGCONT)
     _certified(net, task)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from consensus import bls
+from consensus.bls import BlsScheme
 from consensus.bls_backends.encoding import INFINITY_G1, INFINITY_G2, decompress_g2
 from consensus.signing import SignatureCheck
 from tests.vectors.report import Finding, main
@@ -48,47 +49,47 @@ class Coefficients:
         return hashlib.shake_256(b"coefficient %d" % self._calls).digest(size)
 
 
-def sign(case: dict[str, Any]) -> Answer:
+def sign(case: dict[str, Any], scheme: BlsScheme) -> Answer:
     """Sign, or refuse the secret."""
     try:
         secret = bls.SecretKey(unhex(case["privkey"]))
     except bls.BlsError:
         return None
-    return tohex(bls.sign(secret, unhex(case["message"])))
+    return tohex(scheme.sign(secret, unhex(case["message"])))
 
 
-def verify(case: dict[str, Any]) -> Answer:
+def verify(case: dict[str, Any], scheme: BlsScheme) -> Answer:
     """Verify one signature."""
-    return bls.verify(unhex(case["pubkey"]), unhex(case["message"]), unhex(case["signature"]))
+    return scheme.verify(unhex(case["pubkey"]), unhex(case["message"]), unhex(case["signature"]))
 
 
-def aggregate(case: list[str]) -> Answer:
+def aggregate(case: list[str], scheme: BlsScheme) -> Answer:
     """Aggregate signatures, or refuse them."""
     try:
-        return tohex(bls.aggregate([unhex(each) for each in case]))
+        return tohex(scheme.aggregate([unhex(each) for each in case]))
     except bls.BlsError:
         return None
 
 
-def fast_aggregate_verify(case: dict[str, Any]) -> Answer:
+def fast_aggregate_verify(case: dict[str, Any], scheme: BlsScheme) -> Answer:
     """Verify an aggregate over one message."""
     keys = [unhex(key) for key in case["pubkeys"]]
-    return bls.fast_aggregate_verify(keys, unhex(case["message"]), unhex(case["signature"]))
+    return scheme.fast_aggregate_verify(keys, unhex(case["message"]), unhex(case["signature"]))
 
 
-def aggregate_verify(case: dict[str, Any]) -> Answer:
+def aggregate_verify(case: dict[str, Any], scheme: BlsScheme) -> Answer:
     """Verify an aggregate over several messages."""
     keys, messages = ([unhex(each) for each in case[name]] for name in ("pubkeys", "messages"))
-    return bls.aggregate_verify(keys, messages, unhex(case["signature"]))
+    return scheme.aggregate_verify(keys, messages, unhex(case["signature"]))
 
 
-def batch_verify(case: dict[str, Any]) -> Answer:
+def batch_verify(case: dict[str, Any], scheme: BlsScheme) -> Answer:
     """Verify a batch of signatures of several messages."""
     columns = [[unhex(each) for each in case[name]] for name in ("pubkeys", "messages", "signatures")]
     if len({len(column) for column in columns}) != 1 or not columns[0]:
         return False
     checks = [SignatureCheck((key,), message, made) for key, message, made in zip(*columns, strict=True)]
-    return bls.find_bad(checks, Coefficients()) == ()
+    return scheme.find_bad(checks, Coefficients()) == ()
 
 
 def accepted(check: Callable[[bytes], object], data: bytes) -> bool:
@@ -100,24 +101,24 @@ def accepted(check: Callable[[bytes], object], data: bytes) -> bool:
     return True
 
 
-def deserialization_g1(case: dict[str, Any]) -> Answer:
+def deserialization_g1(case: dict[str, Any], scheme: BlsScheme) -> Answer:
     """Decode a public key."""
-    return accepted(bls.check_key, unhex(case["pubkey"]))
+    return accepted(scheme.check_key, unhex(case["pubkey"]))
 
 
-def deserialization_g2(case: dict[str, Any]) -> Answer:
+def deserialization_g2(case: dict[str, Any], scheme: BlsScheme) -> Answer:
     """Decode a signature."""
-    return accepted(bls.check_signature, unhex(case["signature"]))
+    return accepted(scheme.check_signature, unhex(case["signature"]))
 
 
-def hash_to_g2(case: dict[str, Any]) -> Answer:
+def hash_to_g2(case: dict[str, Any], scheme: BlsScheme) -> Answer:
     """Hash to the curve with the RFC's own domain tag."""
-    backend = bls.SCHEME.backend
+    backend = scheme.backend
     x, y = decompress_g2(backend.encode_g2(backend.hash_to_g2(case["msg"].encode(), DST_HASH)))
     return {name: ",".join(f"0x{part:096x}" for part in value) for name, value in (("x", x), ("y", y))}
 
 
-HANDLERS: dict[str, Callable[[Any], Answer]] = {
+HANDLERS: dict[str, Callable[[Any, BlsScheme], Answer]] = {
     "sign": sign,
     "verify": verify,
     "aggregate": aggregate,
@@ -130,9 +131,9 @@ HANDLERS: dict[str, Callable[[Any], Answer]] = {
 }
 
 
-def infinity_below(handler: str, case: Any, expected: Answer) -> bool:
+def infinity_below(handler: str, case: Any, expected: Answer, scheme: BlsScheme) -> bool:
     """Whether the vector expects infinity, and the backend without the scheme's refusal gives it."""
-    backend = bls.SCHEME.backend
+    backend = scheme.backend
     match handler:
         case "deserialization_G1":
             data = unhex(case["pubkey"])
@@ -146,7 +147,7 @@ def infinity_below(handler: str, case: Any, expected: Answer) -> bool:
     return False
 
 
-def check_file(file: Path) -> Finding:
+def check_file(file: Path, scheme: BlsScheme = bls.SCHEME) -> Finding:
     """Compare one vector."""
     handler = file.parent.name
     name = f"{handler}/{file.name}"
@@ -154,18 +155,18 @@ def check_file(file: Path) -> Finding:
         return Finding(name, f"{handler} is no handler of ethereum/bls12-381-tests that is known here")
     vector = json.loads(file.read_text())
     expected = vector["output"]
-    found = HANDLERS[handler](vector["input"])
+    found = HANDLERS[handler](vector["input"], scheme)
     if found == expected and type(found) is type(expected):
         return Finding(name, None)
-    if found in (None, False) and infinity_below(handler, vector["input"], expected):
+    if found in (None, False) and infinity_below(handler, vector["input"], expected, scheme):
         return Finding(name, None, REFUSED)
     return Finding(name, f"gave {found!r} instead of {expected!r}")
 
 
-def check(path: Path) -> Iterator[Finding]:
+def check(path: Path, scheme: BlsScheme = bls.SCHEME) -> Iterator[Finding]:
     """Compare one file, or every file in a folder and below."""
     for file in [path] if path.is_file() else sorted(path.rglob("*.json")):
-        yield check_file(file)
+        yield check_file(file, scheme)
 
 
 if __name__ == "__main__":

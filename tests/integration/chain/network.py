@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ POLL = 0.02
 ETH = 10**18
 PROFILE = b"\x31" * 32
 OUTPUT = b"yes"
+PARAMS = InferenceParams(max_tokens=8, choices=("yes", "no"))
 OUTSIDER: LocalAccount = Account.from_key(DEV_KEYS[1])
 
 
@@ -100,10 +101,14 @@ class Network:
     model_id: bytes
 
     async def request(
-        self, text: bytes = b"is water wet?", *, seconds: int = 600, seats: int = 0
+        self,
+        text: bytes = b"is water wet?",
+        *,
+        seconds: int = 600,
+        seats: int = 0,
+        params: InferenceParams = PARAMS,
     ) -> TaskHeader:
         """Pay for a task; returns its header."""
-        params = InferenceParams(max_tokens=8, choices=("yes", "no"))
         latest = await self.chain.rpc.block("latest")
         assert latest is not None
         deadline = max(latest.timestamp, int(time.time())) + seconds
@@ -115,8 +120,8 @@ class Network:
         count = await self.chain.read_one("TaskGateway", "taskCount")
         return (await read_task(self.chain, count)).requested.header
 
-    async def certify(self, header: TaskHeader) -> tuple[Certificate, Call]:
-        """Make a certificate that all operators signed, and the call that posts it."""
+    async def certify(self, header: TaskHeader, absent: Collection[int] = ()) -> tuple[Certificate, Call]:
+        """Make a certificate that all operators but the absent signed, and the call that posts it."""
         operator_set = await read_operator_set(self.chain, header.epoch)
         committee = Committee.select(operator_set, header.task_seed, 0, header.committee_size)
         scope = Scope(self.chain.deployment.domain, InstanceId(header.id, 0), committee.root)
@@ -132,8 +137,9 @@ class Network:
         )
         message = statement(scope, Kind.PRECOMMIT, 1, value_id(result))
         secrets = {address_of(operator.account): operator.secret for operator in self.operators}
-        signatures = [bls.sign(secrets[member.operator], message) for member in committee.members]
-        signers = tuple(member.index for member in committee.members)
+        members = [member for member in committee.members if member.index not in absent]
+        signatures = [bls.sign(secrets[member.operator], message) for member in members]
+        signers = tuple(member.index for member in members)
         certificate = Certificate(scope.instance, 1, result, signers, bls.aggregate(signatures))
         bitmap, hints = committee.bitmap_and_hints(signers)
         on_chain = ChainCertificate.build(certificate, bitmap, hints)

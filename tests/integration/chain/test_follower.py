@@ -63,7 +63,7 @@ async def test_a_reorganisation_takes_a_task_back(anvil: Anvil, tmp_path: Path) 
         assert event.header == header
         assert await next_change_is_quiet(follower)
         anvil.rpc("anvil_reorg", 2, [])
-        removed = []
+        removed: list[BlockRemoved] = []
         with trio.fail_after(20):
             while not removed or removed[-1].number != block.number - 1:
                 change = await anext(follower)
@@ -170,7 +170,7 @@ async def test_it_goes_on_after_what_was_remembered(anvil: Anvil, tmp_path: Path
 async def test_catching_up_over_many_blocks(anvil: Anvil, tmp_path: Path) -> None:
     async with running_network(anvil, tmp_path, operators=1) as network:
         await network.request()
-        anvil.mine(3000)
+        anvil.mine(700)
         await network.request()
         follower = follow(network)
         assert (await next_event(follower, TaskRequested))[1].id == 1

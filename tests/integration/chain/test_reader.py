@@ -8,10 +8,13 @@ from consensus import bls
 from consensus.committee import Committee
 from consensus.signing import statement, value_id
 from consensus.types import Kind, Scope
+from inference.errors import RequestError
+from inference.request import Request
+from p2pavs import client
 from p2pavs.chain import reader
 from p2pavs.chain.contracts import Call, Chain
 from p2pavs.chain.errors import ContractRevert, NotDeployed, NotFound, WrappedCertificate
-from p2pavs.chain.records import TaskStatus
+from p2pavs.chain.records import InferenceParams, TaskStatus, request_hash
 from tests.integration.anvil import Anvil
 from tests.integration.chain.network import ETH, OUTPUT, PROFILE, address_of, running_network
 
@@ -49,8 +52,9 @@ async def test_a_certificate_is_read_out_of_its_transaction(anvil: Anvil, tmp_pa
         chain = network.chain
         header = await network.request(seats=seats)
         certificate, call = await network.certify(header)
-        with pytest.raises(NotFound, match="no certificate"):
+        with pytest.raises(NotFound, match="no certificate") as missing:
             await reader.read_certificate(chain, header.id)
+        assert f"p2pavs task show {header.id}," in missing.value.remedy
         receipt = await network.sender.send(call)
         found = await reader.read_certificate(chain, header.id)
         assert found.certificate == certificate
@@ -74,8 +78,8 @@ async def test_a_certificate_is_read_out_of_its_transaction(anvil: Anvil, tmp_pa
 async def test_a_certificate_posted_through_another_contract_is_named(anvil: Anvil, tmp_path: Path) -> None:
     async with running_network(anvil, tmp_path, operators=1) as network:
         gateway = network.chain.deployment.gateway
-        # Hands its calldata on: CALLDATACOPY all, CALL the gateway with all gas.
-        forward = bytes.fromhex("365f5f375f5f365f5f73") + gateway + bytes.fromhex("5af100")
+        # Hands its calldata on: CALLDATACOPY all, CALL the gateway with all gas, revert if that fails.
+        forward = bytes.fromhex("365f5f375f5f365f5f73") + gateway + bytes.fromhex("5af16026575f5ffd5b00")
         creation = bytes([0x60, len(forward), 0x60, 11, 0x5F, 0x39, 0x60, len(forward), 0x5F, 0xF3, 0xFE])
         forwarder = (await network.sender.send(Call(None, creation + forward))).contract_address
         header = await network.request()
@@ -83,6 +87,28 @@ async def test_a_certificate_posted_through_another_contract_is_named(anvil: Anv
         receipt = await network.sender.send(Call(forwarder, call.data))
         with pytest.raises(WrappedCertificate, match=receipt.transaction_hash.hex()):
             await reader.read_certificate(network.chain, header.id)
+
+
+@pytest.mark.parametrize("field", ["choices", "stop"])
+async def test_a_task_with_text_that_is_not_utf8_is_read_and_refunded(
+    anvil: Anvil, tmp_path: Path, field: str
+) -> None:
+    """A contract can ask like that; whoever paid must not lose the fee for it."""
+    async with running_network(anvil, tmp_path, operators=1) as network:
+        texts = ("fine", b"\xff\xfe\xed\xa0\x80".decode(errors="surrogateescape"))
+        stop, choices = (texts, ()) if field == "stop" else ((), texts)
+        params = InferenceParams(max_tokens=8, stop=stop, choices=choices)
+        header = await network.request(params=params)
+        found = (await reader.read_task(network.chain, header.id)).requested
+        assert found.params == params
+        assert request_hash(found.input, found.params) == header.request_hash
+        with pytest.raises(RequestError, match=f"{field} holds a text that is not valid Unicode"):
+            Request(found.input, params.max_tokens, stop=found.params.stop, choices=found.params.choices)
+        anvil.rpc("evm_increaseTime", 700)
+        anvil.mine()
+        await client.refund(network.chain, network.sender, header.id)
+        assert (await reader.read_result(network.chain, header.id)).status is TaskStatus.REFUNDED
+        assert await reader.credit_of(network.chain, network.sender.address) == header.fee
 
 
 async def test_what_does_not_exist_is_named(anvil: Anvil, tmp_path: Path) -> None:

@@ -89,6 +89,84 @@ def test_it_asks_again_after_a_rejection_or_an_expiry(staffed: Staffed) -> None:
     assert refusal.value.name == "AlreadyClassified"
 
 
+def test_what_was_paid_too_much_can_be_withdrawn(staffed: Staffed) -> None:
+    world, dapp = staffed.world, deploy(staffed.world)
+    price = dapp.functions.price().call()
+    for who, more in (("generous", 500), ("exact", 0), ("careful", 7)):
+        world.send(dapp.functions.submit(TEXT), account(who), value=price + more)
+    assert dapp.functions.creditOf(account("generous")).call() == 500
+    for who, more in (("generous", 500), ("careful", 7)):
+        before = world.wei(account(who))
+        world.send(dapp.functions.withdraw(), account(who))
+        assert world.wei(account(who)) == before + more
+    for who in ("exact", "generous", "nobody"):
+        with pytest.raises(Reverted) as refusal:
+            world.send(dapp.functions.withdraw(), account(who))
+        assert (refusal.value.name, refusal.value.arguments) == ("NothingToWithdraw", (account(who),))
+    assert world.wei(dapp.address) == world.gateway.functions.balanceOf(dapp.address).call() == 0
+
+
+def test_who_paid_gets_the_fee_of_an_expired_task_back(staffed: Staffed) -> None:
+    world, dapp = staffed.world, deploy(staffed.world)
+    price = dapp.functions.price().call()
+    expired, answered = submit(world, dapp), submit(world, dapp)
+    answer(staffed, answered, b"other")
+    refund = dapp.functions.creditRefund(expired.id)
+    with pytest.raises(Reverted) as refusal:
+        world.send(refund, account("anyone"))
+    assert (refusal.value.name, refusal.value.arguments) == ("NotRefunded", (expired.id,))
+    world.pass_time(601)
+    # Whoever asks again pays anew; the first payment stays the proposer's.
+    again = world.send(dapp.functions.askAgain(1, TEXT), account("helper"), value=price + 3)
+    with pytest.raises(Reverted) as refusal:
+        world.send(refund, account("anyone"))
+    assert refusal.value.name == "NotRefunded", "expired, but nobody has called the gateway's refund"
+    world.send(world.gateway.functions.refund(expired.header), account("anyone"))
+    world.send(refund, account("anyone"))
+    assert dapp.functions.creditOf(account("proposer")).call() == price
+    for task in (expired.id, 999):
+        with pytest.raises(Reverted) as refusal:
+            world.send(dapp.functions.creditRefund(task), account("proposer"))
+        assert (refusal.value.name, refusal.value.arguments) == ("NotMyTask", (task,)), "once only"
+    with pytest.raises(Reverted) as refusal:
+        world.send(dapp.functions.creditRefund(answered.id), account("proposer"))
+    assert (refusal.value.name, refusal.value.arguments) == ("NotRefunded", (answered.id,))
+
+    before = world.wei(account("proposer"))
+    world.send(dapp.functions.withdraw(), account("proposer"))
+    assert world.wei(account("proposer")) == before + price
+    # The gateway paid all it owed at once; what is other people's lies here now.
+    assert world.wei(dapp.address) == dapp.functions.creditOf(account("helper")).call() == 3
+    world.send(dapp.functions.withdraw(), account("helper"))
+    assert world.wei(dapp.address) == 0
+    second = world.task_of(again)
+    assert dapp.functions.paymentOf(second.id).call() == [account("helper"), price]
+
+
+def test_only_the_gateway_can_pay_it(staffed: Staffed) -> None:
+    world, dapp = staffed.world, deploy(staffed.world)
+    world.fund(account("donor"))
+    fields = world.transaction(account("donor"), value=1)
+    assert (
+        world.w3.eth.wait_for_transaction_receipt(
+            world.w3.eth.send_transaction(fields | {"to": dapp.address})
+        )["status"]
+        == 0
+    )
+
+
+def test_who_cannot_be_paid_keeps_the_credit(staffed: Staffed) -> None:
+    world, dapp = staffed.world, deploy(staffed.world)
+    price = dapp.functions.price().call()
+    payer = dapp.address  # a contract that takes money from the gateway only
+    other = deploy(world)
+    world.send(other.functions.submit(TEXT), payer, value=price + 9)
+    with pytest.raises(Reverted) as refusal:
+        world.send(other.functions.withdraw(), payer)
+    assert (refusal.value.name, refusal.value.arguments) == ("PaymentRefused", (payer, 9))
+    assert other.functions.creditOf(payer).call() == 9
+
+
 def test_a_word_that_is_no_label_changes_nothing(staffed: Staffed) -> None:
     world, dapp = staffed.world, deploy(staffed.world)
     task = submit(world, dapp)

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from eth_abi.abi import encode
+from eth_abi.exceptions import EncodingError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consensus.types import FinishReason, Result, ResultStatus
-from p2pavs.chain.abi import Interface, UndecodableData, decode_error
+from p2pavs.chain.abi import Interface, UndecodableData, codec, decode_error
 from p2pavs.chain.contracts import interface
 from p2pavs.chain.events import BUILDERS
 from p2pavs.chain.records import (
@@ -117,13 +118,34 @@ def test_an_event_with_too_few_topics_is_refused() -> None:
         gateway.decode_event([gateway.topic("TaskRefunded")], bytes(32))
 
 
-def test_text_that_is_not_utf8_is_refused() -> None:
-    abi = Interface(
-        [{"type": "event", "name": "E", "inputs": [{"name": "s", "type": "string", "indexed": False}]}]
-    )
+def test_text_that_is_not_utf8_keeps_its_bytes() -> None:
+    inputs = [{"name": "s", "type": "string", "indexed": False}]
+    abi = Interface([{"type": "event", "name": "E", "inputs": inputs}])
     data = encode(["bytes"], [b"\xff\xfe"])
+    decoded = abi.decode_event([abi.topic("E")], data)
+    assert decoded == ("E", {"s": "\udcff\udcfe"})
+    assert codec.encode(["string"], [decoded[1]["s"]]) == data
+
+
+@given(st.lists(st.binary(max_size=70), max_size=4))
+def test_any_text_comes_out_and_goes_in_as_the_same_bytes(texts: list[bytes]) -> None:
+    data = encode(["bytes[]"], [texts])
+    (decoded,) = codec.decode(["string[]"], data)
+    assert [text.encode(errors="surrogateescape") for text in decoded] == texts
+    assert codec.encode(["string[]"], [decoded]) == data
+
+
+@pytest.mark.parametrize("value", [b"bytes", 3, None])
+def test_only_text_is_encoded_as_text(value: Any) -> None:
+    with pytest.raises(EncodingError):
+        codec.encode(["string[]"], [[value]])
+
+
+def test_text_with_bits_in_its_padding_is_refused() -> None:
+    inputs = [{"name": "s", "type": "string", "indexed": False}]
+    abi = Interface([{"type": "event", "name": "E", "inputs": inputs}])
     with pytest.raises(UndecodableData):
-        abi.decode_event([abi.topic("E")], data)
+        abi.decode_event([abi.topic("E")], encode(["bytes"], [b"x"])[:-1] + b"\x01")
 
 
 def test_every_event_we_build_exists_in_the_contracts() -> None:
@@ -138,6 +160,11 @@ def test_the_hash_of_a_request_is_the_one_of_the_contract() -> None:
 
     assert request_hash(b"x", params) == keccak(encode(["bytes", types], [b"x", (1, 0, 0, 0, 0, ["a"], [])]))
     assert request_hash(b"x", params) != request_hash(b"y", params)
+    strange = InferenceParams(max_tokens=1, stop=(b"\xff".decode(errors="surrogateescape"),))
+    as_bytes = types.replace("string", "bytes")
+    assert request_hash(b"x", strange) == keccak(
+        encode(["bytes", as_bytes], [b"x", (1, 0, 0, 0, 0, [b"\xff"], [])])
+    )
 
 
 def test_errors_of_the_compiler_are_known() -> None:

@@ -301,7 +301,7 @@ async def test_an_outage_in_the_middle_loses_nothing(autojump_clock: MockClock) 
 
     chain.fail = one_in_four
     follower = follow(chain, 1)
-    seen = []
+    seen: list[str] = []
     while len(seen) < 20:
         seen += await take(follower, 1)
     assert seen == [f"+{n}a" for n in range(1, 21)]
@@ -341,8 +341,8 @@ async def test_logs_of_another_block_are_not_believed(autojump_clock: MockClock)
     follower = follow(chain, 1)
     real = chain.block_events
 
-    async def wrong(_: bytes) -> tuple[LoggedEvent, ...]:
-        return await real(block_hash(2, "a"))
+    async def wrong(wanted: bytes) -> tuple[LoggedEvent, ...]:
+        return await real(block_hash(2, "a") if wanted else wanted)
 
     chain.block_events = wrong  # type: ignore[method-assign]
     assert await nothing_more(follower)

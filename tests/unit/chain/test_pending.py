@@ -66,7 +66,9 @@ def test_an_account_is_used_by_one_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "p.sqlite"
     with open_store(path), pytest.raises(AccountInUse, match=r"p\.sqlite\.lock") as caught:
         open_store(path)
-    assert "stop the node" in caught.value.remedy
+    assert "running node" in caught.value.message
+    for step in ("Stop the node", "start the node again", "p2pavs operator claim", "--key-file"):
+        assert step in caught.value.remedy
     open_store(path).close()
 
 

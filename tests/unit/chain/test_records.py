@@ -7,7 +7,7 @@ from consensus.messages import Certificate
 from consensus.types import InstanceId
 from p2pavs.chain.errors import format_ether, public_url
 from p2pavs.chain.fees import Fees
-from p2pavs.chain.records import ChainCertificate
+from p2pavs.chain.records import ChainCertificate, ModelEntry
 from tests.unit.chain.test_abi import RESULT
 
 SIGNATURE = bls.sign(bls.SecretKey(bytes(31) + b"\x05"), bytes(32))
@@ -33,6 +33,24 @@ def test_a_signature_that_is_no_point_is_refused() -> None:
     built = ChainCertificate(0, 0, RESULT, 1, b"", b"\x01" * 256)
     with pytest.raises(bls.BlsError):
         built.to_certificate(7)
+
+
+def test_the_name_of_a_model_can_be_printed_whatever_it_holds() -> None:
+    fields = {
+        "modelHash": bytes(32),
+        "manifestHash": bytes(32),
+        "runtimeProfile": bytes(32),
+        "goldenDigest": bytes(32),
+        "pricePerTask": 1,
+        "pricePerToken": 1,
+        "minCommittee": 1,
+        "maker": bytes(20),
+        "active": True,
+    }
+    name = b"n\xc3\xb6\xff".decode(errors="surrogateescape")
+    entry = ModelEntry.from_abi(bytes(32), fields | {"name": name})
+    assert entry.name == "nö\N{REPLACEMENT CHARACTER}"
+    assert entry.name.encode()
 
 
 @pytest.mark.parametrize(

@@ -7,37 +7,15 @@ import pickle
 import pytest
 
 from consensus import bls, signing, vrf
-from consensus.bls_backends import arkworks, choice, encoding, reference
+from consensus.bls_backends import arkworks, blst, encoding
 from consensus.bls_backends.protocol import CURVE_ORDER
 from consensus.signing import SignatureCheck
 from tests.unit.consensus.factory import Coefficients, address, key, secret
+from tests.unit.consensus.hostile import NO_KEYS, NO_SIGNATURES
 
 MESSAGE = b"\x42" * 32
 KEYS = [key(i) for i in range(5)]
 SIGNATURES = [bls.sign(secret(i), MESSAGE) for i in range(5)]
-NO_KEYS = [
-    encoding.INFINITY_G1,
-    b"",
-    KEYS[0][:-1],
-    KEYS[0] + b"\0",
-    b"\xe0" + bytes(47),
-    b"\xc0" + bytes(46) + b"\x01",
-    bytes([KEYS[0][0] & 0x7F]) + KEYS[0][1:],
-    b"\x9a" + b"\xff" * 47,
-    (encoding.P | 0x80 << 376).to_bytes(48, "big"),
-    b"\x80" + bytes(46) + b"\x04",
-]
-NO_SIGNATURES = [
-    encoding.INFINITY_G2,
-    b"",
-    SIGNATURES[0][:-1],
-    SIGNATURES[0] + b"\0",
-    b"\xe0" + bytes(95),
-    b"\xc0" + bytes(94) + b"\x01",
-    bytes([SIGNATURES[0][0] & 0x7F]) + SIGNATURES[0][1:],
-    SIGNATURES[0][:48] + encoding.P.to_bytes(48, "big"),
-    SIGNATURES[0][:48] + bytes([SIGNATURES[0][48] | 0x80]) + SIGNATURES[0][49:],
-]
 
 
 def negated(compressed: bytes) -> bytes:
@@ -133,19 +111,83 @@ def test_a_batch_of_different_messages_and_aggregates() -> None:
     assert bls.find_bad([], rng) == ()
 
 
-def test_a_batch_that_holds_costs_one_product_of_pairings(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
-    backend = arkworks.load()
-    real = backend.pairings_cancel
+class Counting:
+    """blst, counting the products of pairings it is asked for and how many pairings each has."""
 
-    def counted(left: list[object], right: list[object]) -> bool:
-        sizes.append(len(left))
-        return real(left, right)
+    def __init__(self) -> None:
+        self._real = blst.load()
+        self.sizes: list[int] = []
 
-    monkeypatch.setattr(backend, "pairings_cancel", counted)
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+    def pairings_cancel(self, left: list[object], right: list[object]) -> bool:
+        self.sizes.append(len(left))
+        return self._real.pairings_cancel(left, right)
+
+
+def test_a_batch_that_holds_costs_one_product_of_pairings() -> None:
+    backend = Counting()
     scheme = bls.BlsScheme(backend)
     assert scheme.batch_verify_same_message(KEYS, MESSAGE, SIGNATURES, Coefficients()) == ()
-    assert sizes == [2]
+    assert backend.sizes == [2]
+    tags = [SignatureCheck((KEYS[i],), bytes([i]) * 32, bls.sign(secret(i), bytes([i]) * 32)) for i in (0, 1)]
+    assert scheme.find_bad([*tags, SignatureCheck((KEYS[2],), MESSAGE, SIGNATURES[2])], Coefficients()) == ()
+    assert backend.sizes == [2, 4]
+
+
+@pytest.mark.parametrize("position", [0, 1, 31, 32, 62, 63])
+def test_one_bad_vote_in_64_costs_no_64_checks(position: int) -> None:
+    backend = Counting()
+    scheme = bls.BlsScheme(backend)
+    keys, signatures = [KEYS[0]] * 64, [SIGNATURES[0]] * 64
+    signatures[position] = SIGNATURES[1]
+    found = scheme.batch_verify_same_message(keys, MESSAGE, signatures, Coefficients())
+    assert found == (position,)
+    assert len(backend.sizes) <= 20
+
+
+@pytest.mark.parametrize("bad", [range(0, 64, 3), range(21), range(43, 64), range(64)])
+def test_however_many_are_bad_they_are_found_at_little_more_than_a_check_each(bad: range) -> None:
+    backend = Counting()
+    scheme = bls.BlsScheme(backend)
+    signatures = [SIGNATURES[1] if i in bad else SIGNATURES[0] for i in range(64)]
+    found = scheme.batch_verify_same_message([KEYS[0]] * 64, MESSAGE, signatures, Coefficients())
+    assert found == tuple(bad)
+    assert len(backend.sizes) <= 64 + 11
+
+
+def test_bad_ones_among_different_messages_keep_their_positions() -> None:
+    # Interleaved as tagged votes are: the search works on them sorted by message.
+    checks = []
+    for i in range(12):
+        tag = bytes([i]) * 32
+        vote = SIGNATURES[0] if i != 7 else SIGNATURES[1]
+        checks.append(SignatureCheck((KEYS[0],), MESSAGE, vote))
+        checks.append(SignatureCheck((KEYS[0],), tag, bls.sign(secret(0 if i != 3 else 1), tag)))
+    checks[20] = SignatureCheck((KEYS[0],), MESSAGE, encoding.INFINITY_G2)
+    assert bls.find_bad(checks, Coefficients()) == (7, 14, 20)
+
+
+def test_a_signature_is_decoded_once() -> None:
+    backend = blst.load()
+    decoded = []
+
+    class Watching:
+        def __getattr__(self, name: str) -> object:
+            return getattr(backend, name)
+
+        def decode_g2(self, data: bytes) -> object:
+            decoded.append(data)
+            return backend.decode_g2(data)
+
+    scheme = bls.BlsScheme(Watching())
+    assert scheme.batch_verify_same_message(KEYS, MESSAGE, SIGNATURES, Coefficients()) == ()
+    assert scheme.aggregate(SIGNATURES) == bls.aggregate(SIGNATURES)
+    assert decoded == SIGNATURES
+    for _ in range(2):  # what is refused is refused again
+        with pytest.raises(bls.BlsError):
+            scheme.aggregate([encoding.INFINITY_G2])
 
 
 def test_zero_randomness_still_weighs_every_signature() -> None:
@@ -241,63 +283,6 @@ def test_square_roots_in_the_extension_field() -> None:
         assert root is not None
         assert encoding._mul2(root, root) == square
     assert encoding._sqrt2((1, 1)) is None  # its norm, 2, is no square below the modulus
-
-
-def test_the_backends_agree() -> None:
-    fast, slow = bls.BlsScheme(arkworks.load()), bls.BlsScheme(reference.load())
-    assert slow.public_key(secret(0)) == fast.public_key(secret(0))
-    assert slow.sign(secret(0), MESSAGE) == SIGNATURES[0]
-    pair = fast.aggregate(SIGNATURES[:2])
-    assert slow.aggregate(SIGNATURES[:2]) == pair
-    assert slow.fast_aggregate_verify(KEYS[:2], MESSAGE, pair)
-    checks = [SignatureCheck((KEYS[i],), MESSAGE, SIGNATURES[i]) for i in (0, 1)]
-    assert slow.find_bad(checks, Coefficients()) == ()
-    assert slow.find_bad([checks[0], SignatureCheck((KEYS[1],), MESSAGE, pair)], Coefficients()) == (1,)
-    proof = vrf.prove(secret(0), MESSAGE)
-    assert slow.sign(secret(0), MESSAGE, vrf.DST_VRF) == proof
-
-
-@pytest.mark.parametrize("data", NO_KEYS[1:], ids=lambda data: data.hex()[:12])
-def test_the_backends_refuse_the_same_keys(data: bytes) -> None:
-    for backend in (arkworks.load(), reference.load()):
-        with pytest.raises(ValueError, match=r"."):
-            backend.decode_g1(data)
-
-
-@pytest.mark.parametrize("data", NO_SIGNATURES[1:], ids=lambda data: data.hex()[:12])
-def test_the_backends_refuse_the_same_signatures(data: bytes) -> None:
-    for backend in (arkworks.load(), reference.load()):
-        with pytest.raises(ValueError, match=r"."):
-            backend.decode_g2(data)
-
-
-def test_the_backends_decode_one_form_of_infinity() -> None:
-    for backend in (arkworks.load(), reference.load()):
-        assert backend.is_infinity_g1(backend.decode_g1(encoding.INFINITY_G1))
-        assert backend.is_infinity_g2(backend.decode_g2(encoding.INFINITY_G2))
-
-
-def test_the_fast_backend_is_in_use() -> None:
-    assert bls.backend_name().startswith("py-arkworks")
-    assert bls.backend_advice() is None
-
-
-def test_without_the_fast_backend_the_node_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing() -> None:
-        raise ImportError("No module named 'py_arkworks_bls12381'")
-
-    monkeypatch.setattr(choice, "_fast", missing)
-    found = choice.choose_backend.__wrapped__()
-    assert found.backend.name.startswith("py-ecc")
-    assert "pip install" in found.advice
-    assert "No module named" in found.advice
-
-
-def test_a_backend_that_answers_wrongly_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = arkworks.load()
-    monkeypatch.setattr(broken, "pairings_cancel", lambda left, right: True)
-    with pytest.raises(choice.SelfTestError, match="accepts a wrong signature"):
-        choice.self_test(broken)
 
 
 def test_the_real_scheme_is_one() -> None:

@@ -1,4 +1,4 @@
-"""A disk without room: SQLite's own limit on the size of the file."""
+"""Disks that fail: without room (SQLite's own limit on the size of the file), or taking no write at all."""
 
 from __future__ import annotations
 
@@ -20,3 +20,13 @@ def make_room(database: Database) -> None:
 def _no_growth(connection: sqlite3.Connection) -> None:
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count={pages}").fetchall()
+
+
+def break_disk(database: Database) -> None:
+    """Let every transaction fail."""
+    database._connection.execute("PRAGMA query_only=ON")
+
+
+def mend_disk(database: Database) -> None:
+    """Let them work again."""
+    database._connection.execute("PRAGMA query_only=OFF")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +78,21 @@ class Killed(Exception):
     """The process ends here."""
 
 
+async def until(condition: Callable[[], object], seconds: float = 600) -> None:
+    """Wait, in virtual time, until something holds."""
+    with trio.fail_after(seconds):
+        while True:
+            if condition():
+                return
+            await trio.sleep(0.05)
+
+
 @dataclass
 class Fate:
     """Ends a member at the ``at``-th await that can be the last: by an exception, or by cancelling it."""
 
     at: float = math.inf
+    cancels: bool = False
     scope: trio.CancelScope | None = None
     steps: int = 0
 
@@ -94,10 +106,20 @@ class Fate:
         await trio.lowlevel.checkpoint()
 
 
+@cache
+def _empty_database() -> bytes:
+    """Making one takes several syncs of the disk."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "node.sqlite"
+        Database(path).close()
+        return path.read_bytes()
+
+
 class MortalDatabase(Database):
     """Dies before or after a transaction, as its fate says."""
 
     def __init__(self, path: Path) -> None:
+        path.write_bytes(_empty_database())
         super().__init__(path)
         self._connection.execute("PRAGMA synchronous=OFF")  # these tests kill no machines
         self.fate = Fate()
@@ -164,6 +186,19 @@ class Seat:
         """One life: until killed or cancelled."""
         await self.new_member().run()
 
+    async def live_twice(self, fate: Fate) -> None:
+        """A life that ends as the fate says, and one on the same database that does not."""
+        self.fate = fate
+        try:
+            with trio.CancelScope() as scope:
+                if fate.cancels:
+                    fate.scope = scope
+                await self.live()
+        except* Killed:
+            pass
+        self.fate = Fate()
+        await self.live()
+
     def events(self, kind: str) -> list[dict[str, Any]]:
         task = self.parliament.setting.scope.instance.task_id
         return [event.fields for event in self.journal.events(task) if event.kind == kind]
@@ -225,9 +260,7 @@ class Parliament:
 
     async def until_decided(self, indexes: Sequence[int], seconds: float = 600) -> None:
         """Wait in virtual time."""
-        with trio.fail_after(seconds):
-            while not all(self.seats[index].decisions for index in indexes):
-                await trio.sleep(0.05)
+        await until(lambda: all(self.seats[index].decisions for index in indexes), seconds)
 
     def statements(self, sender: int) -> dict[tuple[Kind, int], set[bytes]]:
         """Every statement that left a node, by its slot."""
@@ -269,5 +302,3 @@ class Parliament:
                 assert commit.output == output
                 of = self.setting.committee
                 assert of.quorum(sum(map(of.weight_of, commit.certificate.signers)))
-
-

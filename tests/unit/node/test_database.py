@@ -88,7 +88,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"this is not a database, whatever it is called" * 100)
     with pytest.raises(StorageError, match="cannot open the node's database") as caught:
         Database(path)
-    assert "restore it from" in caught.value.remedy
+    assert "never with an older copy" in caught.value.remedy
 
 
 def test_a_damaged_database_is_a_named_error(tmp_path: Path) -> None:

@@ -7,7 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from consensus.effects import ExecutionTimeout, Input, OwnResult, RebroadcastDue, Received, TimerFired, Verified
+from consensus.effects import (
+    ExecutionTimeout,
+    Input,
+    OwnResult,
+    RebroadcastDue,
+    Received,
+    TimerFired,
+    Verified,
+)
 from consensus.hashing import keccak256
 from consensus.types import Kind, Step
 from p2pavs.storage import Database, InputLog, StorageError, TaskStore
@@ -75,7 +83,7 @@ async def test_a_damaged_entry_is_a_named_error(database: Database) -> None:
     await log.replay()
     await log.append(INPUTS[:3])
     database.transaction(lambda connection: connection.execute("UPDATE inputs SET input=x'00' WHERE seq=1"))
-    with pytest.raises(StorageError, match="log of task 7 .* is damaged"):
+    with pytest.raises(StorageError, match=r"log of task 7 .* is damaged"):
         await InputLog(database, SCOPE).replay()
 
 

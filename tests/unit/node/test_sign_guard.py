@@ -15,10 +15,10 @@ import trio
 from consensus import bls
 from consensus.hashing import keccak256
 from consensus.signing import statement
-from consensus.types import InstanceId, Kind, Scope
+from consensus.types import InstanceId, Kind
 from p2pavs.storage import ConflictingSignature, Database, SignGuard, Slot, StorageError
 from tests.unit.consensus import factory
-from tests.unit.node.disk import fill_up, make_room
+from tests.unit.node.disk import break_disk, fill_up, make_room, mend_disk
 
 SCOPE = factory.scope(factory.committee())
 SLOT = Slot(SCOPE, Kind.PREVOTE, 3)
@@ -124,11 +124,11 @@ async def test_a_full_disk_lets_no_signature_out(guard: SignGuard, database: Dat
 
 async def test_a_disk_that_takes_no_write_lets_no_signature_out(guard: SignGuard, database: Database) -> None:
     released = await guard.sign(SLOT, YES)
-    database._connection.execute("PRAGMA query_only=ON")
+    break_disk(database)
     with pytest.raises(StorageError):
         await guard.sign(replace(SLOT, round=4), YES)
     assert len(rows(database.path)) == 1
-    database._connection.execute("PRAGMA query_only=OFF")
+    mend_disk(database)
     assert await guard.sign(SLOT, YES) == released
 
 
@@ -200,20 +200,28 @@ trio.run(main)
 """
 
 
-async def test_what_was_released_survives_kill_9(tmp_path: Path) -> None:
+@pytest.fixture
+def killed(tmp_path: Path) -> tuple[Path, dict[int, bytes]]:
+    """The file of a process that was killed while it signed, and what it had released."""
     path = tmp_path / "node.sqlite"
     root = Path(__file__).parents[3]
     with subprocess.Popen(
         [sys.executable, "-c", CHILD, str(path)], cwd=root, stdout=subprocess.PIPE, text=True
     ) as child:
-        assert child.stdout is not None
-        said = [child.stdout.readline() for _ in range(5)]
-        child.send_signal(signal.SIGKILL)
+        try:
+            assert child.stdout is not None
+            said = [child.stdout.readline() for _ in range(5)]
+        finally:
+            child.send_signal(signal.SIGKILL)
         said += child.stdout.readlines()
     assert child.returncode == -signal.SIGKILL
     released = {int(line.split()[0]): bytes.fromhex(line.split()[1]) for line in said if line.endswith("\n")}
     assert len(released) >= 5
+    return path, released
 
+
+async def test_what_was_released_survives_kill_9(killed: tuple[Path, dict[int, bytes]]) -> None:
+    path, released = killed
     database = Database(path)
     guard = SignGuard(database, Signer())
     stored = {row[1]: row[3] for row in rows(path)}
@@ -223,5 +231,3 @@ async def test_what_was_released_survives_kill_9(tmp_path: Path) -> None:
         with pytest.raises(ConflictingSignature):
             await guard.sign(Slot(SCOPE, Kind.PREVOTE, round_), NO)
     database.close()
-
-

@@ -13,6 +13,7 @@ from p2pavs.storage.evidence import StoredEvidence
 from p2pavs.storage.input_log import InputLog
 from p2pavs.storage.tasks import StoredTask, TaskState
 from tests.unit.consensus import factory
+from tests.unit.node.disk import break_disk, mend_disk
 from tests.unit.node.test_input_log import INPUTS, SCOPE, stored
 
 OF = factory.committee()
@@ -73,7 +74,7 @@ async def test_a_failed_write_changes_nothing(database: Database) -> None:
     store = TaskStore(database)
     await store.put(task(1, 10))
     await store.set_followed_to(10)
-    database._connection.execute("PRAGMA query_only=ON")
+    break_disk(database)
     for write in (
         store.put(task(1, 10, TaskState.EXPIRED)),
         store.remove(1),
@@ -82,7 +83,7 @@ async def test_a_failed_write_changes_nothing(database: Database) -> None:
     ):
         with pytest.raises(StorageError):
             await write
-    database._connection.execute("PRAGMA query_only=OFF")
+    mend_disk(database)
     assert (await store.open_tasks(), await store.followed_to()) == ([task(1, 10)], 10)
 
 
@@ -101,12 +102,12 @@ async def test_certificates_are_kept(database: Database) -> None:
 
 async def test_each_offence_is_kept_once(database: Database) -> None:
     store = EvidenceStore(database)
-    offence = StoredEvidence(InstanceId(7, 0), "equivocation", b"\x01" * 20, b"one", b"two")
+    offence = StoredEvidence(InstanceId(7, 0), b"\x09" * 32, "equivocation", b"\x01" * 20, b"one", b"two")
     assert await store.put(offence)
     assert not await store.put(offence)
     assert not await store.put(
-        StoredEvidence(InstanceId(7, 0), "equivocation", b"\x01" * 20, b"three", b"four")
+        StoredEvidence(InstanceId(7, 0), b"\x09" * 32, "equivocation", b"\x01" * 20, b"three", b"four")
     )
-    other = StoredEvidence(InstanceId(7, 0), "lazy-vote", b"\x01" * 20, b"one", b"two")
+    other = StoredEvidence(InstanceId(7, 0), b"\x09" * 32, "lazy-vote", b"\x01" * 20, b"one", b"two")
     assert await store.put(other)
     assert await EvidenceStore(database).all() == [offence, other]

@@ -1,0 +1,32 @@
+"""Tells each half of the committee another story."""
+
+from __future__ import annotations
+
+from consensus.effects import Effect, SignProposal, SignVote
+from consensus.types import NO_ROUND, ValueId
+from p2pavs.sim.adversaries.base import Byzantine
+
+
+class SplitProposer(Byzantine):
+    """Proposes one answer to one half and another to the other, and votes with each for what it was told."""
+
+    def carry_out(self, effect: Effect) -> None:
+        """Say everything twice, differently."""
+        match effect:
+            case SignProposal(round_):
+                # Sometimes it claims a proof of lock that nobody has seen.
+                claimed = self.random.choice((NO_ROUND, NO_ROUND, round_ - 1))
+                for half, value in zip(self.halves(), self._stories(round_), strict=True):
+                    self.tell(self.proposal_of(round_, value, claimed), half)
+            case SignVote(kind, round_):
+                votes = [self.vote_for(kind, round_, value) for value in self.tempting(round_)]
+                for half, vote in zip(self.halves(), votes, strict=True):
+                    self.tell(vote, half)
+                self.take_own(self.simulation.parcel(self, votes[0]))
+            case _:
+                super().carry_out(effect)
+
+    def _stories(self, round_: int) -> tuple[ValueId, ValueId]:
+        first, second = self.tempting(round_)
+        # The same one to both halves is how it supports what it told in an earlier round.
+        return (first, first) if self.random.random() < 0.3 else (first, second)

@@ -1,0 +1,248 @@
+"""Planted bugs. Each is a change to the source that the simulator must notice: ``python -m tests.sim.mutations``.
+
+A mutation is applied to a copy of the packages, and the seeds are run there in a process of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SEEDS = 300
+
+
+class MutationError(Exception):
+    """The source is not what the mutation expects: bring it up to date."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """Replace ``old`` by ``new`` in one file, and expect a violation of one of these kinds."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    adversary: str  # the one that is meant to find it first
+    kinds: tuple[str, ...]
+
+    def apply(self, root: Path) -> None:
+        path = root / self.file
+        source = path.read_text()
+        if source.count(self.old) != 1:
+            raise MutationError(f"{self.name}: {self.old!r} occurs {source.count(self.old)} times in {self.file}")
+        path.write_text(source.replace(self.old, self.new))
+
+
+MUTATIONS = (
+    Mutation(
+        "the lock rule is skipped",
+        "consensus/round_state.py",
+        "unlocked = state.locked_round == NO_ROUND or state.locked_value == value  # line 23",
+        "unlocked = True",
+        "equivocate",
+        ("agreement", "accountability"),
+    ),
+    Mutation(
+        "an older polka unlocks",
+        "consensus/round_state.py",
+        "unlocked = state.locked_round <= pol_round or state.locked_value == value  # line 29",
+        "unlocked = True",
+        "split_proposal",
+        ("agreement", "accountability"),
+    ),
+    Mutation(
+        "a claimed polka is believed",
+        "consensus/driver.py",
+        "if self._votes.has_polka(offer.pol_round, offer.value):",
+        "if offer.pol_round >= 0:",
+        "split_proposal",
+        ("agreement", "accountability"),
+    ),
+    Mutation(
+        "a polka of the round before locks",
+        "consensus/driver.py",
+        "for value in votes.polkas(state.round):  # line 36",
+        "for value in votes.polkas(state.round) or votes.polkas(state.round - 1):",
+        "equivocate",
+        ("agreement", "accountability", "termination"),
+    ),
+    Mutation(
+        "a vote counts twice",
+        "consensus/vote_keeper.py",
+        "if first is not None:\n            if first.value_id",
+        "if first is not None and first.value_id != vote.value_id:\n            if first.value_id",
+        "withhold",
+        ("agreement", "accountability", "validity", "termination"),
+    ),
+    Mutation(
+        "both votes of an equivocator count",
+        "consensus/vote_keeper.py",
+        "            tally.conflicts[vote.sender] = vote\n            return Added(conflict=(first, vote))",
+        "            tally.conflicts[vote.sender] = vote\n"
+        "            tally.weights[vote.value_id] = tally.weights.get(vote.value_id, 0) + weight\n"
+        "            return Added(conflict=(first, vote))",
+        "equivocate",
+        ("agreement", "accountability", "validity", "termination"),
+    ),
+    Mutation(
+        "quorum off by one",
+        "consensus/committee.py",
+        "return 3 * weight > 2 * self.total_weight",
+        "return 3 * (weight + 1) > 2 * self.total_weight",
+        "equivocate",
+        ("agreement", "accountability", "validity"),
+    ),
+    Mutation(
+        "signatures are not checked",
+        "consensus/verification.py",
+        "reasons[owners[bad]] = ",
+        "reasons[-1 - owners[bad]] = ",
+        "spam",
+        ("equivocation", "evidence", "validity", "agreement"),
+    ),
+    Mutation(
+        "an invalid proposal gets no nil",
+        "consensus/round_state.py",
+        "return _prevote(state, value if valid and unlocked else NIL)  # lines 24, 26",
+        "return _prevote(state, value if unlocked else NIL)",
+        "wrong_output",
+        ("validity",),
+    ),
+    Mutation(
+        "one vote is enough to skip rounds",
+        "consensus/vote_keeper.py",
+        "if round_ > current_round and self._electorate.weak_quorum(held.voters_weight)\n        ]",
+        "if round_ > current_round and held.voters_weight\n        ]",
+        "spam",
+        ("termination",),
+    ),
+    Mutation(
+        "the valid value is forgotten",
+        "consensus/round_state.py",
+        "    if state.valid_value != NIL:\n",
+        "    if state.valid_value != state.valid_value:\n",
+        "absent",
+        ("termination",),
+    ),
+    Mutation(
+        "the lock is not remembered",
+        "consensus/round_state.py",
+        "                locked_value=value,  # line 38\n                locked_round=state.round,  # line 39\n",
+        "",
+        "equivocate",
+        ("agreement", "accountability"),
+    ),
+    Mutation(
+        "no nil precommit after the prevote timeout",
+        "consensus/round_state.py",
+        "case Timeout(Step.PREVOTE) if current and state.step is Step.PREVOTE:\n            return _precommit(state, NIL)",
+        "case Timeout(Step.PREVOTE) if current and state.step is Step.PREVOTE:\n"
+        "            return _precommit(state, state.locked_value)",
+        "equivocate",
+        ("agreement", "accountability", "termination"),
+    ),
+    Mutation(
+        "a nil prevote is taken for a wrong output",
+        "consensus/instance.py",
+        "if self._commit is None or value in (NIL, self._commit_value)",
+        "if self._commit is None or value in (self._commit_value,)",
+        "deny",
+        ("evidence",),
+    ),
+    Mutation(
+        "work tags are compared with the own one",
+        "consensus/instance.py",
+        "operator = self._committee.member(vote.sender).operator",
+        "operator = self._committee.members[0].operator",
+        "repeat",
+        ("evidence",),
+    ),
+    Mutation(
+        "votes of two rounds make an equivocation",
+        "consensus/vote_keeper.py",
+        "tally = held.tally(vote.kind)\n        first =",
+        "tally = self._rounds[min(self._rounds)].tally(vote.kind)\n        first =",
+        "deny",
+        ("evidence", "termination"),
+    ),
+    Mutation(
+        "nothing is said again",
+        "consensus/instance.py",
+        "    def _rebroadcast(self) -> None:\n        if self._own is None:",
+        "    def _rebroadcast(self) -> None:\n        if True:",
+        "absent",
+        ("termination",),
+    ),
+    Mutation(
+        "effects come before the log",
+        "p2pavs/sim/host.py",
+        "            self.disk.log.append(event)\n            self.point(Point.LOG_DONE)\n"
+        "            effects = self.instance.apply(event)\n            self.trail.append(effects)\n",
+        "            effects = self.instance.apply(event)\n"
+        "            for effect in effects:\n                self.carry_out(effect)\n"
+        "            self.disk.log.append(event)\n            self.trail.append(effects)\n            effects = ()\n",
+        "equivocate",
+        ("equivocation",),
+    ),
+    Mutation(
+        "a signature leaves before the guard has it",
+        "p2pavs/sim/host.py",
+        "            self.disk.guard[kind, round_] = held\n",
+        "",
+        "equivocate",
+        ("equivocation",),
+    ),
+)
+
+
+def copy_of_the_packages(target: Path) -> None:
+    for package in ("consensus", "p2pavs", "tests/sim"):
+        ignore = shutil.ignore_patterns("contracts", "network", "chain", "api")
+        shutil.copytree(ROOT / package, target / package, ignore=ignore)
+    (target / "tests" / "__init__.py").write_text("")
+
+
+def hunt(mutation: Mutation, seeds: int = SEEDS, everywhere: bool = False) -> tuple[bool, str]:
+    """Plant a bug and run the seeds; returns whether a violation of the expected kind came, and what was printed."""
+    with tempfile.TemporaryDirectory() as directory:
+        root = Path(directory)
+        copy_of_the_packages(root)
+        mutation.apply(root)
+        command = [sys.executable, "-m", "tests.sim.seeds", "--stop", "--seeds", str(seeds)]
+        if not everywhere:
+            command += ["--adversary", mutation.adversary]
+        done = subprocess.run(
+            command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    caught = done.returncode == 1 and any(f": {kind}: " in line for line in failed for kind in mutation.kinds)
+    return caught, (failed[0] if failed else done.stdout + done.stderr)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--everywhere", action="store_true", help="run all adversaries")
+    parser.add_argument("names", nargs="*", help="only mutations whose name contains one of these")
+    given = parser.parse_args()
+    missed = 0
+    for mutation in MUTATIONS:
+        if given.names and not any(name in mutation.name for name in given.names):
+            continue
+        caught, said = hunt(mutation, given.seeds, given.everywhere)
+        missed += not caught
+        print(f"{'caught' if caught else 'MISSED':7} {mutation.name:45} {said.strip()[:180]}", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
