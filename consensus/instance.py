@@ -269,7 +269,7 @@ class Instance:
         if self._commit is not None:
             self._publish(self._commit)
             return
-        self._publish(*self._entry, *self._lock_messages())
+        self._publish_lock(*self._entry)
         for asked in self._asked:
             signed = self._signed(asked)
             # What did not come back may have been lost with a crash: the guard re-releases it.
@@ -289,7 +289,7 @@ class Instance:
                 case CastVote(kind, round_, value):
                     self._ask(SignVote(kind, round_, value))
                     if kind is Kind.PRECOMMIT and value != NIL and self._policy.polka_on_lock:
-                        self._publish(*self._lock_messages())
+                        self._publish_lock()
                 case ScheduleTimeout(step, round_):
                     if self._own is not None:
                         self._effects.append(SetTimer(step, round_))
@@ -379,10 +379,23 @@ class Instance:
         state = self._driver.state
         if state.valid_value == NIL:
             return ()
-        if self._polka is None or self._polka.round != state.valid_round:
-            self._polka = self._assembler.polka(state.valid_round, state.valid_value) or self._polka
         proposal = self._proposals.find(state.valid_round, state.valid_value)
-        return tuple(message for message in (proposal, self._polka) if message is not None)
+        return tuple(message for message in (proposal, self._lock_polka()) if message is not None)
+
+    def _lock_polka(self) -> RoundCertificate | None:
+        """Return the polka of the valid value. Remembers nothing: ``messages`` is asked at any time.
+
+        What it remembered would show in later effects, and a replay, in which nobody asks, would differ.
+        """
+        state = self._driver.state
+        if self._polka is not None and self._polka.round == state.valid_round:
+            return self._polka
+        return self._assembler.polka(state.valid_round, state.valid_value) or self._polka
+
+    def _publish_lock(self, *before: Message) -> None:
+        if self._driver.state.valid_value != NIL:
+            self._polka = self._lock_polka()
+        self._publish(*before, *self._lock_messages())
 
     def _signed(self, asked: SignProposal | SignVote) -> Proposal | Vote | None:
         """Return the own message in the slot of a request, if it came back (maybe from an earlier life)."""

@@ -19,8 +19,8 @@ from p2pavs.chain.poster import Sender
 from p2pavs.chain.reader import read_operator_set, read_task
 from p2pavs.chain.records import TaskHeader
 
-MAX_BATCH = 32
-"""Tasks in one claim: with 256 seats each it stays below the gas that one transaction may take."""
+MAX_BATCH = 24
+"""Tasks in one claim: with 256 seats each it stays below the gas that one transaction may take (EIP-7825)."""
 _AT_ONCE = 8
 # The operator has no seat that signed, or a reorganisation took the certificate or the request away.
 _NO_SHARE = frozenset({"DidNotSign", "NotCertified", "HeaderMismatch"})

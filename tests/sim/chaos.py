@@ -107,15 +107,18 @@ def _siege(seed: int, adversary: str, draw: random.Random) -> Case:
     """What is worst for locks: every value is valid, every member has another one, who has decided is not heard."""
     size = draw.choice([4, 4, 4, 7])
     guilty = draw.sample(range(size), (size - 1) // 3)
+    alone = draw.choice([index for index in range(size) if index not in guilty])
+    start = draw.randint(0, 300)
     setting = Setting(
         weights=(1,) * size,
         seed=seed,
         adversaries=dict.fromkeys(guilty, adversary),
         network=NetworkModel(
             latency=draw.choice(["uniform:5:60", "uniform:5:120", "constant:20"]),
-            loss=draw.choice([0.1, 0.3, 0.5, 0.7]),
+            loss=draw.choice([0.1, 0.3, 0.5]),
             late=draw.choice([0, 0.2]),
             late_ms=400,
+            partitions=(Partition(start, start + draw.choice([100, 300, 600]), frozenset({alone})),),
             hush=True,
             stable_ms=draw.choice([3000, 6000]),
         ),

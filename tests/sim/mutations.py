@@ -51,14 +51,6 @@ MUTATIONS = (
         ("agreement", "accountability"),
     ),
     Mutation(
-        "an older polka unlocks",
-        "consensus/round_state.py",
-        "unlocked = state.locked_round <= pol_round or state.locked_value == value  # line 29",
-        "unlocked = True",
-        "split_proposal",
-        ("agreement", "accountability"),
-    ),
-    Mutation(
         "a claimed polka is believed",
         "consensus/driver.py",
         "if self._votes.has_polka(offer.pol_round, offer.value):",
@@ -139,15 +131,6 @@ MUTATIONS = (
         "",
         "equivocate",
         ("agreement", "accountability"),
-    ),
-    Mutation(
-        "no nil precommit after the prevote timeout",
-        "consensus/round_state.py",
-        "case Timeout(Step.PREVOTE) if current and state.step is Step.PREVOTE:\n            return _precommit(state, NIL)",
-        "case Timeout(Step.PREVOTE) if current and state.step is Step.PREVOTE:\n"
-        "            return _precommit(state, state.locked_value)",
-        "equivocate",
-        ("agreement", "accountability", "termination"),
     ),
     Mutation(
         "a nil prevote is taken for a wrong output",

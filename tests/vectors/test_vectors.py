@@ -11,10 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from consensus.bls import BlsScheme
+from consensus.bls_backends import arkworks, blst, reference
 from tests.vectors import bls, cbor
 from tests.vectors.report import VARIABLE, Finding, vectors_folder
 
 ROOT = Path(__file__).resolve().parents[2]
+SCHEMES = {module.__name__.split(".")[-1]: BlsScheme(module.load()) for module in (blst, arkworks, reference)}
+
+every_backend = pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
 
 
 def folder(name: str) -> Path:
@@ -31,6 +36,13 @@ def test_vectors(name: str, check: Callable[[Path], Iterable[Finding]], least: i
     findings = list(check(folder(name)))
     assert [f"{each.name}: {each.difference}" for each in findings if each.difference] == []
     assert len(findings) >= least
+
+
+@every_backend
+def test_the_bls_vectors_through_every_backend(scheme: BlsScheme) -> None:
+    findings = list(bls.check(folder("bls12-381-tests"), scheme))
+    assert [f"{each.name}: {each.difference}" for each in findings if each.difference] == []
+    assert len(findings) >= 84
 
 
 def run(module: str, path: Path) -> subprocess.CompletedProcess[str]:
@@ -82,21 +94,24 @@ def test_the_cbor_command(tmp_path: Path) -> None:
     assert run("cbor", tmp_path / "absent").returncode == 2
 
 
-def test_hash_to_curve_is_the_rfcs() -> None:
+@every_backend
+def test_hash_to_curve_is_the_rfcs(scheme: BlsScheme) -> None:
     # RFC 9380, appendix J.10.1, the empty message.
-    found = bls.hash_to_g2({"msg": ""})
+    found = bls.hash_to_g2({"msg": ""}, scheme)
     assert found["x"].startswith("0x0141ebfbdca40eb85b87142e130ab689c673cf60f1a3e98d69335266f30d9b8d4ac44c10")
 
 
-def test_batches_are_known() -> None:
+@every_backend
+def test_batches_are_known(scheme: BlsScheme) -> None:
     keys = [bls.tohex(bls.bls.public_key(bls.bls.SecretKey(bytes(31) + bytes([i])))) for i in (1, 2)]
     messages = [bls.tohex(bytes([i]) * 32) for i in (1, 2)]
     signatures = [
-        bls.sign({"privkey": "0x" + f"{i:064x}", "message": message}) for i, message in enumerate(messages, 1)
+        bls.sign({"privkey": "0x" + f"{i:064x}", "message": message}, scheme)
+        for i, message in enumerate(messages, 1)
     ]
     case = {"pubkeys": keys, "messages": messages, "signatures": signatures}
-    assert bls.batch_verify(case) is True
-    assert bls.batch_verify({**case, "signatures": signatures[::-1]}) is False
-    assert bls.batch_verify({**case, "signatures": signatures[:1]}) is False
-    joined = bls.aggregate(signatures)
-    assert bls.aggregate_verify({"pubkeys": keys, "messages": messages, "signature": joined}) is True
+    assert bls.batch_verify(case, scheme) is True
+    assert bls.batch_verify({**case, "signatures": signatures[::-1]}, scheme) is False
+    assert bls.batch_verify({**case, "signatures": signatures[:1]}, scheme) is False
+    joined = bls.aggregate(signatures, scheme)
+    assert bls.aggregate_verify({"pubkeys": keys, "messages": messages, "signature": joined}, scheme) is True

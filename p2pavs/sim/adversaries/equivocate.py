@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consensus.effects import Effect, SignVote
+from consensus.effects import Effect, SignProposal, SignVote
 from consensus.types import NIL
 from p2pavs.sim.adversaries.base import Byzantine
 
@@ -11,7 +11,10 @@ class Equivocator(Byzantine):
     """Gives everybody two votes for each slot, each half of the others another one first; nil now and then."""
 
     def carry_out(self, effect: Effect) -> None:
-        """Answer each request for a vote with two."""
+        """Answer each request for a vote with two, and propose without regard to what was locked."""
+        if isinstance(effect, SignProposal):
+            self.say(self.proposal_of(effect.round, self.random.choice(self.simulation.known_values)))
+            return
         if not isinstance(effect, SignVote):
             super().carry_out(effect)
             return

@@ -15,9 +15,11 @@ class SplitProposer(Byzantine):
         match effect:
             case SignProposal(round_):
                 # Sometimes it claims a proof of lock that nobody has seen.
-                claimed = self.random.choice((NO_ROUND, NO_ROUND, round_ - 1))
-                for half, value in zip(self.halves(), self._stories(round_), strict=True):
-                    self.tell(self.proposal_of(round_, value, claimed), half)
+                claimed = self.random.choice((NO_ROUND, round_ - 1))
+                proposals = [self.proposal_of(round_, value, claimed) for value in self._stories(round_)]
+                for half, proposal in zip(self.halves(), proposals, strict=True):
+                    self.tell(proposal, half)
+                self.take_own(self.simulation.parcel(self, proposals[0]))
             case SignVote(kind, round_):
                 votes = [self.vote_for(kind, round_, value) for value in self.tempting(round_)]
                 for half, vote in zip(self.halves(), votes, strict=True):
@@ -29,4 +31,4 @@ class SplitProposer(Byzantine):
     def _stories(self, round_: int) -> tuple[ValueId, ValueId]:
         first, second = self.tempting(round_)
         # The same one to both halves is how it supports what it told in an earlier round.
-        return (first, first) if self.random.random() < 0.3 else (first, second)
+        return (first, first) if self.random.random() < 0.5 else (first, second)

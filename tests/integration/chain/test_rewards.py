@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,10 +42,11 @@ async def test_what_an_operator_signed_is_found_and_claimed(anvil: Anvil, tmp_pa
         without_first = await certified(network, absent=(0,))
         await network.request()  # never certified
         drawn = await certified(network, seats=9)
+        singles = [await certified(network, seats=1) for _ in range(4)]  # bit 0 is the seat's, whoever has it
         await next_epoch(network, anvil)
         later = await certified(network)
 
-        total = 0
+        shares: Counter[int] = Counter()
         for index, member in enumerate(network.operators):
             operator = address_of(member.account)
             found = await find_rewards(chain, operator)
@@ -55,8 +57,10 @@ async def test_what_an_operator_signed_is_found_and_claimed(anvil: Anvil, tmp_pa
             assert by_task[whole.id].header == whole
             assert by_task[whole.id].amount == whole.fee * STAKES[index] // 10
             assert by_task[later.id].index == index
-            total += sum(reward.amount for reward in found if reward.header.id == drawn.id)
-        assert drawn.fee - 4 < total <= drawn.fee, "the seats' owners share the whole fee"
+            shares.update({number: reward.amount for number, reward in by_task.items()})
+        assert drawn.fee - 4 < shares[drawn.id] <= drawn.fee, "the seats' owners share the whole fee"
+        for single in singles:
+            assert shares[single.id] == single.fee
 
         found = await find_rewards(chain, last)
         claims = await claim_rewards(chain, network.sender, found)

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from p2pavs.chain.poster import GAS_MARGIN
+from p2pavs.chain.rewards import MAX_BATCH
 from tests.integration.contracts.conftest import STAKES, Staffed
 from tests.integration.contracts.world import Reverted, Task, World, account, operator
 
@@ -67,6 +69,14 @@ def test_claims_are_in_bulk_and_once(staffed: Staffed) -> None:
         with pytest.raises(Reverted) as refusal:
             claim(world, 6, [task])
         assert refusal.value.name == "AlreadyClaimed"
+
+
+def test_the_largest_claim_that_is_sent_fits_a_transaction(staffed: Staffed) -> None:
+    """Chains take no transaction with a gas limit above 2^24 (EIP-7825)."""
+    world = staffed.world
+    headers = [certified(staffed, committeeSize=256).header for _ in range(MAX_BATCH)]
+    receipt = world.send(world.gateway.functions.claim(6, headers), account("anyone"))
+    assert receipt["gasUsed"] * GAS_MARGIN < 0.9 * 2**24
 
 
 def test_claims_that_cannot_be(staffed: Staffed) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import structlog
 import trio
 
 from p2pavs.storage import Database
@@ -30,3 +32,12 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         return work(*args)
 
     monkeypatch.setattr(trio.to_thread, "run_sync", inline)
+
+
+@pytest.fixture
+def no_log() -> Iterator[None]:
+    """Say nothing: for tests that run a committee hundreds of times."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.configure(**before)

@@ -148,6 +148,7 @@ class Seat:
     execute: Callable[[], Awaitable[Execution | None]] | None = None
     execution_limit: float = 60.0
     member: Member | None = None
+    guard: SignGuard | None = None
     decisions: list[Commit] = field(default_factory=list)
     executed: int = 0
     lives: int = 0
@@ -156,9 +157,9 @@ class Seat:
         setting = self.parliament.setting
         self.database.fate = self.fate
         self.lives += 1
-        guard = SignGuard(self.database, setting.signer(self.index))
+        self.guard = SignGuard(self.database, setting.signer(self.index))
         ports = MemberPorts(
-            guard=guard,
+            guard=self.guard,
             inputs=InputLog(self.database, setting.scope),
             certificates=CertificateStore(self.database),
             evidence=EvidenceBook(EvidenceStore(self.database), self.journal),

@@ -18,7 +18,7 @@ from p2pavs.execution import Execution
 from p2pavs.storage import CertificateStore
 from tests.unit.node.parliament import LIE, TRUTH, Fate, Parliament, Setting, execution
 
-pytestmark = pytest.mark.usefixtures("no_threads")
+pytestmark = pytest.mark.usefixtures("no_threads", "no_log")
 
 SETTING = Setting.with_fake_signatures()
 PROPOSER = SETTING.committee.proposer(0)
@@ -58,9 +58,16 @@ async def one_run(directory: Path, victims: set[int], at: int, *, cancels: bool,
     return killed
 
 
-@pytest.mark.parametrize("cancels", [False, True], ids=["killed", "cancelled"])
-@pytest.mark.parametrize("liar", [None, PROPOSER], ids=["honest", "lying proposer"])
-@pytest.mark.parametrize("victim", [PROPOSER, BYSTANDER], ids=["proposer", "other"])
+@pytest.mark.parametrize(
+    ("victim", "liar", "cancels"),
+    [
+        pytest.param(PROPOSER, None, False, id="proposer killed"),
+        pytest.param(PROPOSER, None, True, id="proposer cancelled"),
+        pytest.param(BYSTANDER, None, False, id="other killed"),
+        pytest.param(BYSTANDER, None, True, id="other cancelled"),
+        pytest.param(BYSTANDER, PROPOSER, False, id="other killed, lying proposer"),
+    ],
+)
 async def test_a_member_that_ends_at_any_instant_finishes(
     tmp_path: Path, autojump_clock: MockClock, victim: int, liar: int | None, cancels: bool
 ) -> None:
@@ -91,14 +98,12 @@ async def test_a_restored_backup_cannot_make_a_member_sign_twice(
         await house.until_decided(range(4))
         nursery.cancel_scope.cancel()
     victim.database.transaction(lambda connection: connection.execute("DELETE FROM inputs"))
-    before = len(house.said)
     victim.execute = lie
     for seat in house.seats:
         seat.member = None
     with trio.move_on_after(120):
         await victim.live()
     house.assert_nobody_signed_twice()
-    statements = house.statements(BYSTANDER)
-    assert (Kind.PREVOTE, 0) in statements
-    assert len(house.said) > before, "it did say what it had said before"
+    assert (Kind.PREVOTE, 0) in house.statements(BYSTANDER)
+    assert victim.guard is not None and victim.guard.refused > 0
     house.close()

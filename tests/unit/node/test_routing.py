@@ -1,0 +1,158 @@
+"""Where a gossiped message goes: to its member, aside, or nowhere. Bounded, whoever sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from consensus.committee import Committee
+from consensus.gossip_rules import Seen
+from consensus.messages import Message
+from consensus.types import InstanceId, Kind
+from consensus.wire import MAX_MESSAGE_BYTES, encode_message
+from p2pavs import routing
+from p2pavs.routing import Router
+from tests.unit.consensus import factory
+
+OF = factory.committee()
+VOTE = factory.vote(OF, 0)
+HERE = factory.INSTANCE
+
+
+@dataclass
+class Listener:
+    committee: Committee = OF
+    round: int = 0
+    seen: Seen = field(default_factory=Seen)
+    heard: list[Message] = field(default_factory=list)
+
+    def deliver(self, message: Message) -> None:
+        self.heard.append(message)
+
+
+def elsewhere(number: int) -> bytes:
+    return encode_message(replace(VOTE, instance=InstanceId(number, 0)))
+
+
+@pytest.fixture
+def router() -> Router:
+    return Router()
+
+
+def take(router: Router, data: bytes) -> bool:
+    accepted = router.accept("peer", data)
+    if accepted:
+        router.route(data)
+    return accepted
+
+
+def test_a_message_reaches_its_member(router: Router) -> None:
+    listener = Listener()
+    router.add(HERE, listener)
+    assert take(router, encode_message(VOTE))
+    assert listener.heard == [VOTE]
+
+
+def test_early_messages_wait_for_their_member(router: Router) -> None:
+    votes = [factory.vote(OF, index) for index in range(3)]
+    for vote in votes:
+        assert take(router, encode_message(vote))
+    listener = Listener()
+    router.add(HERE, listener)
+    assert listener.heard == votes
+    again = Listener()
+    router.add(HERE, again)
+    assert again.heard == []
+
+
+def test_early_messages_are_bounded_per_instance(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "EARLY_MESSAGES", 3)
+    for round_ in range(5):
+        assert take(router, encode_message(factory.vote(OF, 0, Kind.PRECOMMIT, round_)))
+    listener = Listener()
+    router.add(HERE, listener)
+    assert [message.round for message in listener.heard] == [0, 1, 2]  # type: ignore[union-attr]
+    assert router.early_dropped == 2
+
+
+def test_early_instances_are_bounded_and_the_oldest_goes_first(router: Router) -> None:
+    for number in range(1, routing.EARLY_INSTANCES + 3):
+        assert take(router, elsewhere(number))
+    assert router.early_dropped == 2
+    for number in range(1, routing.EARLY_INSTANCES + 3):
+        listener = Listener()
+        router.add(InstanceId(number, 0), listener)
+        assert len(listener.heard) == (0 if number <= 2 else 1)
+
+
+def test_an_instance_that_is_over_is_ignored_and_nothing_is_kept_for_it(router: Router) -> None:
+    assert take(router, encode_message(VOTE))
+    listener = Listener()
+    router.add(HERE, listener)
+    router.close(HERE)
+    assert not take(router, encode_message(factory.vote(OF, 1)))
+    assert (router.ignored, router.refused, len(listener.heard)) == (1, 0, 1)
+    router.route(encode_message(factory.vote(OF, 2)))  # accepted just before it was over
+    again = Listener()
+    router.add(HERE, again)
+    assert again.heard == []
+
+
+def test_closing_drops_what_was_early(router: Router) -> None:
+    assert take(router, encode_message(VOTE))
+    router.close(HERE)
+    listener = Listener()
+    router.add(HERE, listener)
+    assert listener.heard == []
+
+
+def test_a_task_that_was_undone_may_come_back(router: Router) -> None:
+    first, second = Listener(), Listener()
+    router.add(HERE, first)
+    router.remove(HERE)
+    assert take(router, encode_message(VOTE))
+    router.add(HERE, second)
+    assert (first.heard, second.heard) == ([], [VOTE])
+
+
+def test_what_is_remembered_of_the_past_is_bounded(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "OVER_KEPT", 2)
+    for number in (1, 2, 3):
+        router.close(InstanceId(number, 0))
+    assert [take(router, elsewhere(number)) for number in (1, 2, 3)] == [True, False, False]
+
+
+def unwanted() -> Iterator[tuple[str, bytes]]:
+    yield "empty", b""
+    yield "noise", b"\xff" * 40
+    yield "too large", b"\x00" * (MAX_MESSAGE_BYTES + 1)
+    yield "trailing byte", encode_message(VOTE) + b"\x00"
+    yield "cut short", encode_message(VOTE)[:-1]
+    yield "a stranger's vote", encode_message(replace(VOTE, sender=200))
+    other = next(index for index in range(4) if index != OF.proposer(0))
+    yield "another's proposal", encode_message(replace(factory.proposal(OF), sender=other))
+    lone = factory.round_certificate(OF, [(VOTE.value_id, (0,))])
+    yield "a certificate of one", encode_message(lone)
+    commit = factory.commit(OF, (0, 1, 2))
+    few = replace(commit, certificate=replace(commit.certificate, signers=(0, 1)))
+    yield "a commit of half", encode_message(few)
+
+
+@pytest.mark.parametrize("data", [d for _, d in unwanted()], ids=[n for n, _ in unwanted()])
+def test_what_no_honest_peer_sends_is_refused(router: Router, data: bytes) -> None:
+    listener = Listener()
+    router.add(HERE, listener)
+    assert not router.accept("peer", data)
+    assert (router.refused, listener.heard) == (1, [])
+
+
+def test_what_is_far_ahead_or_known_is_ignored(router: Router) -> None:
+    listener = Listener()
+    router.add(HERE, listener)
+    assert not router.accept("peer", encode_message(replace(VOTE, round=65)))
+    assert router.accept("peer", encode_message(replace(VOTE, round=64)))
+    listener.seen.remember(VOTE, OF)
+    assert not router.accept("peer", encode_message(VOTE))
+    assert (router.ignored, router.refused) == (2, 0)

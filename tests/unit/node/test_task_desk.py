@@ -1,0 +1,528 @@
+"""From the chain's changes to members: tasks that come, go, come back, and a desk that survives it all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import pytest
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from consensus.committee import OperatorSet
+from consensus.hashing import keccak256
+from consensus.types import InstanceId
+from inference.errors import EngineError, QueueFull
+from p2pavs import task_desk
+from p2pavs.chain.contracts import Chain
+from p2pavs.chain.errors import ReorgTooDeep, RpcUnreachable, WrongChain
+from p2pavs.chain.follower import BlockRemoved
+from p2pavs.evidence_book import EvidenceBook
+from p2pavs.execution import Execution
+from p2pavs.journal import Journal
+from p2pavs.routing import Router
+from p2pavs.storage import Database, EvidenceStore, SignGuard, TaskStore
+from p2pavs.storage.tasks import StoredTask, TaskState
+from p2pavs.task_desk import DeskParts, TaskDesk
+from tests.unit.consensus import factory
+from tests.unit.node.chain_double import (
+    DEPLOYMENT,
+    GENESIS_TIME,
+    FollowerDouble,
+    SenderDouble,
+    block,
+    block_hash,
+    certified,
+    refunded,
+    requested,
+)
+from tests.unit.node.disk import break_disk, mend_disk
+from tests.unit.node.parliament import SETTINGS, RealSigner, until
+from tests.unit.node.test_input_log import stored
+
+pytestmark = pytest.mark.usefixtures("no_threads")
+
+OWN = factory.address(0)
+OTHER_SEED = keccak256(b"prevrandao of another block")
+RULING = (1000, 1, 1, 1)
+"""Stakes with which operator 0 decides alone."""
+
+
+@dataclass
+class ExecutorDouble:
+    """The model: answers at once, or does what a test wants first."""
+
+    before: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+    asked: list[bytes] = field(default_factory=list)
+
+    async def execute(self, task: Any, progress: Any) -> Execution:
+        self.asked.append(task.header.task_seed)
+        await self.before()
+        return Execution(factory.result(), factory.OUTPUT, factory.SECRET)
+
+
+@dataclass
+class Office:
+    """A desk with everything around it."""
+
+    database: Database
+    stakes: tuple[int, ...] = RULING
+    operator: bytes = OWN
+    settings: Any = SETTINGS
+    served: bool = True
+    follower: FollowerDouble = field(default_factory=FollowerDouble)
+    sender: SenderDouble = field(default_factory=SenderDouble)
+    executor: ExecutorDouble = field(default_factory=ExecutorDouble)
+    journal: Journal = field(default_factory=Journal)
+    router: Router = field(default_factory=Router)
+    desk: TaskDesk = cast(TaskDesk, None)
+    epochs_read: list[int] = field(default_factory=list)
+    published: int = 0
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[TaskDesk]:
+        """Run the desk on the scripted chain."""
+        async with trio.open_nursery() as nursery:
+            self.desk = TaskDesk(self._parts(), nursery)
+            nursery.start_soon(self.desk.run, cast(Any, self.follower))
+            yield self.desk
+            nursery.cancel_scope.cancel()
+
+    def _parts(self) -> DeskParts:
+        async def publish(_: object) -> None:
+            await trio.lowlevel.checkpoint()
+            self.published += 1
+
+        async def ask(_: InstanceId) -> list[Any]:
+            await trio.lowlevel.checkpoint()
+            return []
+
+        catch_up: Any = type("CatchUpDouble", (), {"ask": staticmethod(ask)})()
+        return DeskParts(
+            chain=Chain(cast(Any, None), DEPLOYMENT),
+            sender=cast(Any, self.sender),
+            operator=self.operator,
+            database=self.database,
+            guard=SignGuard(self.database, RealSigner(0)),
+            evidence=EvidenceBook(EvidenceStore(self.database), self.journal),
+            journal=self.journal,
+            router=self.router,
+            catch_up=catch_up,
+            publish=publish,
+            executors={requested(1).header.model_id: self.executor} if self.served else {},
+            settings=self.settings,
+            randomness=factory.Coefficients(),
+        )
+
+    async def read_operator_set(self, _: Chain, epoch: int) -> OperatorSet:
+        await trio.lowlevel.checkpoint()
+        self.epochs_read.append(epoch)
+        return factory.operator_set(self.stakes, epoch)
+
+    def kinds(self, task_id: int = 1) -> list[str]:
+        return [event.kind for event in self.journal.events(task_id)]
+
+    async def tasks(self) -> list[StoredTask]:
+        def work(connection: Any) -> list[StoredTask]:
+            rows = connection.execute("SELECT * FROM tasks ORDER BY task_id").fetchall()
+            return [StoredTask(a, b, bytes(c), TaskState(d)) for a, b, c, d in rows]
+
+        return self.database.transaction(work)
+
+
+@pytest.fixture
+def office(database: Database, monkeypatch: pytest.MonkeyPatch) -> Office:
+    database._connection.execute("PRAGMA synchronous=OFF")
+    made = Office(database)
+
+    async def read(chain: Chain, epoch: int) -> OperatorSet:
+        return await made.read_operator_set(chain, epoch)
+
+    monkeypatch.setattr(task_desk, "read_operator_set", read)
+    monkeypatch.setattr(time, "time", lambda: GENESIS_TIME + 100.0)
+    return made
+
+
+async def test_a_task_is_worked_on_posted_and_put_away(office: Office, autojump_clock: MockClock) -> None:
+    async with office.open() as desk:
+        await office.follower.give(block(10, requested(1)))
+        await office.sender.wait_for(1)
+        assert desk.tasks[1].member is not None and desk.tasks[1].member.decided
+        assert stored(office.database) > 0
+        office.sender.answer = RpcUnreachable("http://127.0.0.1", "this test posts once")
+        await office.follower.give(block(11, certified(1)))
+        for number in range(12, 16):
+            await office.follower.give(block(number))
+            assert 1 in desk.tasks
+        await office.follower.give(block(16))
+        assert desk.tasks == {}
+        await until(lambda: stored(office.database) == 0)
+        assert await office.tasks() == [StoredTask(1, 10, block_hash(10), TaskState.CERTIFIED)]
+        calls = len(office.sender.calls)
+        await trio.sleep(1000)
+        assert len(office.sender.calls) == calls, "the ladder of a task that is over stands still"
+    assert office.kinds()[:2] == ["task", "committee"]
+    assert "certificate" in office.kinds() and office.kinds()[-1] == "certified"
+    assert office.router._over == {InstanceId(1, 0): None}
+
+
+async def test_confirmations_are_waited_for(office: Office, autojump_clock: MockClock) -> None:
+    office.settings = replace(SETTINGS, confirmations=2)
+    async with office.open() as desk:
+        for number in (10, 11):
+            await office.follower.give(block(number, *([requested(1)] if number == 10 else [])))
+            assert desk.tasks[1].scope is None
+        await office.follower.give(block(12))
+        assert desk.tasks[1].scope is not None
+
+
+async def test_a_task_that_moves_to_another_block_gets_a_new_member(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    async with office.open() as desk:
+        await office.follower.give(block(10, requested(1)))
+        await office.sender.wait_for(1)
+        old = desk.tasks[1]
+        assert old.member is not None and old.scope is not None
+        await office.follower.give(BlockRemoved(10, block_hash(10)))
+        assert desk.tasks == {} and await office.tasks() == []
+        assert old.scope.cancel_called
+        await office.follower.give(block(10, fork="b"), block(11, requested(1, OTHER_SEED), fork="b"))
+        await until(lambda: len(office.executor.asked) == 2)
+        await until(lambda: desk.tasks[1].member is not None and desk.tasks[1].member.decided)
+        new = desk.tasks[1].member
+        assert new is not None and new.scope.committee_root != old.member.scope.committee_root
+        assert desk.signatures_refused == 0
+        assert await office.tasks() == [StoredTask(1, 11, block_hash(11, "b"), TaskState.OPEN)]
+    assert office.executor.asked == [factory.TASK_SEED, OTHER_SEED]
+    assert office.kinds().count("task_undone") == 1
+
+
+async def test_a_task_that_comes_back_as_it_was_goes_on_where_it_was(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    async with office.open() as desk:
+        await office.follower.give(block(10, requested(1)))
+        await office.sender.wait_for(1)
+        await office.follower.give(
+            BlockRemoved(10, block_hash(10)), block(10, fork="b"), block(11, requested(1), fork="b")
+        )
+        await office.sender.wait_for(2)
+        assert desk.signatures_refused == 0
+    assert len(office.executor.asked) == 1
+    assert "resumed" in office.kinds()
+
+
+async def test_a_certificate_that_is_undone_is_posted_again(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    async with office.open() as desk:
+        office.sender.then = lambda: setattr(desk.tasks[1].view, "certified", True)
+        await office.follower.give(block(10, requested(1)))
+        await office.sender.wait_for(1)
+        await office.follower.give(block(11, certified(1)))
+        await office.follower.give(block(12), block(13))
+        await office.follower.give(BlockRemoved(13, block_hash(13)), BlockRemoved(12, block_hash(12)))
+        assert desk.tasks[1].view.certified
+        await office.follower.give(BlockRemoved(11, block_hash(11)), block(11, fork="b"))
+        await office.sender.wait_for(2)
+        # The wait for finality begins anew.
+        await office.follower.give(block(12, certified(1), fork="b"))
+        await office.follower.give(*(block(number, fork="b") for number in range(13, 17)))
+        assert 1 in desk.tasks
+        await office.follower.give(block(17, fork="b"))
+        assert desk.tasks == {}
+    assert office.kinds().count("settlement_undone") == 1
+
+
+async def test_an_expired_task_is_put_away_when_nothing_can_bring_it_back(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    office.stakes = (1, 1, 1, 1)  # alone it decides nothing
+    task = requested(1, deadline=GENESIS_TIME + 125)
+    async with office.open() as desk:
+        await office.follower.give(block(10, task), block(12))
+        assert "expired" not in office.kinds()
+        await office.follower.give(block(13))
+        assert office.kinds().count("expired") == 1
+        # Another block takes its place, and the time goes back: it is not expired any more.
+        await office.follower.give(
+            BlockRemoved(13, block_hash(13)),
+            replace(block(13, fork="b"), timestamp=GENESIS_TIME + 125),
+            block(14, fork="b"),
+        )
+        await office.follower.give(*(block(number, fork="b") for number in range(15, 19)))
+        assert 1 in desk.tasks
+        await office.follower.give(block(19, fork="b"))
+        assert desk.tasks == {}
+        await until(lambda: stored(office.database) == 0)
+    assert [task.state for task in await office.tasks()] == [TaskState.EXPIRED]
+    assert office.kinds().count("expired") == 2
+
+
+async def test_a_refunded_task_is_put_away(office: Office, autojump_clock: MockClock) -> None:
+    async with office.open() as desk:
+        await office.follower.give(block(10, requested(1)), block(11, refunded(1)))
+        await office.follower.give(*(block(number) for number in range(12, 17)))
+        assert desk.tasks == {}
+    assert [task.state for task in await office.tasks()] == [TaskState.EXPIRED]
+
+
+async def test_an_expired_task_is_not_begun(office: Office, autojump_clock: MockClock) -> None:
+    async with office.open() as desk:
+        await office.follower.give(block(10, requested(1, deadline=GENESIS_TIME + 50)))
+        assert desk.tasks[1].scope is None
+    assert office.executor.asked == []
+
+
+async def test_catching_up_starts_nothing_that_is_settled_further_on(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    async with office.open() as desk:
+        # The follower has read up to block 40, and hands over what it read block by block.
+        blocks = [
+            block(10, requested(1)),
+            block(11, requested(2)),
+            block(12, certified(1)),
+            block(13, requested(3)),
+            *(block(number) for number in range(14, 40)),
+            block(40, refunded(3)),
+        ]
+        await office.follower.give(*blocks, head=40)
+        assert set(desk.tasks) == {2, 3}
+        await office.sender.wait_for(1)
+    assert len(office.executor.asked) == 1
+    assert "committee" in office.kinds(2)
+    assert "committee" not in office.kinds(1) + office.kinds(3)
+
+
+async def test_nothing_is_started_before_the_endpoint_has_answered(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    async with office.open() as desk:
+        office.follower.head = None
+        await office.follower._send.send(block(10, requested(1)))
+        await wait_all_tasks_blocked()
+        assert desk.tasks[1].scope is None
+
+
+async def test_a_restart_begins_before_every_open_task(office: Office, autojump_clock: MockClock) -> None:
+    async with office.open() as desk:
+        assert await desk.start_block(5) == 5
+        await office.follower.give(block(10, requested(1)))
+        await office.sender.wait_for(1)
+        await office.follower.give(*(block(number) for number in range(11, 40)))
+    before = office.database
+    office.follower, office.journal = FollowerDouble(), Journal()
+    async with office.open() as desk:
+        assert await desk.start_block(5) == 10
+        await office.follower.give(*([block(10, requested(1))] + [block(n) for n in range(11, 41)]))
+        await office.sender.wait_for(2)
+        assert desk.signatures_refused == 0
+    assert office.database is before
+    assert len(office.executor.asked) == 1, "the result was in the log"
+    assert "resumed" in office.kinds()
+
+
+async def test_a_restart_goes_back_a_little_and_not_before_the_deployment(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    async with office.open() as desk:
+        await office.follower.give(block(30))
+        assert await desk.start_block(5) == 25
+        assert await desk.start_block(28) == 28
+
+
+async def test_a_task_that_was_undone_while_the_node_was_away_is_forgotten(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    async with office.open() as desk:
+        await office.follower.give(block(10, requested(1)))
+    office.follower = FollowerDouble()
+    async with office.open() as desk:
+        assert await desk.start_block(5) == 5
+        await office.follower.give(*(block(number, fork="b") for number in range(5, 60)))
+        assert desk.tasks == {}
+        assert await desk.start_block(5) == 54, "it does not hold the start back for ever"
+
+
+@pytest.mark.parametrize("failure", [WrongChain(1, 2), ReorgTooDeep(128)], ids=["wrong chain", "reorg"])
+async def test_what_the_follower_cannot_mend_ends_the_desk_by_name(
+    office: Office, autojump_clock: MockClock, failure: Exception
+) -> None:
+    caught: list[BaseException] = []
+
+    async def watch() -> None:
+        try:
+            async with office.open():
+                await office.follower.give(block(10, requested(1)))
+                await office.follower.give(failure)
+                await trio.sleep_forever()
+        except* (WrongChain, ReorgTooDeep) as group:
+            caught.append(group)
+
+    with trio.fail_after(100):
+        await watch()
+    found = caught[0]
+    while isinstance(found, BaseExceptionGroup):
+        assert len(found.exceptions) == 1
+        found = found.exceptions[0]
+    assert found is failure
+
+
+async def test_a_full_disk_holds_the_desk_up_and_does_not_end_it(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    async with office.open() as desk:
+        break_disk(office.database)
+        await office.follower.give(block(10, requested(1)), block(11))
+        await trio.sleep(60)
+        assert office.executor.asked == [] and office.published == 0
+        assert office.database.failure is not None
+        mend_disk(office.database)
+        await office.sender.wait_for(1)
+        assert desk.head == 11
+    assert [task.task_id for task in await office.tasks()] == [1]
+    assert await TaskStore(office.database).followed_to() == 11
+
+
+async def test_a_member_that_fails_begins_again(office: Office, autojump_clock: MockClock) -> None:
+    failures = 3
+
+    async def fail() -> None:
+        nonlocal failures
+        await trio.lowlevel.checkpoint()
+        if failures:
+            failures -= 1
+            raise RuntimeError("a defect")
+
+    office.executor.before = fail
+    async with office.open():
+        await office.follower.give(block(10, requested(1)), block(10, requested(2), fork="b"))
+        await office.sender.wait_for(1)
+    assert len(office.executor.asked) >= 4
+
+
+async def test_what_fails_while_it_is_cancelled_does_not_end_the_node(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    async def fail_at_the_end() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise RuntimeError("the worker is gone")
+
+    office.executor.before = fail_at_the_end
+    async with office.open() as desk:
+        await office.follower.give(block(10, requested(1)))
+        await until(lambda: office.executor.asked)
+        office.executor.before = trio.lowlevel.checkpoint
+        await office.follower.give(BlockRemoved(10, block_hash(10)), block(10, requested(2), fork="b"))
+        await until(lambda: 2 in desk.tasks and desk.tasks[2].member and desk.tasks[2].member.decided)
+
+
+async def test_an_epoch_that_cannot_be_read_is_read_again(office: Office, autojump_clock: MockClock) -> None:
+    tries = 0
+    honest = office.read_operator_set
+
+    async def flaky(chain: Chain, epoch: int) -> OperatorSet:
+        nonlocal tries
+        tries += 1
+        if tries < 4:
+            raise RpcUnreachable("http://127.0.0.1:1", "refused")
+        return await honest(chain, epoch)
+
+    office.read_operator_set = flaky  # type: ignore[method-assign]
+    async with office.open():
+        await office.follower.give(block(10, requested(1)))
+        await office.sender.wait_for(1)
+    assert tries == 4
+
+
+async def test_tasks_of_old_epochs_can_be_worked_on_whatever_is_remembered(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    count = task_desk.SETS_KEPT + 2
+    async with office.open() as desk:
+        events = [requested(n, epoch=100 - n) for n in range(1, count + 1)]
+        await office.follower.give(block(10, *events))
+        await until(lambda: all(desk.tasks[n].member is not None for n in range(1, count + 1)))
+        assert len(desk._sets) <= task_desk.SETS_KEPT
+    assert sorted(office.epochs_read) == sorted(100 - n for n in range(1, count + 1))
+
+
+async def test_who_is_not_drawn_watches(office: Office, autojump_clock: MockClock) -> None:
+    office.operator = b"\x99" * 20
+    async with office.open() as desk:
+        await office.follower.give(block(10, requested(1)))
+        await trio.sleep(100)
+        assert office.kinds() == ["task", "committee", "not_drawn"]
+        assert desk.running(InstanceId(1, 0)) == []
+        await office.follower.give(block(11, certified(1)), *(block(n) for n in range(12, 17)))
+        assert desk.tasks == {}
+    assert InstanceId(1, 0) in office.router._over
+    assert office.published == 0
+
+
+async def test_a_model_that_is_not_served_costs_the_own_vote_only(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    office.served = False
+    async with office.open() as desk:
+        await office.follower.give(block(10, requested(1)))
+        await until(lambda: desk.tasks[1].member is not None and desk.tasks[1].member.round >= 1)
+        assert not desk.tasks[1].member.decided  # type: ignore[union-attr]
+
+
+async def test_a_full_queue_of_the_model_is_waited_for(office: Office, autojump_clock: MockClock) -> None:
+    async def busy() -> None:
+        await trio.lowlevel.checkpoint()
+        if len(office.executor.asked) < 5:
+            raise QueueFull("64 requests wait already")
+
+    office.executor.before = busy
+    async with office.open():
+        await office.follower.give(block(10, requested(1)))
+        await office.sender.wait_for(1)
+    assert len(office.executor.asked) == 5
+
+
+async def test_a_model_that_fails_is_a_vote_for_nothing(office: Office, autojump_clock: MockClock) -> None:
+    async def fail() -> None:
+        await trio.lowlevel.checkpoint()
+        raise EngineError("llama.cpp refuses")
+
+    office.executor.before = fail
+    async with office.open() as desk:
+        await office.follower.give(block(10, requested(1)))
+        await until(lambda: desk.tasks[1].member is not None and desk.tasks[1].member.round >= 1)
+    assert len(office.executor.asked) == 1
+
+
+async def test_a_task_is_opened_once(office: Office, autojump_clock: MockClock) -> None:
+    async with office.open() as desk:
+        await office.follower.give(block(10, requested(1)), block(11, requested(1, OTHER_SEED)))
+        assert desk.tasks[1].block_number == 10
+    assert office.kinds().count("task") == 1
+
+
+async def test_events_of_unknown_tasks_are_told_and_change_nothing(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    async with office.open() as desk:
+        await office.follower.give(block(10, certified(77), refunded(78)))
+        assert desk.tasks == {}
+    assert (office.kinds(77), office.kinds(78)) == (["certified"], ["refunded"])
+
+
+async def test_a_peer_that_asks_gets_the_running_instance(office: Office, autojump_clock: MockClock) -> None:
+    async with office.open() as desk:
+        await office.follower.give(block(10, requested(1)))
+        await office.sender.wait_for(1)
+        (commit,) = desk.running(InstanceId(1, 0))
+        assert commit == desk.tasks[1].member.messages()[0]  # type: ignore[union-attr]
+        assert desk.running(InstanceId(1, 1)) == []
+        assert desk.running(InstanceId(9, 0)) == []
