@@ -29,7 +29,14 @@ from p2pavs.chain.errors import ChainError
 from p2pavs.chain.follower import Follower
 from p2pavs.chain.pending import SqlitePendingStore
 from p2pavs.chain.poster import Sender
-from p2pavs.chain.reader import current_epoch, list_models, list_operators, read_operator, read_operator_set
+from p2pavs.chain.reader import (
+    current_epoch,
+    list_models,
+    list_operators,
+    read_epoch,
+    read_operator,
+    read_operator_set,
+)
 from p2pavs.chain.records import ModelEntry
 from p2pavs.chain.rpc import Rpc
 from p2pavs.epoch_keeper import EpochKeeper
@@ -296,7 +303,7 @@ async def _check_registration(chain: Chain, identity: Identity) -> None:
     """An honest operator must hear now, not from missing rewards, that it is not in the registry."""
     operator = await read_operator(chain, identity.address)
     account = "0x" + identity.address.hex()
-    if operator is None or not (operator.active or await _is_in_current_set(chain, identity.address)):
+    if operator is None or not (operator.active or await _is_counted_on(chain, identity.address)):
         raise NotAnOperator(
             f"the account {account} is not a registered operator of this deployment",
             "Register it with 'p2pavs operator register', or pass the right --keys and --deployment.",
@@ -313,12 +320,15 @@ async def _check_registration(chain: Chain, identity: Identity) -> None:
         )
 
 
-async def _is_in_current_set(chain: Chain, account: bytes) -> bool:
-    """Whether an operator that has left is still counted on: until the epoch is over it has to work."""
-    epoch = await current_epoch(chain)
-    if epoch == 0:
-        return False
-    return any(one.operator == account for one in (await read_operator_set(chain, epoch)).operators)
+async def _is_counted_on(chain: Chain, account: bytes) -> bool:
+    """Whether an operator that has left still has to work: the current or the frozen next set has it."""
+    current = await current_epoch(chain)
+    for epoch in (current, current + 1):
+        if epoch and await read_epoch(chain, epoch) is not None:
+            operators = (await read_operator_set(chain, epoch)).operators
+            if any(one.operator == account for one in operators):
+                return True
+    return False
 
 
 async def _open_models(

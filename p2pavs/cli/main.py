@@ -26,6 +26,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "certificate": ("p2pavs.cli.certificate:certificate", "Export and verify certificates."),
     "doctor": ("p2pavs.cli.doctor:doctor", "Check that this machine computes the right bits."),
     "account": ("p2pavs.cli.account:account", "Balances and payments."),
+    "sim": ("p2pavs.cli.sim:sim", "Simulate many nodes, bad ones among them."),
 }
 """Name, where the command is (module:attribute), and the line that ``--help`` shows."""
 

@@ -117,5 +117,5 @@ def account_options(command: F) -> F:
     return click.option(
         "--key-file",
         type=click.Path(path_type=Path),
-        help="File with an account's secret key in hex, instead of --keys: for test networks.",
+        help="File with an account's secret key in hex, not encrypted; it sends in place of that of --keys.",
     )(key_options(command))

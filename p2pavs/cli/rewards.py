@@ -48,8 +48,9 @@ def claim(
     """Claim the rewards of the operator of --keys: its shares in the fees of tasks it signed.
 
     A running node keeps the account of its keys for itself. Any account may send the claim, and the operator
-    is credited all the same: give the secret key of another account with --key-file, beside --keys, and the
-    node can run on. --withdraw pays to the account that sends, so it needs the operator's own.
+    is credited all the same, while the node runs on: give the secret key of another account with --key-file
+    beside --keys, or the operator with --address and another account's --keys. --withdraw pays to the account
+    that sends, so it needs the operator's own.
     """
     source = common.read_account(keys, key_file, password_file)
     if account is None:

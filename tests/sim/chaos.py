@@ -77,7 +77,9 @@ def chaos(seed: int, adversary: str) -> Case:
             for start in [draw.randint(0, 1500)]
         ),
         network=NetworkModel(
-            latency=draw.choice(["uniform:5:60", "uniform:5:60", "uniform:5:400", "constant:5", "lognormal:40"]),
+            latency=draw.choice(
+                ["uniform:5:60", "uniform:5:60", "uniform:5:400", "constant:5", "lognormal:40"]
+            ),
             loss=draw.choice([0, 0, 0.05, 0.2, 0.5, 0.9]),
             duplicate=draw.choice([0, 0, 0.2]),
             late=draw.choice([0, 0.1, 0.4]),

@@ -37,7 +37,9 @@ class Mutation:
         path = root / self.file
         source = path.read_text()
         if source.count(self.old) != 1:
-            raise MutationError(f"{self.name}: {self.old!r} occurs {source.count(self.old)} times in {self.file}")
+            raise MutationError(
+                f"{self.name}: {self.old!r} occurs {source.count(self.old)} times in {self.file}"
+            )
         path.write_text(source.replace(self.old, self.new))
 
 

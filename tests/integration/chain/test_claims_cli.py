@@ -123,6 +123,9 @@ async def test_a_claim_goes_on_beside_a_running_node(anvil: Anvil, tmp_path: Pat
             done = await user.json("operator", "claim", "--keys", str(keys), *payer)
         assert done["address"] == user.address(2)
         assert len(done["claims"]) == 1
+        user.shell.environment["P2PAVS_PASSWORD"] = PASSWORD
+        other = await user.json("operator", "claim", "--keys", str(keys), "--address", user.address(3))
+        assert (other["address"], len(other["claims"])) == (user.address(3), 1)
 
 
 async def test_the_set_root_of_any_epoch_is_shown(anvil: Anvil, tmp_path: Path) -> None:

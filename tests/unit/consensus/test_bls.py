@@ -169,6 +169,18 @@ def test_bad_ones_among_different_messages_keep_their_positions() -> None:
     assert bls.find_bad(checks, Coefficients()) == (7, 14, 20)
 
 
+def test_the_search_keeps_claims_on_one_message_together() -> None:
+    backend = Counting()
+    checks = []
+    for i in range(16):
+        tag = bytes([i]) * 32
+        checks.append(SignatureCheck((KEYS[0],), MESSAGE, SIGNATURES[1 if i == 5 else 0]))
+        checks.append(SignatureCheck((KEYS[0],), tag, bls.sign(secret(0), tag)))
+    assert bls.BlsScheme(backend).find_bad(checks, Coefficients()) == (10,)
+    # All 17 messages; then the votes alone, 16, 8, 4 and so on of them, a pairing and the signatures' each.
+    assert backend.sizes[:6] == [18, 2, 2, 2, 2, 2]
+
+
 def test_a_signature_is_decoded_once() -> None:
     backend = blst.load()
     decoded = []

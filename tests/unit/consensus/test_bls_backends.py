@@ -45,6 +45,22 @@ def test_malformed_signatures(backend: Backend, data: bytes) -> None:
         backend.decode_g2(data)
 
 
+def test_blst_sees_canonical_encodings_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reached(group: object, data: bytes) -> bytes:
+        raise AssertionError(f"the library was asked about {data.hex()}")
+
+    monkeypatch.setattr(blst._Group, "decode", reached)
+    backend = BACKENDS["blst"]
+    kinds = (
+        (backend.decode_g1, encoding.check_g1_form, hostile.MALFORMED_KEYS),
+        (backend.decode_g2, encoding.check_g2_form, hostile.MALFORMED_SIGNATURES),
+    )
+    for decode, check_form, malformed in kinds:
+        without_form = [data for data in malformed if not accepted(check_form, data)]
+        assert len(without_form) > 12
+        assert not any(accepted(decode, data) for data in without_form)
+
+
 @every_backend
 def test_the_scheme_refuses_whatever_is_no_key_and_no_signature(backend: Backend) -> None:
     scheme = BlsScheme(backend)

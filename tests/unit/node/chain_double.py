@@ -130,4 +130,4 @@ class SenderDouble:
         return RECEIPT
 
     async def wait_for(self, count: int) -> None:
-        await until(lambda: len(self.calls) >= count, 10_000)
+        await until(lambda: len(self.calls) >= count)

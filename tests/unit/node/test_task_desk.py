@@ -24,6 +24,7 @@ from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
 from p2pavs.journal import Journal
 from p2pavs.routing import Router
+from p2pavs.settings import NodeSettings
 from p2pavs.storage import Database, EvidenceStore, SignGuard, TaskStore
 from p2pavs.storage.tasks import StoredTask, TaskState
 from p2pavs.task_desk import DeskParts, TaskDesk
@@ -47,6 +48,7 @@ pytestmark = pytest.mark.usefixtures("no_threads")
 
 OWN = factory.address(0)
 OTHER_SEED = keccak256(b"prevrandao of another block")
+AT_ONCE = replace(SETTINGS, confirmations=0)
 RULING = (1000, 1, 1, 1)
 """Stakes with which operator 0 decides alone."""
 
@@ -71,14 +73,14 @@ class Office:
     database: Database
     stakes: tuple[int, ...] = RULING
     operator: bytes = OWN
-    settings: Any = SETTINGS
+    settings: NodeSettings = AT_ONCE
     served: bool = True
     follower: FollowerDouble = field(default_factory=FollowerDouble)
     sender: SenderDouble = field(default_factory=SenderDouble)
     executor: ExecutorDouble = field(default_factory=ExecutorDouble)
     journal: Journal = field(default_factory=Journal)
     router: Router = field(default_factory=Router)
-    desk: TaskDesk = cast(TaskDesk, None)
+
     epochs_read: list[int] = field(default_factory=list)
     published: int = 0
 
@@ -86,9 +88,9 @@ class Office:
     async def open(self) -> AsyncIterator[TaskDesk]:
         """Run the desk on the scripted chain."""
         async with trio.open_nursery() as nursery:
-            self.desk = TaskDesk(self._parts(), nursery)
-            nursery.start_soon(self.desk.run, cast(Any, self.follower))
-            yield self.desk
+            desk = TaskDesk(self._parts(), nursery)
+            nursery.start_soon(desk.run, cast(Any, self.follower))
+            yield desk
             nursery.cancel_scope.cancel()
 
     def _parts(self) -> DeskParts:
@@ -389,6 +391,7 @@ async def test_a_full_disk_holds_the_desk_up_and_does_not_end_it(
     assert await TaskStore(office.database).followed_to() == 11
 
 
+@pytest.mark.usefixtures("no_log")
 async def test_a_member_that_fails_begins_again(office: Office, autojump_clock: MockClock) -> None:
     failures = 3
 
