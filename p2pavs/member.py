@@ -50,6 +50,12 @@ UNVERIFIED = 2048
 
 BATCH = 64
 
+GATHER = 0.0005
+"""Seconds for each member of the committee that the first of a batch of messages waits for more.
+
+Votes checked one by one cost three times what they cost together; with 64 members this makes 32 ms.
+"""
+
 log = structlog.get_logger()
 
 
@@ -216,6 +222,8 @@ class Member:
 
     async def _verify(self) -> None:
         async for first in self._raw:
+            if self._raw.statistics().current_buffer_used < BATCH - 1:
+                await trio.sleep(GATHER * len(self.committee.members))
             batch = [first]
             while len(batch) < BATCH:
                 try:

@@ -192,6 +192,8 @@ class Node:
                 nursery.start_soon(self._watch_operators)
                 nursery.start_soon(EpochKeeper(self.chain, self._sender, self.config.identity.address).run)
                 ready(url)
+                if (advice := bls.backend_advice()) is not None:
+                    log.warning("slow_signatures", backend=bls.backend_name(), remedy=advice)
                 log.info("node_ready", peer_id=self.network.peer_id, api=url, operator=self.operator_name)
                 async for message in messages:
                     self.router.route(message.data)

@@ -1,91 +1,32 @@
-"""Committees, results and signed messages with a fake signature scheme: fast, and as strict as the real one.
-
-A fake signature is a hash of the key and the statement, an aggregate is their sum: it verifies for exactly
-the signers it was made from. Anyone can make one, so nothing here says anything about forgery.
-"""
+"""Committees and everything their members could sign, under the simulator's fast signatures."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from consensus.committee import Committee, Member
-from consensus.effects import OwnResult
 from consensus.hashing import keccak256
 from consensus.messages import Certificate, Commit, Proposal, RoundCertificate, Vote, VoteGroup, WorkTag
-from consensus.signing import (
-    Randomness,
-    SignatureCheck,
-    proposal_id,
-    statement,
-    trace_commit,
-    value_id,
-    work_tag,
-)
+from consensus.signing import proposal_id, statement, work_tag
 from consensus.types import (
     NIL,
     NO_ROUND,
     Domain,
-    FinishReason,
     InstanceId,
     Kind,
-    Result,
-    ResultStatus,
     Scope,
     ValueId,
 )
+from p2pavs.sim.answers import own_result, value_of
+from p2pavs.sim.signatures import KeyedScheme
+
+__all__ = ["INSTANCE", "SCHEME", "World", "own_result", "value_of"]
 
 DOMAIN = Domain(31337, b"\x11" * 20)
 INSTANCE = InstanceId(1, 0)
-_MODULUS = 1 << 768
-
-
-class FakeScheme:
-    """Signatures of 96 bytes that add up."""
-
-    def sign(self, key: bytes, message: bytes) -> bytes:
-        return hashlib.shake_256(key + message).digest(96)
-
-    def aggregate(self, signatures: Sequence[bytes]) -> bytes:
-        total = sum(int.from_bytes(signature, "big") for signature in signatures) % _MODULUS
-        return total.to_bytes(96, "big")
-
-    def fast_aggregate_verify(self, keys: Sequence[bytes], message: bytes, signature: bytes) -> bool:
-        return signature == self.aggregate([self.sign(key, message) for key in keys])
-
-    def find_bad(self, checks: Sequence[SignatureCheck], rng: Randomness) -> tuple[int, ...]:
-        return tuple(
-            position
-            for position, check in enumerate(checks)
-            if not self.fast_aggregate_verify(check.keys, check.message, check.signature)
-        )
-
-
-SCHEME = FakeScheme()
-
-
-@cache
-def own_result(output: bytes) -> OwnResult:
-    """A result with its trace secret; another output has another secret."""
-    secret = hashlib.sha256(b"trace of " + output).digest()
-    result = Result(
-        status=ResultStatus.COMPLETED,
-        output_hash=keccak256(output),
-        output_length=len(output),
-        token_count=1,
-        finish_reason=FinishReason.END_OF_TEXT,
-        trace_root=keccak256(b"root of " + output),
-        trace_commit=trace_commit(secret),
-        runtime_profile=b"\x44" * 32,
-    )
-    return OwnResult(result, output, secret)
-
-
-@cache
-def value_of(output: bytes) -> ValueId:
-    return value_id(own_result(output).result)
+SCHEME = KeyedScheme()
 
 
 @dataclass(frozen=True)
