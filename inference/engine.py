@@ -13,7 +13,7 @@ from inference.choices import Choices, Spelling
 from inference.errors import EngineError, NotEnoughMemory
 from inference.llama import Llama
 from inference.model import INPUT, ModelFile
-from inference.request import FinishReason, Generation, MAX_OUTPUT_BYTES, Progress, Request, Status, rejection
+from inference.request import MAX_OUTPUT_BYTES, FinishReason, Generation, Progress, Request, Status, rejection
 from inference.sampling import Logits, Sampler
 from inference.trace import CHUNK_TOKENS, Trace, logits_digest
 

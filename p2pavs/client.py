@@ -32,6 +32,7 @@ MAX_STOPS, MAX_STOP_BYTES = 8, 64
 MINING_SECONDS = 15
 """The gateway measures the time to the deadline when the request is mined, which is later than now."""
 MAX_NODE_ANSWER = 1_000_000
+NODE_SECONDS = 10.0  # for a whole answer, however slowly it trickles in
 
 
 class BadRequest(P2pavsError):
@@ -114,7 +115,7 @@ class NodeApi:
 
     def __init__(self, urls: Sequence[str]) -> None:
         self._urls = tuple(url.rstrip("/") for url in urls)
-        self._client = httpx.AsyncClient(timeout=5.0)
+        self._client = httpx.AsyncClient(timeout=5.0, headers={"Accept-Encoding": "identity"})
 
     async def __aenter__(self) -> NodeApi:
         return self
@@ -130,15 +131,12 @@ class NodeApi:
     async def get(self, url: str, path: str, **query: str | int) -> Any:
         """One JSON answer. Raises ``NodeUnreachable``."""
         try:
-            async with self._client.stream("GET", url + path, params=query) as response:
-                body = bytearray()
-                async for part in response.aiter_bytes():
-                    body += part
-                    if len(body) > MAX_NODE_ANSWER:
-                        raise NodeUnreachable(f"the node {url} sends more than {MAX_NODE_ANSWER} bytes")
-                response.raise_for_status()
-            return strict_json.loads(bytes(body))
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            with trio.fail_after(NODE_SECONDS):
+                async with self._client.stream("GET", url + path, params=query) as response:
+                    body = await _receive(response)
+                    response.raise_for_status()
+            return strict_json.loads(body)
+        except (httpx.HTTPError, httpx.InvalidURL, trio.TooSlowError, ValueError) as error:
             raise NodeUnreachable(
                 f"the node at {url} does not answer ({type(error).__name__})",
                 "Check that the node runs and that the address is its --api address.",
@@ -181,6 +179,21 @@ class NodeApi:
         async with trio.open_nursery() as nursery:
             for url in self._urls:
                 nursery.start_soon(follow, url)
+
+
+async def _receive(response: httpx.Response) -> bytes:
+    """The body as it was sent. Raises ``ValueError`` where it is longer than any answer of a node."""
+    body = bytearray()
+    # Cancelled, not left: httpx's chain of generators ends cleanly only by an exception from inside.
+    with trio.CancelScope() as reading:
+        async for part in response.aiter_raw():
+            if len(body) + len(part) > MAX_NODE_ANSWER:
+                reading.cancel()
+            else:
+                body += part
+    if reading.cancel_called:
+        raise ValueError("the answer is too long")
+    return bytes(body)
 
 
 async def check_served(api: NodeApi, model: ModelEntry) -> None:

@@ -151,17 +151,19 @@ class Member:
             effects += [effect for effect in self._instance.apply(one) if not isinstance(effect, Publish)]
         if past:
             self._note("resumed", inputs=len(past))
-        async with self._inbox, self._raw, trio.open_nursery() as nursery:
-            self._nursery = nursery
-            nursery.start_soon(self._verify)
-            nursery.start_soon(self._repeat)
-            nursery.start_soon(self._catch_up)
-            if self._trace_secret is None:
-                nursery.start_soon(self._compute)
-            for effect in effects:
-                await self._carry_out(effect)
-            while True:
-                await self._step()
+        # Closed without a checkpoint: one in a cancelled scope would hide what failed.
+        with self._inbox, self._raw:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                nursery.start_soon(self._verify)
+                nursery.start_soon(self._repeat)
+                nursery.start_soon(self._catch_up)
+                if self._trace_secret is None:
+                    nursery.start_soon(self._compute)
+                for effect in effects:
+                    await self._carry_out(effect)
+                while True:
+                    await self._step()
 
     async def _step(self) -> None:
         """Take what waits, write it to the log, apply it, carry out the effects."""

@@ -140,9 +140,12 @@ async def serve_api(
         )
         try:
             urls: list[str] = await nursery.start(run)
-        except OSError as error:
+            task_status.started(urls[0])
+        except* (OSError, ValueError, OverflowError) as group:
+            cause: BaseException = group
+            while isinstance(cause, BaseExceptionGroup):
+                cause = cause.exceptions[0]
             raise ApiAddressInUse(
-                f"cannot serve the API on {address}: {error.strerror}",
+                f"cannot serve the API on {address}: {cause}",
                 "Choose another address with --api HOST:PORT.",
-            ) from error
-        task_status.started(urls[0])
+            ) from group

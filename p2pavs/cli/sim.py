@@ -32,12 +32,12 @@ class InvariantBroken(P2pavsError):
 @click.option("--committee", type=click.IntRange(0, 256), default=0, show_default=True,
               help="Seats drawn per task; 0 is everybody (at most 256 nodes).")  # fmt: skip
 @click.option("--stake", default="equal", show_default=True, metavar="equal|zipf|FILE",
-              help="How stake is spread; a CSV file with a stake per line also sets the number of nodes.")  # fmt: skip
+              help="How stake is spread; a CSV file, a stake per line, says how many nodes.")  # fmt: skip
 @click.option("--byzantine", type=click.FloatRange(0, 1), default=0.0, show_default=True,
               help="Share of the stake that misbehaves.")  # fmt: skip
 @click.option("--adversary", default="equivocate", show_default=True, metavar="NAME[,NAME...]",
-              help="How: absent, equivocate, withhold, deny, repeat, spam, split_proposal, lazy, wrong_output, "
-              "twins. Of several, each bad operator takes one.")  # fmt: skip
+              help="How: absent, equivocate, withhold, deny, repeat, spam, split_proposal, lazy, "
+              "wrong_output, twins. Of several, each bad operator takes one.")  # fmt: skip
 @click.option("--crash", type=click.IntRange(0), default=0, show_default=True,
               help="Honest members of each committee that are down.")  # fmt: skip
 @click.option("--tasks", type=click.IntRange(1, 1_000_000), default=10, show_default=True)
@@ -47,7 +47,7 @@ class InvariantBroken(P2pavsError):
 @click.option("--loss", type=click.FloatRange(0, 0.99), default=0.0, show_default=True,
               help="Share of messages that are lost.")  # fmt: skip
 @click.option("--latency", default="lognormal:60", show_default=True, metavar="MODEL",
-              help="constant:MS, uniform:LOW:HIGH, lognormal:MEDIAN[:SIGMA] or regions[:JITTER].")  # fmt: skip
+              help="constant:MS, uniform:LOW:HIGH, lognormal:MEDIAN[:SIGMA], regions[:JITTER].")  # fmt: skip
 @click.option("--gst", type=click.IntRange(0), metavar="MS",
               help="From this virtual time on the network loses nothing.")  # fmt: skip
 @click.option("--compute", type=click.IntRange(0), default=1000, show_default=True, metavar="MS",

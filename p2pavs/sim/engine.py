@@ -132,7 +132,7 @@ class Simulation:
     # --- time and network -----------------------------------------------------------------------------------
 
     def at(self, delay: int, action: Callable[[A], None], argument: A) -> None:
-        """Call ``action(argument)`` after some virtual milliseconds; at equal times in the order of asking."""
+        """Call ``action(argument)`` after some virtual milliseconds; at equal times, in order."""
         self._count += 1
         heapq.heappush(self._queue, (self.now + delay, self._count, action, argument))
 

@@ -1,4 +1,7 @@
-"""An honest member's process: log first, sign guard, then the network. What ``p2pavs.member`` does, without waiting."""
+"""An honest member's process: log first, then the sign guard, then the network.
+
+It does what ``p2pavs.member`` does, one step at a time and without waiting.
+"""
 
 from __future__ import annotations
 
@@ -228,10 +231,10 @@ class Host:
         match effect:
             case SignProposal() | SignVote() | SignDivergence():
                 self.point(Point.GUARD_LOST)
-                message = self.signed(effect)
+                signed = self.signed(effect)
                 self.point(Point.GUARD_DONE)
-                if message is not None:
-                    self.say(message)
+                if signed is not None:
+                    self.say(signed)
                     self.point(Point.SENT)
             case Publish(message):
                 self.point(Point.PUBLISH_LOST)

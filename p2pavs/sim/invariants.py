@@ -173,7 +173,7 @@ class Invariants:
             raise Violation(kind, f"a fork; evidence against {sorted(accused)}, weight {weight} of {total}")
 
     def _accountable(self, fork: Fork) -> set[int]:
-        """Find who is guilty in what the honest members have logged: equivocators, and who claimed two results."""
+        """Find in what the honest members have logged who equivocated and who claimed two results."""
         claims: dict[tuple[int, Kind, int], Proposal | Vote] = {}
         prevotes: dict[int, Vote] = {}
         guilty: set[int] = set()

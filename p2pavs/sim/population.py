@@ -100,7 +100,7 @@ class Population:
         """Draw a task's committee by the protocol's sortition; 0 seats is everybody, by stake."""
         if seats == 0 and len(self.stakes) > MAX_OPERATORS:
             raise UsageError(
-                f"A committee of all {len(self.stakes)} operators is more than the protocol's {MAX_OPERATORS}.",
+                f"All {len(self.stakes)} operators are more than the {MAX_OPERATORS} of a whole set.",
                 "Give --committee a number of seats.",
             )
         if not 0 <= seats <= MAX_SEATS:

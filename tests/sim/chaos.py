@@ -27,7 +27,7 @@ class RandomFaults:
 
 @dataclass(frozen=True)
 class Case:
-    """One world. ``may_fork``: too many misbehave while honest results differ, so a fork must be accounted for."""
+    """One world. ``may_fork``: too many misbehave while honest results differ."""
 
     setting: Setting
     faults: RandomFaults | None = None
@@ -85,7 +85,7 @@ def chaos(seed: int, adversary: str) -> Case:
             late=draw.choice([0, 0.1, 0.4]),
             late_ms=draw.choice([100, 1000]),
             partitions=_partitions(draw, size) if draw.random() < 0.35 else (),
-            hush=draw.random() < 0.3,
+            hush=draw.random() < (0.8 if mode == "fork" else 0.3),
             stable_ms=stable,
         ),
         rebroadcast_ms=draw.choice([400, 400, 1000]),
@@ -106,7 +106,7 @@ def chaos(seed: int, adversary: str) -> Case:
 
 
 def _siege(seed: int, adversary: str, draw: random.Random) -> Case:
-    """What is worst for locks: every value is valid, every member has another one, who has decided is not heard."""
+    """What is worst for locks: any value is valid, each has another one, who has decided is not heard."""
     size = draw.choice([4, 4, 4, 7])
     guilty = draw.sample(range(size), (size - 1) // 3)
     alone = draw.choice([index for index in range(size) if index not in guilty])

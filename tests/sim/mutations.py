@@ -1,4 +1,4 @@
-"""Planted bugs. Each is a change to the source that the simulator must notice: ``python -m tests.sim.mutations``.
+"""Planted bugs, each a change to the source that must be noticed: ``python -m tests.sim.mutations``.
 
 A mutation is applied to a copy of the packages, and the seeds are run there in a process of their own.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = 300
+SEEDS = 1000
 
 
 class MutationError(Exception):
@@ -32,6 +32,7 @@ class Mutation:
     new: str
     adversary: str  # the one that is meant to find it first
     kinds: tuple[str, ...]
+    tests: str = ""  # these are to fail instead: for what the simulator models and does not run
 
     def apply(self, root: Path) -> None:
         path = root / self.file
@@ -129,7 +130,8 @@ MUTATIONS = (
     Mutation(
         "the lock is not remembered",
         "consensus/round_state.py",
-        "                locked_value=value,  # line 38\n                locked_round=state.round,  # line 39\n",
+        "                locked_value=value,  # line 38\n"
+        "                locked_round=state.round,  # line 39\n",
         "",
         "equivocate",
         ("agreement", "accountability"),
@@ -167,13 +169,23 @@ MUTATIONS = (
         ("termination",),
     ),
     Mutation(
+        "what peers ask for shows in later effects",
+        "consensus/instance.py",
+        "        return self._assembler.polka(state.valid_round, state.valid_value) or self._polka\n",
+        "        self._polka = self._assembler.polka(state.valid_round, state.valid_value) or self._polka\n"
+        "        return self._polka\n",
+        "equivocate",
+        ("replay",),
+    ),
+    Mutation(
         "effects come before the log",
         "p2pavs/sim/host.py",
         "            self.disk.log.append(event)\n            self.point(Point.LOG_DONE)\n"
         "            effects = self.instance.apply(event)\n            self.trail.append(effects)\n",
         "            effects = self.instance.apply(event)\n"
         "            for effect in effects:\n                self.carry_out(effect)\n"
-        "            self.disk.log.append(event)\n            self.trail.append(effects)\n            effects = ()\n",
+        "            self.disk.log.append(event)\n"
+        "            self.trail.append(effects)\n            effects = ()\n",
         "equivocate",
         ("equivocation",),
     ),
@@ -185,6 +197,24 @@ MUTATIONS = (
         "equivocate",
         ("equivocation",),
     ),
+    Mutation(
+        "a node's commits are not synced",
+        "p2pavs/storage/database.py",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA synchronous=OFF",
+        "",
+        (),
+        "tests/unit/node/test_database.py",
+    ),
+    Mutation(
+        "a node's sign guard keeps nothing",
+        "p2pavs/storage/sign_guard.py",
+        'connection.execute("INSERT INTO signatures VALUES (?,?,?,?,?,?,?)", (*key, message, signature))',
+        "del key, message",
+        "",
+        (),
+        "tests/unit/node/test_sign_guard.py",
+    ),
 )
 
 
@@ -195,19 +225,32 @@ def copy_of_the_packages(target: Path) -> None:
     (target / "tests" / "__init__.py").write_text("")
 
 
+def _unit_tests(root: Path, tests: str) -> tuple[bool, str]:
+    """Run unit tests of the node in the copy; returns whether some failed."""
+    shutil.copytree(ROOT / "tests/unit", root / "tests/unit")
+    shutil.copy(ROOT / "pyproject.toml", root)
+    done = _run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", tests], root)
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    return done.returncode == 1 and bool(failed), failed[0] if failed else done.stdout + done.stderr
+
+
+def _run(command: list[str], root: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+
+
 def hunt(mutation: Mutation, seeds: int = SEEDS, everywhere: bool = False) -> tuple[bool, str]:
-    """Plant a bug and run the seeds; returns whether a violation of the expected kind came, and what was printed."""
+    """Plant a bug and look for it; returns whether it showed as expected, and what was printed."""
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         copy_of_the_packages(root)
         mutation.apply(root)
+        if mutation.tests:
+            return _unit_tests(root, mutation.tests)
         command = [sys.executable, "-m", "tests.sim.seeds", "--stop", "--seeds", str(seeds)]
         if not everywhere:
             command += ["--adversary", mutation.adversary]
-        done = subprocess.run(
-            command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        done = _run(command, root)
     failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
     caught = done.returncode == 1 and any(f": {kind}: " in line for line in failed for kind in mutation.kinds)
     return caught, (failed[0] if failed else done.stdout + done.stderr)

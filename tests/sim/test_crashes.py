@@ -72,9 +72,8 @@ def test_every_effect_of_one_round_of_four_may_be_the_last(world: str, any_value
             for second in range(first, first + SECOND_WITHIN):
                 faults = Planned(member, frozenset({first, second}))
                 simulation = one_round(world, faults, any_value)
-                assert len(faults.struck) == len(faults.at)
                 died = sum(host.life for host in simulation.hosts)
-                assert died == len(faults.at)
+                assert 1 <= died == len(faults.struck)  # the second point may lie behind the end
                 kinds.update(faults.struck)
                 lives += died
     assert lives > 500

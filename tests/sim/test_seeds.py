@@ -1,4 +1,4 @@
-"""A thousand random worlds per adversary, in chunks; ``python -m tests.sim.seeds --seeds 10000`` runs more."""
+"""A thousand random worlds per adversary; ``python -m tests.sim.seeds --seeds 10000`` runs more."""
 
 from __future__ import annotations
 

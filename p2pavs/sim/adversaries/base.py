@@ -24,7 +24,7 @@ class Byzantine(Host):
         return [host for host in self.simulation.hosts if host is not self]
 
     def vote_for(self, kind: Kind, round_: int, value: ValueId, secret: bytes | None = None) -> Vote:
-        """Sign a vote, whatever was signed before; a prevote for a value gets the tag that ``secret`` makes."""
+        """Sign a vote, whatever was signed before; ``secret`` makes the tag of a prevote for a value."""
         work = None
         if kind is Kind.PREVOTE and value != NIL:
             work = self.free_work(self.simulation.secret_of(value) if secret is None else secret)

@@ -8,7 +8,7 @@ from p2pavs.sim.adversaries.base import Byzantine
 
 
 class Equivocator(Byzantine):
-    """Gives everybody two votes for each slot, each half of the others another one first; nil now and then."""
+    """Gives everybody two votes for each slot, each half another one first; one is nil now and then."""
 
     def carry_out(self, effect: Effect) -> None:
         """Answer each request for a vote with two, and propose without regard to what was locked."""

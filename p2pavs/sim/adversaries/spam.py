@@ -13,7 +13,7 @@ from p2pavs.sim.parcel import Parcel
 
 
 class Spammer(Byzantine):
-    """Follows the protocol; with its votes it sends votes of far rounds, forgeries, and bytes without meaning."""
+    """Follows the protocol, and adds votes of far rounds, forgeries, and bytes without meaning."""
 
     def feed(self, event: Input) -> None:
         """Add some noise to every step."""

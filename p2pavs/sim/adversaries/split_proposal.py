@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from consensus.effects import Effect, SignProposal, SignVote
 from consensus.types import NO_ROUND, ValueId
 from p2pavs.sim.adversaries.base import Byzantine
+from p2pavs.sim.host import Host
 
 
 class SplitProposer(Byzantine):
@@ -21,7 +24,9 @@ class SplitProposer(Byzantine):
                     self.tell(proposal, half)
                 self.take_own(self.simulation.parcel(self, proposals[0]))
             case SignVote(kind, round_):
-                votes = [self.vote_for(kind, round_, value) for value in self.tempting(round_)]
+                votes = [
+                    self.vote_for(kind, round_, value) for value in self._wanted() or self.tempting(round_)
+                ]
                 for half, vote in zip(self.halves(), votes, strict=True):
                     self.tell(vote, half)
                 self.take_own(self.simulation.parcel(self, votes[0]))
@@ -29,6 +34,20 @@ class SplitProposer(Byzantine):
                 super().carry_out(effect)
 
     def _stories(self, round_: int) -> tuple[ValueId, ValueId]:
+        wanted = self._wanted()
+        if wanted is not None:
+            return wanted
         first, second = self.tempting(round_)
         # The same one to both halves is how it supports what it told in an earlier round.
         return (first, first) if self.random.random() < 0.5 else (first, second)
+
+    def _wanted(self) -> tuple[ValueId, ValueId] | None:
+        """Return what each half wants to hear, where honest members disagree."""
+        if self.simulation.setting.any_value:
+            return None
+        one, other = (self._favourite(half) for half in self.halves())
+        return (one, other) if one is not None and other is not None and one != other else None
+
+    def _favourite(self, half: list[Host]) -> ValueId | None:
+        outputs = Counter(host.own_output for host in half if host.honest and host.own_output is not None)
+        return self.simulation.learn(outputs.most_common(1)[0][0] or b"") if outputs else None

@@ -20,8 +20,8 @@ from p2pavs.chain.records import InferenceParams, TaskHeader, request_hash
 from tests.unit.consensus import factory
 from tests.unit.node.parliament import until
 
-CONTRACTS = tuple(bytes([number]) * 20 for number in range(1, 6))
-DEPLOYMENT = Deployment(factory.DOMAIN.chain_id, 5, *CONTRACTS, factory.DOMAIN.gateway)
+CONTRACTS = [*(bytes([number]) * 20 for number in range(1, 6)), factory.DOMAIN.gateway]
+DEPLOYMENT = Deployment(factory.DOMAIN.chain_id, 5, *CONTRACTS)
 RECEIPT = Receipt(keccak256(b"transaction"), 9, keccak256(b"block"), 250_000, 10**9, None)
 GENESIS_TIME = 1_000_000
 BLOCK_TIME = 10

@@ -76,9 +76,7 @@ async def test_what_it_shows(node: NodeDouble) -> None:
         assert "p2pavs_gossip_refused_total 2.0" in metrics.text
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/tasks/", "/nothing", "/tasks/3", "/tasks/x/events", "/tasks/-1/certificate"]
-)
+@pytest.mark.parametrize("path", ["/", "/nothing", "/tasks/3", "/tasks/x/events", "/tasks/-1/certificate"])
 async def test_what_is_not_there(node: NodeDouble, path: str) -> None:
     async with client(node) as http:
         assert (await http.get(path, follow_redirects=True)).status_code == 404

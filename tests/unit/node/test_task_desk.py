@@ -375,20 +375,40 @@ async def test_what_the_follower_cannot_mend_ends_the_desk_by_name(
     assert found is failure
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        block(11, requested(2)),
+        block(11),
+        BlockRemoved(10, block_hash(10)),
+        block(100, fork="long after the deadline"),
+    ],
+    ids=["a task", "no event", "a block undone", "a task over"],
+)
 async def test_a_full_disk_holds_the_desk_up_and_does_not_end_it(
-    office: Office, autojump_clock: MockClock
+    office: Office, autojump_clock: MockClock, change: Any
 ) -> None:
+    office.stakes = (1, 1, 1, 1)
     async with office.open() as desk:
+        await office.follower.give(block(10, requested(1, deadline=GENESIS_TIME + 500)), block(60))
         break_disk(office.database)
-        await office.follower.give(block(10, requested(1)), block(11))
+        await office.follower.give(change, head=200)
+        await office.follower.give(block(110))
         await trio.sleep(60)
-        assert office.executor.asked == [] and office.published == 0
+        assert desk.head < 110
         assert office.database.failure is not None
         mend_disk(office.database)
-        await office.sender.wait_for(1)
-        assert desk.head == 11
-    assert [task.task_id for task in await office.tasks()] == [1]
-    assert await TaskStore(office.database).followed_to() == 11
+        await until(lambda: desk.head == 110)
+        await wait_all_tasks_blocked()
+    assert office.database.failure is None
+    assert await TaskStore(office.database).followed_to() == 110
+    known = {task.task_id: task.state for task in await office.tasks()}
+    match change:
+        case BlockRemoved():
+            assert known == {}
+        case _:
+            assert known[1] is TaskState.EXPIRED or change.number < 100
+            assert (2 in known) == bool(change.events)
 
 
 @pytest.mark.usefixtures("no_log")
@@ -438,7 +458,7 @@ async def test_an_epoch_that_cannot_be_read_is_read_again(office: Office, autoju
             raise RpcUnreachable("http://127.0.0.1:1", "refused")
         return await honest(chain, epoch)
 
-    office.read_operator_set = flaky  # type: ignore[method-assign]
+    office.read_operator_set = flaky  # type: ignore[method-assign, assignment]
     async with office.open():
         await office.follower.give(block(10, requested(1)))
         await office.sender.wait_for(1)
@@ -450,11 +470,11 @@ async def test_tasks_of_old_epochs_can_be_worked_on_whatever_is_remembered(
 ) -> None:
     count = task_desk.SETS_KEPT + 2
     async with office.open() as desk:
-        events = [requested(n, epoch=100 - n) for n in range(1, count + 1)]
-        await office.follower.give(block(10, *events))
-        await until(lambda: all(desk.tasks[n].member is not None for n in range(1, count + 1)))
-        assert len(desk._sets) <= task_desk.SETS_KEPT
-    assert sorted(office.epochs_read) == sorted(100 - n for n in range(1, count + 1))
+        for n in range(1, count + 1):  # each of an older epoch than the one before
+            await office.follower.give(block(9 + n, requested(n, epoch=100 - n)))
+            await until(lambda n=n: desk.tasks[n].member is not None)  # type: ignore[misc]
+        assert len(desk._sets) == task_desk.SETS_KEPT
+    assert office.epochs_read == [100 - n for n in range(1, count + 1)]
 
 
 async def test_who_is_not_drawn_watches(office: Office, autojump_clock: MockClock) -> None:

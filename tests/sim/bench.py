@@ -1,0 +1,82 @@
+"""How fast the simulator is and where its time goes: ``python -m tests.sim.bench``."""
+
+from __future__ import annotations
+
+import cProfile
+import platform
+import pstats
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from p2pavs.sim.campaign import Plan, run
+from p2pavs.sim.network import NetworkModel
+from p2pavs.sim.population import Population, equal_stakes
+
+CASES = (
+    ("7 members, all honest", 7, 0, 0.0, 400),
+    ("7 members, 25% equivocate", 7, 0, 0.25, 400),
+    ("64 seats of 10,000 nodes, all honest", 10_000, 64, 0.0, 10),
+    ("64 seats of 10,000 nodes, 25% equivocate", 10_000, 64, 0.25, 10),
+)
+PARTS = {
+    "gossip_rules.py": "gossip rules",
+    "vote_keeper.py": "vote keeper",
+    "instance.py": "instance",
+    "driver.py": "driver and rounds",
+    "round_state.py": "driver and rounds",
+    "hashing.py": "keccak (values, statements, work tags)",
+    "keccak.py": "keccak (values, statements, work tags)",
+    "signing.py": "keccak (values, statements, work tags)",
+    "wire.py": "encoding",
+    "wire_reader.py": "encoding",
+    "encoding.py": "encoding",
+    "committee.py": "weights and quorums",
+    "verification.py": "signatures, certificates, evidence",
+    "certificate.py": "signatures, certificates, evidence",
+    "evidence.py": "signatures, certificates, evidence",
+    "signatures.py": "signatures, certificates, evidence",
+    "host.py": "the simulator's hosts",
+    "engine.py": "queue and network",
+    "network.py": "queue and network",
+    "random.py": "queue and network",
+}
+"""Built-in functions count for nobody but themselves."""
+
+
+def plan(nodes: int, seats: int, byzantine: float, tasks: int) -> Plan:
+    population = Population.make(equal_stakes(nodes), byzantine, ["equivocate"], seed=1)
+    return Plan(population, seats, range(tasks), seed=1, network=NetworkModel(latency="lognormal:60"))
+
+
+def main() -> None:
+    print(f"{platform.machine()}, Python {platform.python_version()}\n")
+    print(f"| {'case':42} | instances | CPU ms each | a minute | steps each |\n|---|---|---|---|---|")
+    for name, nodes, seats, byzantine, tasks in CASES:
+        began = time.process_time()
+        reports = list(run(plan(nodes, seats, byzantine, tasks)))
+        each = (time.process_time() - began) / tasks
+        steps = sum(report.steps for report in reports) // tasks
+        print(f"| {name:42} | {tasks} | {1000 * each:.1f} | {60 / each:,.0f} | {steps:,} |")
+    for name, nodes, seats, byzantine, tasks in (CASES[0], CASES[3]):
+        profile = cProfile.Profile()
+        profile.enable()
+        for _ in run(plan(nodes, seats, byzantine, max(3, tasks // 4))):
+            pass
+        profile.disable()
+        print(f"\n{name}: share of the time\n\n| part | % |\n|---|---|")
+        for part, share in _shares(profile):
+            print(f"| {part} | {share:.0f} |")
+
+
+def _shares(profile: cProfile.Profile) -> list[tuple[str, float]]:
+    spent: dict[str, float] = defaultdict(float)
+    # path, line, name -> calls, primitive calls, own time, cumulative time, callers
+    for (path, _, _), (_, _, own, _, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        spent[PARTS.get(Path(path).name, "built-in functions" if path == "~" else "everything else")] += own
+    total = sum(spent.values())
+    return [(part, 100 * own / total) for part, own in sorted(spent.items(), key=lambda item: -item[1])]
+
+
+if __name__ == "__main__":
+    main()
