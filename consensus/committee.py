@@ -179,8 +179,14 @@ class Committee:
         object.__setattr__(self, "_starts", sortition.starts(weights))
 
     @classmethod
-    def select(cls, operator_set: OperatorSet, task_seed: bytes, attempt: int, size: int) -> Committee:
-        """Draw the committee of an attempt: ``size`` seats, or with 0 the whole set weighted by stake."""
+    def select(
+        cls, operator_set: OperatorSet, task_hash: bytes, task_seed: bytes, attempt: int, size: int
+    ) -> Committee:
+        """Draw the committee of an attempt: ``size`` seats, or with 0 the whole set weighted by stake.
+
+        ``task_hash`` is the hash of the task's header. The root holds it, so that what is signed for one task
+        is worth nothing for another that a reorganisation gives the same number and seed.
+        """
         if not 0 <= size <= MAX_SEATS:
             raise CommitteeError(f"a committee has 0 to {MAX_SEATS} seats, not {size}")
         stakes = [entry.stake for entry in operator_set.operators]
@@ -191,7 +197,8 @@ class Committee:
             for index, entry in enumerate(operator_set.operators)
             if index in weights
         )
-        root = words("p2pavs/committee/1", operator_set.epoch, operator_set.root, task_seed, attempt, size)
+        epoch, set_root = operator_set.epoch, operator_set.root
+        root = words("p2pavs/committee/1", epoch, set_root, task_seed, attempt, size, task_hash)
         return cls(members, size or operator_set.total_stake, root, seats, task_seed, attempt)
 
     def __contains__(self, index: object) -> bool:

@@ -27,7 +27,18 @@ from p2pavs.errors import P2pavsError
 FORMAT = "p2pavs-certificate/1"
 MAX_FILE_BYTES = 1_000_000
 FIELDS = frozenset(
-    ("format", "chainId", "gateway", "epoch", "taskSeed", "committeeSize", "operators", "setRoot", "commit")
+    (
+        "format",
+        "chainId",
+        "gateway",
+        "epoch",
+        "taskHash",
+        "taskSeed",
+        "committeeSize",
+        "operators",
+        "setRoot",
+        "commit",
+    )
 )
 
 
@@ -40,6 +51,7 @@ class CertificateFile:
     """A certificate with everything it is checked against."""
 
     domain: Domain
+    task_hash: bytes  # of the task's header
     task_seed: bytes
     committee_size: int
     operator_set: OperatorSet
@@ -55,6 +67,7 @@ class CertificateFile:
         """From what was posted on the chain."""
         return cls(
             domain,
+            task.header.hash,
             task.header.task_seed,
             task.header.committee_size,
             operator_set,
@@ -69,6 +82,7 @@ class CertificateFile:
                 "chainId": self.domain.chain_id,
                 "gateway": "0x" + self.domain.gateway.hex(),
                 "epoch": self.operator_set.epoch,
+                "taskHash": "0x" + self.task_hash.hex(),
                 "taskSeed": "0x" + self.task_seed.hex(),
                 "committeeSize": self.committee_size,
                 "operators": "0x" + self.operator_set.to_records().hex(),
@@ -90,20 +104,25 @@ class CertificateFile:
             if operator_set.root != _bytes(content, "setRoot", 32):
                 raise ValueError("its operators do not have the root it names")
             domain = Domain(_int(content, "chainId"), _bytes(content, "gateway", 20))
-            seed, size = _bytes(content, "taskSeed", 32), _int(content, "committeeSize")
+            task_hash, seed = _bytes(content, "taskHash", 32), _bytes(content, "taskSeed", 32)
+            size = _int(content, "committeeSize")
         except (ValueError, WireError, EncodingError, OperatorSetError) as error:
             raise BadCertificate(
                 f"The certificate file cannot be read: {error}.",
                 "Export it again with p2pavs certificate export.",
             ) from None
-        return cls(domain, seed, size, operator_set, commit)
+        return cls(domain, task_hash, seed, size, operator_set, commit)
 
     def verify(self) -> Committee:
         """Check all that needs no chain and return the committee. Raises ``BadCertificate``."""
         certificate = self.certificate
         try:
             committee = Committee.select(
-                self.operator_set, self.task_seed, certificate.instance.attempt, self.committee_size
+                self.operator_set,
+                self.task_hash,
+                self.task_seed,
+                certificate.instance.attempt,
+                self.committee_size,
             )
             scope = Scope(self.domain, certificate.instance, committee.root)
             verify_certificate(certificate, scope, committee)
@@ -129,6 +148,7 @@ class CertificateFile:
             "gateway": "0x" + self.domain.gateway.hex(),
             "epoch": self.operator_set.epoch,
             "setRoot": "0x" + self.operator_set.root.hex(),
+            "taskHash": "0x" + self.task_hash.hex(),
             "value": "0x" + value_id(certificate.result).hex(),
             "status": certificate.result.status.name.lower(),
             "output": self.commit.output.decode(errors="replace"),

@@ -288,7 +288,7 @@ class TaskDesk:
         parts, header = self._parts, task.event.header
         instance_id = task.instance
         committee = Committee.select(
-            operator_set, header.task_seed, instance_id.attempt, header.committee_size
+            operator_set, header.hash, header.task_seed, instance_id.attempt, header.committee_size
         )
         parts.journal.add(
             header.id,

@@ -117,6 +117,11 @@ class TaskHeader:
             self.callback_gas,
         )
 
+    @property
+    def hash(self) -> bytes:
+        """What the gateway stores and the committee's root holds: keccak256(abi.encode(header))."""
+        return keccak(codec.encode([_HEADER_TYPE], [self.to_abi()]))
+
     @classmethod
     def from_abi(cls, value: Mapping[str, Any]) -> TaskHeader:
         """From a decoded struct."""
@@ -136,6 +141,7 @@ class TaskHeader:
         )
 
 
+_HEADER_TYPE = "(uint256,address,bytes32,bytes32,uint8,uint16,uint64,bytes32,uint64,uint128,address,uint32)"
 _PARAMS_TYPE = "(uint32,uint32,uint32,uint32,uint64,string[],string[])"
 
 

@@ -50,7 +50,7 @@ async def read_verified(rpc_url: str, deployment: Deployment, task_id: int) -> V
         operators = await read_operator_set(chain, task.requested.header.epoch)
     header, certificate = task.requested.header, certified.certificate
     committee = Committee.select(
-        operators, header.task_seed, certificate.instance.attempt, header.committee_size
+        operators, header.hash, header.task_seed, certificate.instance.attempt, header.committee_size
     )
     scope = Scope(deployment.domain, certificate.instance, committee.root)
     verify_certificate(certificate, scope, committee)

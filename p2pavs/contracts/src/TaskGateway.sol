@@ -221,13 +221,17 @@ contract TaskGateway is TaskLedger, Owned {
 
     /// @inheritdoc ITaskGateway
     function committeeRoot(TaskHeader calldata header, uint16 attempt) public view returns (bytes32) {
-        return Words.words(
-            Words.COMMITTEE,
-            header.epoch,
-            uint256(epochs.setRootOf(header.epoch)),
-            uint256(header.taskSeed),
-            attempt,
-            header.committeeSize
+        // The header's hash too: blocks side by side can give two tasks one number and one seed.
+        return keccak256(
+            abi.encode(
+                Words.COMMITTEE,
+                header.epoch,
+                epochs.setRootOf(header.epoch),
+                header.taskSeed,
+                attempt,
+                header.committeeSize,
+                keccak256(abi.encode(header))
+            )
         );
     }
 

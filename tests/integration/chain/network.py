@@ -123,7 +123,7 @@ class Network:
     async def certify(self, header: TaskHeader, absent: Collection[int] = ()) -> tuple[Certificate, Call]:
         """Make a certificate that all operators but the absent signed, and the call that posts it."""
         operator_set = await read_operator_set(self.chain, header.epoch)
-        committee = Committee.select(operator_set, header.task_seed, 0, header.committee_size)
+        committee = Committee.select(operator_set, header.hash, header.task_seed, 0, header.committee_size)
         scope = Scope(self.chain.deployment.domain, InstanceId(header.id, 0), committee.root)
         result = Result(
             status=ResultStatus.COMPLETED,

@@ -62,7 +62,7 @@ async def test_a_certificate_is_read_out_of_its_transaction(anvil: Anvil, tmp_pa
         assert found.transaction_hash == receipt.transaction_hash
         # What was read is a proof by itself.
         operator_set = await reader.read_operator_set(chain, header.epoch)
-        committee = Committee.select(operator_set, header.task_seed, 0, header.committee_size)
+        committee = Committee.select(operator_set, header.hash, header.task_seed, 0, header.committee_size)
         scope = Scope(chain.deployment.domain, certificate.instance, committee.root)
         keys = [committee.member(index).key for index in found.certificate.signers]
         message = statement(scope, Kind.PRECOMMIT, certificate.round, value_id(certificate.result))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from eth_abi.abi import decode
+from eth_abi.abi import decode, encode
 from eth_utils.address import to_canonical_address, to_checksum_address
 from eth_utils.crypto import keccak
 from web3 import HTTPProvider, Web3
@@ -90,6 +90,9 @@ def contracts_for_tests() -> dict[str, dict[str, Any]]:
     }
 
 
+HEADER = "(uint256,address,bytes32,bytes32,uint8,uint16,uint64,bytes32,uint64,uint128,address,uint32)"
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A requested task: its header as the contracts take it."""
@@ -100,6 +103,11 @@ class Task:
     @property
     def id(self) -> int:
         return int(self.fields["id"])
+
+    @property
+    def hash(self) -> bytes:
+        """What the gateway stores of it."""
+        return keccak(encode([HEADER], [self.header]))
 
     def altered(self, **changes: Any) -> Task:
         merged = self.fields | changes
@@ -370,7 +378,9 @@ class World:
         return replace(whole, **changes)
 
     def committee(self, task: Task, operators: OperatorSet, attempt: int = 0) -> Committee:
-        return Committee.select(operators, task.fields["taskSeed"], attempt, task.fields["committeeSize"])
+        return Committee.select(
+            operators, task.hash, task.fields["taskSeed"], attempt, task.fields["committeeSize"]
+        )
 
     def scope(self, task: Task, committee: Committee) -> Scope:
         return Scope(self.domain, InstanceId(task.id, committee.attempt), committee.root)

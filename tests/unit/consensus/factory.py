@@ -34,6 +34,7 @@ from consensus.types import (
 )
 
 TASK_SEED = keccak256(b"a task seed")
+TASK_HASH = b"\x7a" * 32
 DOMAIN = Domain(31337, b"\x11" * 20)
 INSTANCE = InstanceId(7, 0)
 SECRET = b"\x5e" * 32
@@ -59,7 +60,7 @@ def operator_set(stakes: Sequence[int], epoch: int = 1) -> OperatorSet:
 
 
 def committee(stakes: Sequence[int] = (1, 1, 1, 1), size: int = 0) -> Committee:
-    return Committee.select(operator_set(stakes), TASK_SEED, 0, size)
+    return Committee.select(operator_set(stakes), TASK_HASH, TASK_SEED, 0, size)
 
 
 def scope(of: Committee) -> Scope:

@@ -17,7 +17,7 @@ from consensus.committee import (
     OperatorSetError,
 )
 from consensus.hashing import keccak256, words
-from tests.unit.consensus.factory import TASK_SEED, address, committee, key, operator_set
+from tests.unit.consensus.factory import TASK_HASH, TASK_SEED, address, committee, key, operator_set
 
 STAKES = [5, 1, 3, 1]
 
@@ -96,7 +96,7 @@ def test_the_whole_set_decides_by_stake() -> None:
     made = committee(STAKES)
     assert [(m.index, m.weight) for m in made.members] == list(enumerate(STAKES))
     assert (made.total_weight, made.seats) == (10, ())
-    assert made.root == words("p2pavs/committee/1", 1, operator_set(STAKES).root, TASK_SEED, 0, 0)
+    assert made.root == words("p2pavs/committee/1", 1, operator_set(STAKES).root, TASK_SEED, 0, 0, TASK_HASH)
 
 
 def test_seats_decide_by_number() -> None:
@@ -113,14 +113,15 @@ def test_seats_decide_by_number() -> None:
 def test_every_part_of_a_committee_is_in_its_root() -> None:
     one, other = operator_set(STAKES), operator_set(STAKES, epoch=2)
     roots = {
-        Committee.select(one, TASK_SEED, 0, 4).root,
-        Committee.select(other, TASK_SEED, 0, 4).root,
-        Committee.select(operator_set([6, 1, 3, 1]), TASK_SEED, 0, 4).root,
-        Committee.select(one, bytes(32), 0, 4).root,
-        Committee.select(one, TASK_SEED, 1, 4).root,
-        Committee.select(one, TASK_SEED, 0, 5).root,
+        Committee.select(one, TASK_HASH, TASK_SEED, 0, 4).root,
+        Committee.select(other, TASK_HASH, TASK_SEED, 0, 4).root,
+        Committee.select(operator_set([6, 1, 3, 1]), TASK_HASH, TASK_SEED, 0, 4).root,
+        Committee.select(one, TASK_HASH, bytes(32), 0, 4).root,
+        Committee.select(one, bytes(32), TASK_SEED, 0, 4).root,
+        Committee.select(one, TASK_HASH, TASK_SEED, 1, 4).root,
+        Committee.select(one, TASK_HASH, TASK_SEED, 0, 5).root,
     }
-    assert len(roots) == 6
+    assert len(roots) == 7
 
 
 def test_proposers_and_posters_are_members() -> None:

@@ -23,7 +23,7 @@ SIGNERS = (1, 2, 3)
 def made(commit: Commit | None = None, size: int = 0) -> CertificateFile:
     of = factory.committee((1, 2, 3, 4), size)
     chosen = factory.commit(of, [m.index for m in of.members]) if commit is None else commit
-    return CertificateFile(factory.DOMAIN, factory.TASK_SEED, size, SET, chosen)
+    return CertificateFile(factory.DOMAIN, factory.TASK_HASH, factory.TASK_SEED, size, SET, chosen)
 
 
 def changed(**fields: Any) -> str:
