@@ -10,6 +10,7 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -125,11 +126,13 @@ def main(arguments: list[str] | None = None) -> int:
             for start in range(seeds.start, seeds.stop, CHUNK)
             for kind in kinds
         ]
-        with multiprocessing.Pool(given.processes) as pool:
-            for kind, outcome in pool.imap_unordered(_chunk, jobs):
+        # Not multiprocessing.Pool: terminating one may kill a worker that holds the queue's lock, for ever.
+        with ProcessPoolExecutor(given.processes) as pool:
+            for done in as_completed([pool.submit(_chunk, job) for job in jobs]):
+                kind, outcome = done.result()
                 outcomes[kind].add(outcome)
                 if given.stop and outcome.failures:
-                    pool.terminate()
+                    pool.shutdown(wait=False, cancel_futures=True)
                     break
     for kind, outcome in outcomes.items():
         print(outcome.line(kind))
