@@ -121,21 +121,19 @@ def main(arguments: list[str] | None = None) -> int:
         for kind in kinds:
             outcomes[kind] = run(kind, seeds, given.stop, given.trace)
     else:
-        jobs = [
-            (kind, start, min(start + CHUNK, seeds.stop), given.stop)
-            for start in range(seeds.start, seeds.stop, CHUNK)
-            for kind in kinds
-        ]
-        # Not multiprocessing.Pool: terminating one may kill a worker that holds the queue's lock, for ever.
-        with ProcessPoolExecutor(given.processes) as pool:
-            for done in as_completed([pool.submit(_chunk, job) for job in jobs]):
-                kind, outcome = done.result()
+        chunks = range(seeds.start, seeds.stop, CHUNK)
+        jobs = [(kind, at, min(at + CHUNK, seeds.stop), given.stop) for kind in kinds for at in chunks]
+        with multiprocessing.Pool(given.processes) as pool:
+            for done, (kind, outcome) in enumerate(pool.imap(_chunk, jobs), start=1):
                 outcomes[kind].add(outcome)
                 if given.stop and outcome.failures:
-                    pool.shutdown(wait=False, cancel_futures=True)
+                    pool.terminate()
                     break
-    for kind, outcome in outcomes.items():
-        print(outcome.line(kind))
+                if done % len(chunks) == 0:
+                    print(outcomes[kind].line(kind), flush=True)
+    if given.trace is not None or given.stop:
+        for kind, outcome in outcomes.items():
+            print(outcome.line(kind))
     failures = [failure for outcome in outcomes.values() for failure in outcome.failures]
     for adversary, seed, problem in failures[:10]:
         print(f"\nFAILED {adversary}, seed {seed}: {problem[:2000]}\n  {replay_command(adversary, seed)}")
