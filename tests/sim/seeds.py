@@ -123,13 +123,18 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         chunks = range(seeds.start, seeds.stop, CHUNK)
         jobs = [(kind, at, min(at + CHUNK, seeds.stop), given.stop) for kind in kinds for at in chunks]
-        with multiprocessing.Pool(given.processes) as pool:
-            for done, (kind, outcome) in enumerate(pool.imap(_chunk, jobs), start=1):
+        # Not multiprocessing.Pool: terminating one may kill a worker that holds the queue's lock, for ever.
+        with ProcessPoolExecutor(given.processes) as pool:
+            running = [pool.submit(_chunk, job) for job in jobs]
+            for done, finished in enumerate(as_completed(running) if given.stop else running, start=1):
+                kind, outcome = finished.result()
                 outcomes[kind].add(outcome)
                 if given.stop and outcome.failures:
-                    pool.terminate()
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    for worker in multiprocessing.active_children():
+                        worker.kill()  # a planted bug may keep it busy for long
                     break
-                if done % len(chunks) == 0:
+                if not given.stop and done % len(chunks) == 0:
                     print(outcomes[kind].line(kind), flush=True)
     if given.trace is not None or given.stop:
         for kind, outcome in outcomes.items():
