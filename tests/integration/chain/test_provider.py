@@ -1,17 +1,28 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import trio
+from hexbytes import HexBytes
 from web3 import AsyncWeb3
-from web3.exceptions import ContractCustomError, Web3RPCError
+from web3.exceptions import ContractCustomError, TransactionNotFound, Web3RPCError
 
 from p2pavs.chain.errors import RpcUnreachable
 from p2pavs.chain.provider import TrioProvider
 from p2pavs.contracts import artifact
 from tests.integration.anvil import Anvil
 from tests.integration.chain.network import dev_account
+
+
+async def mined(web3: AsyncWeb3[Any], transaction: bytes) -> Any:
+    """The receipt. anvil answers that a transaction is taken before it has mined the block."""
+    with trio.fail_after(20):
+        while True:
+            with suppress(TransactionNotFound):
+                return await web3.eth.get_transaction_receipt(HexBytes(transaction))
+            await trio.sleep(0.02)
 
 
 async def test_web3_works_under_trio(anvil: Anvil) -> None:
@@ -25,7 +36,7 @@ async def test_web3_works_under_trio(anvil: Anvil) -> None:
         )
         transaction = await factory.constructor().build_transaction({"from": account.address, "nonce": 0})
         sent = await web3.eth.send_raw_transaction(account.sign_transaction(transaction).raw_transaction)
-        receipt = await web3.eth.get_transaction_receipt(sent)
+        receipt = await mined(web3, sent)
         registry = web3.eth.contract(address=receipt["contractAddress"], abi=artifact("ModelRegistry").abi)
         assert await registry.functions.count().call() == 0
         with pytest.raises(ContractCustomError):
