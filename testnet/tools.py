@@ -1,4 +1,4 @@
-"""Where the development tools of testnet/npm are: the anvil chain."""
+"""Where the development tools of testnet/npm are: the anvil chain, forge for the contracts' tests."""
 
 from __future__ import annotations
 
@@ -16,17 +16,26 @@ class ToolMissing(Exception):
 
 
 def anvil_binary(npm_directory: Path = NPM_DIRECTORY) -> Path:
-    """Path of the anvil program installed by `npm ci`.
+    """Path of the anvil program installed by `npm ci`. Raises ToolMissing."""
+    return _binary("anvil", npm_directory)
 
-    The package's own launcher is a Node program around this file, and depends on a script that npm does
+
+def forge_binary(npm_directory: Path = NPM_DIRECTORY) -> Path:
+    """Path of the forge program installed by `npm ci`. Raises ToolMissing."""
+    return _binary("forge", npm_directory)
+
+
+def _binary(tool: str, npm_directory: Path) -> Path:
+    """The program in the platform's package.
+
+    The tool's own launcher is a Node program around this file, and depends on a script that npm does
     not run after an installation; the program of the platform's package needs neither.
-    Raises ToolMissing.
     """
     processor = _PROCESSORS.get(platform.machine().lower())
     if processor is None or sys.platform not in ("linux", "darwin"):
-        raise ToolMissing(f"anvil has no build for {sys.platform} on {platform.machine()}.")
-    package = f"anvil-{sys.platform}-{processor}"
-    binary = npm_directory / "node_modules" / "@foundry-rs" / package / "bin" / "anvil"
+        raise ToolMissing(f"{tool} has no build for {sys.platform} on {platform.machine()}.")
+    package = f"{tool}-{sys.platform}-{processor}"
+    binary = npm_directory / "node_modules" / "@foundry-rs" / package / "bin" / tool
     if not binary.is_file():
-        raise ToolMissing(f"anvil is not installed ({binary} is not there). Run: testnet/setup.sh")
+        raise ToolMissing(f"{tool} is not installed ({binary} is not there). Run: testnet/setup.sh")
     return binary

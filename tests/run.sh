@@ -39,6 +39,7 @@ check "types: the packages" "$python" -m mypy --strict -p consensus -p inference
 check "types: the test network" "$python" -m mypy --strict testnet tests/e2e/harness.py
 check "import rule" "$python" -m pytest -q tests/unit/test_imports.py
 check "unit tests" "$python" -m pytest -q tests/unit --ignore tests/unit/test_imports.py
+check "contracts (forge)" "$python" -m tests.forge
 check "simulation" "$python" -m pytest -q tests/sim
 check "conformance vectors" "$python" -m pytest -q tests/vectors
 check "integration tests" "$python" -m pytest -q tests/integration

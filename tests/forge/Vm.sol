@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+/// @title The cheatcodes of forge that our tests use
+interface Vm {
+    function prank(address sender) external;
+    function startPrank(address sender) external;
+    function stopPrank() external;
+    function deal(address account, uint256 wei_) external;
+    function warp(uint256 timestamp) external;
+    function roll(uint256 blockNumber) external;
+    function expectRevert() external;
+    function expectRevert(bytes4 selector) external;
+    function expectRevert(bytes calldata data) external;
+    function assume(bool condition) external;
+    function mockCall(address callee, bytes calldata data, bytes calldata answer) external;
+}
+
+/// @title What every forge test begins with
+abstract contract ForgeTest {
+    Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+
+    error NotEqual(string what, uint256 found, uint256 expected);
+    error NotTrue(string what);
+
+    function assertEq(uint256 found, uint256 expected, string memory what) internal pure {
+        if (found != expected) revert NotEqual(what, found, expected);
+    }
+
+    function assertTrue(bool holds, string memory what) internal pure {
+        if (!holds) revert NotTrue(what);
+    }
+
+    function bound(uint256 value, uint256 least, uint256 most) internal pure returns (uint256) {
+        return least + (value % (most - least + 1));
+    }
+}
