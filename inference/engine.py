@@ -1,7 +1,8 @@
 """Generation of several requests at once in one context; each gets the bits it would get alone.
 
 A step decodes one batch: one token of every request that is generating, then as much as fits of the
-prompts (and drafts) that still have to be read. Worker processes only.
+prompts (and drafts) that still have to be read. A request that *follows* only reads: it waits for more of
+its draft where it would otherwise generate. Worker processes only.
 """
 
 from __future__ import annotations
@@ -13,7 +14,16 @@ from inference.choices import Choices, Spelling
 from inference.errors import EngineError, NotEnoughMemory
 from inference.llama import Llama
 from inference.model import INPUT, ModelFile
-from inference.request import MAX_OUTPUT_BYTES, FinishReason, Generation, Progress, Request, Status, rejection
+from inference.request import (
+    MAX_OUTPUT_BYTES,
+    Difference,
+    FinishReason,
+    Generation,
+    Progress,
+    Request,
+    Status,
+    rejection,
+)
 from inference.sampling import Logits, Sampler
 from inference.trace import CHUNK_TOKENS, Trace, logits_digest
 
@@ -26,6 +36,8 @@ class _Sequence:
 
     request: Request
     report: Callable[[Progress], None] | None
+    differs: Callable[[Difference], None] | None
+    follow: bool
     slot: int
     line: list[int]
     prompt: int
@@ -45,6 +57,16 @@ class _Sequence:
     @property
     def answer(self) -> list[int]:
         return self.line[self.prompt :]
+
+    def readable(self, vocabulary: int, most: int) -> list[int]:
+        """The next tokens to feed, at most ``most``; none while a follower waits for its draft."""
+        if self.guess:
+            # The model cannot read a token it does not have; feeding what is before it proves it wrong.
+            known = next((i for i, token in enumerate(self.guess) if token >= vocabulary), len(self.guess))
+            return (self.line[self.fed :] + self.guess[: min(known, most)])[:most]
+        # The last token's logits give the next token, and a follower leaves that to its draft.
+        end = len(self.line) - 1 if self.follow and len(self.line) > self.prompt else len(self.line)
+        return self.line[self.fed : min(end, self.fed + most)]
 
 
 class Engine:
@@ -95,14 +117,34 @@ class Engine:
         """Whether every slot is taken."""
         return not self._free
 
+    @property
+    def active(self) -> int:
+        """How many requests are on their way."""
+        return len(self._active)
+
+    @property
+    def waiting(self) -> list[int]:
+        """The keys of the requests that can do nothing before their draft grows."""
+        return [key for key, sequence in self._active.items() if not sequence.readable(self.vocabulary, 1)]
+
     def prompt_tokens(self, text: bytes) -> list[int]:
         """Token ids of the template around ``text``, in which special tokens' names are plain text."""
         return [*self._before, *self._llama.tokenize(text, special=False), *self._after]
 
     def submit(
-        self, key: int, request: Request, report: Callable[[Progress], None] | None = None
+        self,
+        key: int,
+        request: Request,
+        report: Callable[[Progress], None] | None = None,
+        *,
+        follow: bool = False,
+        differs: Callable[[Difference], None] | None = None,
     ) -> Generation | None:
-        """Take a request into a free slot. Returns its answer at once only if the input is too long."""
+        """Take a request into a free slot. Returns its answer at once only if the input is too long.
+
+        With ``follow`` it waits for ``extend`` whenever its draft is used up, until ``lead``. ``differs`` is
+        called with the first position at which a draft proves wrong.
+        """
         if not self._free:
             raise EngineError("every slot is taken")
         line = self.prompt_tokens(request.input)
@@ -115,17 +157,41 @@ class Engine:
         )
         limit = min(room, request.max_tokens)
         stops = () if choices else tuple(s.encode() for s in (*request.stop, *self.manifest.stop))
-        guess: list[int] = []
-        for token in request.draft[:limit]:
-            if token >= self.vocabulary:
-                break
-            guess.append(token)
+        guess = list(request.draft[:limit])
         slot = self._free.pop(0)
         self._llama.forget(slot)
         self._active[key] = _Sequence(
-            request, report, slot, line, len(line), limit, guess, sampler, choices, stops
+            request, report, differs, follow, slot, line, len(line), limit, guess, sampler, choices, stops
         )
         return None
+
+    def extend(self, key: int, at: int, tokens: Sequence[int]) -> None:
+        """Replace a request's draft from position ``at`` of the answer on.
+
+        Without effect if the request is gone, or if tokens before ``at`` are missing.
+        """
+        sequence = self._active.get(key)
+        if sequence is None:
+            return
+        answer = sequence.answer
+        if at > len(answer) + len(sequence.guess):
+            return
+        for position, token in enumerate(tokens[: max(0, len(answer) - at)], at):
+            if token != answer[position]:
+                self._differs(sequence, position)
+                return
+        sequence.guess[max(0, at - len(answer)) :] = tokens[max(0, len(answer) - at) :]
+        del sequence.guess[max(0, sequence.limit - len(answer)) :]
+
+    def lead(self, key: int) -> None:
+        """Let a request that follows generate the rest by itself."""
+        if (sequence := self._active.get(key)) is not None:
+            sequence.follow = False
+
+    @staticmethod
+    def _differs(sequence: _Sequence, position: int) -> None:
+        if sequence.differs is not None:
+            sequence.differs(Difference(position, sequence.answer[position]))
 
     def cancel(self, key: int) -> None:
         """Drop a request, if it is still on its way."""
@@ -140,8 +206,7 @@ class Engine:
         # Those that generate first (one token each), then the readers in order of arrival.
         waiting = sorted(self._active.values(), key=lambda s: len(s.line) + len(s.guess) - s.fed > 1)
         for sequence in waiting:
-            todo = (sequence.line + sequence.guess)[sequence.fed :][: self._llama.batch - len(rows)]
-            for token in todo:
+            for token in sequence.readable(self.vocabulary, self._llama.batch - len(rows)):
                 rows.append((token, sequence.fed, sequence.slot, sequence.fed >= sequence.prompt - 1))
                 owners.append(sequence)
                 sequence.fed += 1
@@ -152,6 +217,8 @@ class Engine:
             if sequence.finish is None and not sequence.stale and position == len(sequence.line) - 1:
                 self._advance(sequence, logits)
 
+        if not rows:
+            return []
         self._llama.decode(rows, use)
         finished = []
         for key, sequence in list(self._active.items()):
@@ -180,14 +247,16 @@ class Engine:
         if len(sequence.output) + len(piece) > MAX_OUTPUT_BYTES:
             sequence.finish = FinishReason.LENGTH
             return
-        if sequence.guess:
-            if sequence.guess[0] == token:
-                sequence.guess.pop(0)
-                sequence.proved += 1
-            else:
-                sequence.guess.clear()
-                sequence.stale = True
+        wrong = bool(sequence.guess) and sequence.guess[0] != token
+        if wrong:
+            sequence.guess.clear()
+            sequence.stale = True
+        elif sequence.guess:
+            sequence.guess.pop(0)
+            sequence.proved += 1
         sequence.line.append(token)
+        if wrong:
+            self._differs(sequence, len(sequence.line) - sequence.prompt - 1)
         sequence.output += piece
         digest = sequence.trace.add(token, logits.tobytes())
         if digest is not None and sequence.report is not None:

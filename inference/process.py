@@ -7,23 +7,25 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import trio
 
 from inference import wire
 from inference.errors import BY_NAME, InferenceError, WorkerClosed, WorkerStartFailed
 from inference.model import Manifest, parse_manifest
-from inference.request import Generation, Progress, Request
+from inference.request import Difference, Generation, Progress, Request
 from inference.runtime import RuntimeProfile
 
 _LAST_LINES = 20
 _LINE_BYTES = 400
 _GRACE_SECONDS = 2.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,48 @@ class Settings:
         return {**os.environ, **dict(self.profile.environment), "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"}
 
 
+class Guide:
+    """The draft of a request that runs: tokens that others say its answer consists of.
+
+    The request waits for more of it instead of generating, until ``lead``. It never changes the answer.
+    """
+
+    def __init__(self, differs: Callable[[Difference], None] = lambda difference: None) -> None:
+        """``differs`` is called with the first position at which the draft proved wrong."""
+        self.differs = differs
+        self.tokens: list[int] = []
+        self.following = True
+        self._orders: list[dict[str, Any]] = []
+        self._changed: Callable[[], None] = lambda: None
+
+    def extend(self, at: int, tokens: Sequence[int]) -> None:
+        """Replace the draft from position ``at`` on. Raises ValueError if tokens before it are missing."""
+        if not 0 <= at <= len(self.tokens):
+            raise ValueError(f"the draft has {len(self.tokens)} tokens and cannot go on at {at}")
+        self.tokens[at:] = tokens
+        self._order({"op": "extend", "at": at, "tokens": list(tokens)})
+
+    def lead(self) -> None:
+        """Generate the rest by itself."""
+        if self.following:
+            self.following = False
+            self._order({"op": "lead"})
+
+    def _order(self, order: dict[str, Any]) -> None:
+        self._orders.append(order)
+        self._changed()
+
+    def begin(self, changed: Callable[[], None]) -> None:
+        """Forget the orders so far: the request sent now holds them. ``changed`` hears of new ones."""
+        self._orders.clear()
+        self._changed = changed
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Take the orders that were not sent yet."""
+        taken, self._orders = self._orders, []
+        return taken
+
+
 @dataclass(slots=True, eq=False)
 class Job:
     """A request and what became of it."""
@@ -66,6 +110,7 @@ class Job:
     request: Request
     limit: float
     progress: Callable[[Progress], None] | None
+    guide: Guide | None = None
     done: trio.Event = field(default_factory=trio.Event)
     sent: bool = False
     deaths: int = 0
@@ -90,11 +135,24 @@ class Job:
         if self.progress is None or self.done.is_set() or progress.chunk != self.chunks:
             return
         self.chunks += 1
+        self._call(self.progress, progress)
+
+    def differ(self, difference: Difference) -> None:
+        """Pass on that the draft proved wrong."""
+        if self.guide is not None and not self.done.is_set():
+            self._call(self.guide.differs, difference)
+
+    def _call(self, callback: Callable[[T], None], value: T) -> None:
         try:
-            self.progress(progress)
+            callback(value)
         except Exception as error:
             # It belongs to the caller of generate(), who gets it there.
             self.fail(error)
+
+    @property
+    def follows(self) -> bool:
+        """Whether it waits for others to generate."""
+        return self.guide is not None and self.guide.following
 
     def outcome(self) -> Generation:
         """The answer, or raise the error."""
@@ -199,14 +257,32 @@ class WorkerProcess:
             self._heard = trio.current_time()
         job.sent = True
         self._held[job.key] = (job, changed)
+        request = job.request
+        if job.guide is not None:
+            job.guide.begin(changed)
+            request = replace(request, draft=tuple(job.guide.tokens))
         await self._send(
             {
                 "op": "generate",
                 "id": job.key,
                 "limit": job.limit,
-                "request": wire.request_to_wire(job.request),
+                "follow": job.follows,
+                "request": wire.request_to_wire(request),
             }
         )
+
+    async def guide(self, jobs: Iterable[Job]) -> None:
+        """Pass on how drafts have grown."""
+        for job in jobs:
+            if job.guide is not None and job.key in self._held:
+                for order in job.guide.orders():
+                    await self._send({**order, "id": job.key})
+
+    async def take_back(self, job: Job) -> None:
+        """Drop a job that is to be submitted again later."""
+        job.sent = False
+        del self._held[job.key]
+        await self._send({"op": "cancel", "id": job.key})
 
     async def keep_only(self, keys: set[int]) -> None:
         """Cancel the jobs that nobody waits for any more."""
@@ -255,6 +331,10 @@ class WorkerProcess:
         event = message.get("event")
         if event == "progress":
             job.report(wire.progress_from_wire(message))
+            if not job.done.is_set():
+                return
+        elif event == "differs":
+            job.differ(wire.difference_from_wire(message))
             if not job.done.is_set():
                 return
         elif event == "answer":

@@ -123,6 +123,16 @@ class Progress:
     digest: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first position at which a draft proved wrong."""
+
+    position: int
+    """Of the answer, in tokens from 0."""
+    token: int
+    """What belongs there."""
+
+
 _T = TypeVar("_T")
 
 

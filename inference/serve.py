@@ -21,7 +21,7 @@ from inference import wire
 from inference.errors import InferenceError, RuntimeMismatch, TimeLimitExceeded
 from inference.golden import check_golden
 from inference.model import ModelFile
-from inference.request import Progress, Request
+from inference.request import Difference, Progress, Request
 from inference.runtime import PROFILES, RuntimeProfile, check_build, prepare
 
 _ALIVE_SECONDS = 1.0
@@ -47,6 +47,7 @@ class _Waiting:
     key: int
     request: Request
     limit: float  # seconds
+    follow: bool
 
 
 def _listen(source: BinaryIO, inbox: queue.SimpleQueue[dict[str, Any]]) -> None:
@@ -68,42 +69,66 @@ class _Service:
         self._engine = Engine(file, slots=slots, threads=threads, batch=batch)
         self._pipe = pipe
         self._waiting: deque[_Waiting] = deque()
-        self._deadlines: dict[int, float] = {}
+        self._left: dict[int, float] = {}  # seconds that a request may still compute
         self._spoke = time.monotonic()
 
     def run(self, inbox: queue.SimpleQueue[dict[str, Any]]) -> None:
         """Serve for ever."""
         while True:
-            idle = self._engine.idle and not self._waiting
             try:
+                patience = self._patience()
                 while True:
-                    self._take(inbox.get(block=idle))
-                    idle = False
+                    self._take(inbox.get(block=patience != 0, timeout=patience))
+                    patience = 0
             except queue.Empty:
                 pass
             self._admit()
+            self._step()
             self._expire()
-            if not self._engine.idle:
-                for key, answer in self._engine.step():
-                    self._deadlines.pop(key, None)
-                    self._pipe.send(event="answer", id=key, answer=wire.generation_to_wire(answer))
             if time.monotonic() - self._spoke > _ALIVE_SECONDS:
                 self._spoke = time.monotonic()
                 self._pipe.send(event="alive")
 
+    def _step(self) -> None:
+        """Compute a batch. A follower's time stands still while it waits."""
+        begin = time.monotonic()
+        busy = self._left.keys() - set(self._engine.waiting)
+        for key, answer in self._engine.step():
+            self._left.pop(key, None)
+            self._pipe.send(event="answer", id=key, answer=wire.generation_to_wire(answer))
+        passed = time.monotonic() - begin
+        for key in busy & self._left.keys():
+            self._left[key] -= passed
+
+    def _patience(self) -> float | None:
+        """How long nothing needs to be done but to wait for a message; None is for ever."""
+        if self._engine.idle and not self._waiting:
+            return None
+        if self._waiting and not self._engine.full:
+            return 0
+        return _ALIVE_SECONDS if len(self._engine.waiting) == self._engine.active else 0
+
     def _take(self, message: dict[str, Any]) -> None:
         key = message["id"]
-        if message["op"] == "cancel":
-            self._drop(key)
-            return
-        try:
-            self._waiting.append(_Waiting(key, wire.request_from_wire(message["request"]), message["limit"]))
-        except InferenceError as error:
-            self._fail(key, error)
+        match message["op"]:
+            case "cancel":
+                self._drop(key)
+            case "extend":
+                self._admit()  # it may have come in the same breath
+                self._engine.extend(key, message["at"], message["tokens"])
+            case "lead":
+                self._admit()
+                self._engine.lead(key)
+            case _:
+                try:
+                    request = wire.request_from_wire(message["request"])
+                    self._waiting.append(_Waiting(key, request, message["limit"], message["follow"]))
+                except InferenceError as error:
+                    self._fail(key, error)
 
     def _drop(self, key: int) -> None:
         self._engine.cancel(key)
-        self._deadlines.pop(key, None)
+        self._left.pop(key, None)
         self._waiting = deque(w for w in self._waiting if w.key != key)
 
     def _admit(self) -> None:
@@ -120,19 +145,23 @@ class _Service:
                     digest=progress.digest,
                 )
 
+            def differs(difference: Difference, key: int = key) -> None:
+                self._pipe.send(event="differs", id=key, at=difference.position, token=difference.token)
+
             try:
-                answer = self._engine.submit(key, next_up.request, report)
+                answer = self._engine.submit(
+                    key, next_up.request, report, follow=next_up.follow, differs=differs
+                )
             except InferenceError as error:
                 self._fail(key, error)
                 continue
             if answer is None:
-                self._deadlines[key] = time.monotonic() + next_up.limit
+                self._left[key] = next_up.limit
             else:
                 self._pipe.send(event="answer", id=key, answer=wire.generation_to_wire(answer))
 
     def _expire(self) -> None:
-        now = time.monotonic()
-        for key in [k for k, deadline in self._deadlines.items() if now > deadline]:
+        for key in [key for key, left in self._left.items() if left < 0]:
             self._drop(key)
             self._fail(
                 key,

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import cbor2
 
 from inference.errors import InferenceError
-from inference.request import FinishReason, Generation, Progress, Request, Status
+from inference.request import Difference, FinishReason, Generation, Progress, Request, Status
 
 MAX_FRAME_BYTES = 1 << 20
 HEADER_BYTES = 4
@@ -106,6 +106,14 @@ def progress_from_wire(message: dict[str, Any]) -> Progress:
         return Progress(_whole(message["chunk"]), tokens, _bytes(message["digest"], 32))
     except (KeyError, ValueError, TypeError) as error:
         raise BrokenPipe(f"a progress report makes no sense: {error}") from None
+
+
+def difference_from_wire(message: dict[str, Any]) -> Difference:
+    """Check and rebuild the report of a wrong draft. Raises BrokenPipe."""
+    try:
+        return Difference(_whole(message["at"]), _whole(message["token"]))
+    except (KeyError, ValueError) as error:
+        raise BrokenPipe(f"the report of a wrong draft makes no sense: {error}") from None
 
 
 def _bytes(value: object, length: int | None = None) -> bytes:

@@ -16,11 +16,11 @@ import trio
 
 from inference.errors import InferenceError, QueueFull, WorkerClosed, WorkerCrashed, WorkerHung
 from inference.model import Manifest
-from inference.process import Ended, Job, Settings, WorkerProcess
+from inference.process import Ended, Guide, Job, Settings, WorkerProcess
 from inference.request import Generation, Progress, Request
 from inference.runtime import CANONICAL, RuntimeProfile
 
-__all__ = ["Generation", "ModelWorker", "Progress", "Request"]
+__all__ = ["Generation", "Guide", "ModelWorker", "Progress", "Request"]
 
 
 class ModelWorker:
@@ -111,10 +111,12 @@ class ModelWorker:
         progress: Callable[[Progress], None] | None = None,
         *,
         time_limit: float | None = None,
+        guide: Guide | None = None,
     ) -> Generation:
         """Answer ``request``. The answer depends on the request and the model only.
 
         ``progress`` is called for every full chunk of 32 tokens. Cancelling the call stops the computation.
+        With ``guide`` the request follows its draft; the draft of ``request`` itself is not looked at.
         Raises QueueFull, RequestError, TimeLimitExceeded (``time_limit`` seconds of computing),
         WorkerCrashed or WorkerHung (after the retries), WorkerClosed, or a start error if the process died
         and cannot be started again.
@@ -127,7 +129,7 @@ class ModelWorker:
         if not 0 < limit < math.inf:
             raise ValueError("the time limit must be a positive number of seconds")
         self._next += 1
-        job = Job(self._next, request, limit, progress)
+        job = Job(self._next, request, limit, progress, guide)
         self._jobs[job.key] = job
         self._nudge()
         try:
@@ -195,9 +197,19 @@ class ModelWorker:
         await process.keep_only({job.key for job in open_jobs})
         suspects = any(job.deaths for job in open_jobs)
         room = (1 if suspects else self._settings.slots) - sum(job.sent for job in open_jobs)
-        ready = sorted((job for job in open_jobs if not job.sent), key=lambda job: (not job.deaths, job.key))
+        # Those who generate go before those who follow: else nodes could wait for each other in a ring.
+        ready = sorted(
+            (job for job in open_jobs if not job.sent), key=lambda job: (not job.deaths, job.follows, job.key)
+        )
+        leaders = sum(not job.follows for job in ready)
+        followers = sorted((j for j in open_jobs if j.sent and j.follows), key=lambda j: -j.key)
+        if not suspects:
+            for job in followers[: max(0, leaders - room)]:
+                await process.take_back(job)
+                room += 1
         for job in ready[: max(0, room)]:
             await process.submit(job, self._nudge)
+        await process.guide(open_jobs)
 
 
 async def _first(event: trio.Event, scope: trio.CancelScope) -> None:
