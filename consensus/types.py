@@ -64,6 +64,7 @@ class FinishReason(IntEnum):
     CHOICE = 4
     INPUT_TOO_LONG = 5
     BAD_REQUEST = 6
+    JSON = 7
 
 
 @unique

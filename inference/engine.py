@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from inference.choices import Choices, Spelling
-from inference.errors import EngineError, NotEnoughMemory
+from inference.errors import EngineError, NotEnoughMemory, RequestError
 from inference.llama import Llama
 from inference.model import INPUT, ModelFile
 from inference.request import (
@@ -147,6 +147,8 @@ class Engine:
         """
         if not self._free:
             raise EngineError("every slot is taken")
+        if request.top_p_micro or request.repetition_penalty_milli or request.json_schema:
+            raise RequestError("top-p, repetition penalty and JSON schema are not served yet")
         line = self.prompt_tokens(request.input)
         room = self.manifest.context_length - len(line)
         if room < 1:

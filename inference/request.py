@@ -14,6 +14,8 @@ MAX_OUTPUT_BYTES = 8_192
 MAX_TOKENS = 4_096
 MAX_STOPS, MAX_STOP_BYTES = 8, 64
 MAX_CHOICES, MAX_CHOICE_BYTES = 64, 256
+MAX_SCHEMA_BYTES = 4_096
+LEAST_PENALTY_MILLI, MOST_PENALTY_MILLI = 1_000, 10_000
 
 
 @unique
@@ -34,6 +36,7 @@ class FinishReason(IntEnum):
     CHOICE = 4
     INPUT_TOO_LONG = 5
     BAD_REQUEST = 6
+    JSON = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +53,18 @@ class Request:
     """Thousandths; 0 is greedy."""
     top_k: int = 0
     """Sample from this many best tokens; 0 is all."""
+    top_p_micro: int = 0
+    """Sample from the fewest best tokens that hold this share (millionths) of the probability; 0 is off."""
     min_p_micro: int = 0
     """A token is out below this share (millionths) of the best one's probability; 0 is off."""
+    repetition_penalty_milli: int = 0
+    """Thousandths; makes the answer's last 64 tokens less likely to come again; 0 is off."""
     seed: int = 0
     stop: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     """If any, the output is one of these, and ``stop`` does not apply."""
+    json_schema: str = ""
+    """If given, the output is a JSON value of it. ``stop`` does not apply, and ``choices`` must be empty."""
     task_seed: bytes = bytes(32)
     draft: tuple[int, ...] = ()
 
@@ -66,10 +75,21 @@ class Request:
         _whole("max_tokens", self.max_tokens, 1, MAX_TOKENS)
         _whole("temperature_milli", self.temperature_milli, 0, 2**32 - 1)
         _whole("top_k", self.top_k, 0, 2**32 - 1)
+        _whole("top_p_micro", self.top_p_micro, 0, 1_000_000)
         _whole("min_p_micro", self.min_p_micro, 0, 1_000_000)
+        if self.repetition_penalty_milli != 0:
+            _whole(
+                "repetition_penalty_milli",
+                self.repetition_penalty_milli,
+                LEAST_PENALTY_MILLI,
+                MOST_PENALTY_MILLI,
+            )
         _whole("seed", self.seed, 0, 2**64 - 1)
         _texts("stop", self.stop, MAX_STOPS, MAX_STOP_BYTES)
         _texts("choices", self.choices, MAX_CHOICES, MAX_CHOICE_BYTES)
+        if self.json_schema != "":
+            _texts("json_schema", (self.json_schema,), 1, MAX_SCHEMA_BYTES)
+            _need(not self.choices, "json_schema and choices exclude each other")
         _need(isinstance(self.task_seed, bytes) and len(self.task_seed) == 32, "task_seed must be 32 bytes")
         _need(
             isinstance(self.draft, tuple) and len(self.draft) <= MAX_TOKENS,

@@ -29,6 +29,7 @@ from p2pavs.errors import P2pavsError
 
 MAX_CHOICES, MAX_CHOICE_BYTES = 64, 256
 MAX_STOPS, MAX_STOP_BYTES = 8, 64
+MAX_SCHEMA_BYTES = 4_096
 MINING_SECONDS = 15
 """The gateway measures the time to the deadline when the request is mined, which is later than now."""
 MAX_NODE_ANSWER = 1_000_000
@@ -91,8 +92,14 @@ def check_request(prompt: bytes, params: InferenceParams) -> None:
             )
     if not 1 <= params.max_tokens <= 4096:
         raise BadRequest(f"max tokens is {params.max_tokens}", "Choose a number from 1 to 4096.")
-    if not 0 <= params.min_p_micro <= 1_000_000:
-        raise BadRequest("min-p is not a probability", "Choose a number from 0 to 1.")
+    for name, share in (("top-p", params.top_p_micro), ("min-p", params.min_p_micro)):
+        if not 0 <= share <= 1_000_000:
+            raise BadRequest(f"{name} is not a probability", "Choose a number from 0 to 1.")
+    penalty = params.repetition_penalty_milli
+    if penalty != 0 and not 1_000 <= penalty <= 10_000:
+        raise BadRequest(
+            f"the repetition penalty is {penalty / 1000:g}", "Choose a number from 1 to 10, or 0 for none."
+        )
     for name, value, bits in (
         ("temperature", params.temperature_milli, 32),
         ("top-k", params.top_k, 32),
@@ -100,6 +107,18 @@ def check_request(prompt: bytes, params: InferenceParams) -> None:
     ):
         if not 0 <= value < 1 << bits:
             raise BadRequest(f"the {name} is {value}", f"Choose a number that {bits} bits hold.")
+    if params.json_schema:
+        _check_schema(params)
+
+
+def _check_schema(params: InferenceParams) -> None:
+    if params.choices:
+        raise BadRequest("choices and a JSON schema exclude each other", "Give one of them.")
+    if not 0 < _byte_length(params.json_schema) <= MAX_SCHEMA_BYTES:
+        raise BadRequest(
+            f"the JSON schema is not a text of at most {MAX_SCHEMA_BYTES} bytes",
+            "Make it shorter: leave out descriptions and blanks.",
+        )
 
 
 def _byte_length(text: str) -> int:

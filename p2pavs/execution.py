@@ -71,10 +71,13 @@ class WorkerExecutor:
                 max_tokens=params.max_tokens,
                 temperature_milli=params.temperature_milli,
                 top_k=params.top_k,
+                top_p_micro=params.top_p_micro,
                 min_p_micro=params.min_p_micro,
+                repetition_penalty_milli=params.repetition_penalty_milli,
                 seed=params.seed,
                 stop=params.stop,
                 choices=params.choices,
+                json_schema=params.json_schema,
                 task_seed=task.header.task_seed,
             )
             generation = await self._worker.generate(request, progress=progress)

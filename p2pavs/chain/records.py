@@ -20,15 +20,18 @@ AbiTuple = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class InferenceParams:
-    """How to generate. Integers only: temperature in thousandths, min-p in millionths."""
+    """How to generate. Integers only: ``_milli`` in thousandths, ``_micro`` in millionths."""
 
     max_tokens: int
     temperature_milli: int = 0
     top_k: int = 0
+    top_p_micro: int = 0
     min_p_micro: int = 0
+    repetition_penalty_milli: int = 0
     seed: int = 0
     stop: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    json_schema: str = ""
 
     def to_abi(self) -> AbiTuple:
         """Return the struct for the ABI encoder."""
@@ -36,10 +39,13 @@ class InferenceParams:
             self.max_tokens,
             self.temperature_milli,
             self.top_k,
+            self.top_p_micro,
             self.min_p_micro,
+            self.repetition_penalty_milli,
             self.seed,
             list(self.stop),
             list(self.choices),
+            self.json_schema,
         )
 
     @classmethod
@@ -49,10 +55,13 @@ class InferenceParams:
             max_tokens=value["maxTokens"],
             temperature_milli=value["temperatureMilli"],
             top_k=value["topK"],
+            top_p_micro=value["topPMicro"],
             min_p_micro=value["minPMicro"],
+            repetition_penalty_milli=value["repetitionPenaltyMilli"],
             seed=value["seed"],
             stop=value["stop"],
             choices=value["choices"],
+            json_schema=value["jsonSchema"],
         )
 
 
@@ -142,7 +151,7 @@ class TaskHeader:
 
 
 _HEADER_TYPE = "(uint256,address,bytes32,bytes32,uint8,uint16,uint64,bytes32,uint64,uint128,address,uint32)"
-_PARAMS_TYPE = "(uint32,uint32,uint32,uint32,uint64,string[],string[])"
+_PARAMS_TYPE = "(uint32,uint32,uint32,uint32,uint32,uint32,uint64,string[],string[],string)"
 
 
 def request_hash(input_bytes: bytes, params: InferenceParams) -> bytes:

@@ -114,6 +114,19 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Choice {index} has {length} bytes; 1 to {maximum} are taken.",
         "Change that choice.",
     ),
+    "SchemaTooLarge": (
+        "The JSON schema has {length} bytes; {maximum} are taken.",
+        "Leave out descriptions and blanks, or ask for less.",
+    ),
+    "ChoicesAndSchema": ("Choices and a JSON schema exclude each other.", "Give one of them."),
+    "WrongShare": (
+        "A share (topP, minP) is at most {maximum} millionths, not {micro}.",
+        "Choose a smaller one, or 0 for none.",
+    ),
+    "WrongRepetitionPenalty": (
+        "A repetition penalty has {minimum} to {maximum} thousandths, not {milli}.",
+        "Choose another, or 0 for none.",
+    ),
     "CallbackGasTooHigh": (
         "The callback asks for {callbackGas} gas; at most {maximum} are given.",
         "Ask for less.",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 import trio
 
+from p2pavs import strict_json
 from p2pavs.cli import common
 from p2pavs.cli.narrator import Narrator
 from p2pavs.cli.options import account_options, chain_options, json_option
 from p2pavs.cli.output import ether, hex_, printable, progress, show
 from p2pavs.cli.settings import list_setting
 from p2pavs.errors import P2pavsError, UsageError
+
+_MAX_SCHEMA_FILE = 1 << 16
 
 
 class NotCertified(P2pavsError):
@@ -26,6 +30,31 @@ class NotCertified(P2pavsError):
 @click.option("--max-tokens", default=64, show_default=True, type=int, help="Longest answer, in tokens.")
 @click.option(
     "--temperature", default=0.0, show_default=True, type=click.FloatRange(0, 10), help="0 is greedy."
+)
+@click.option("--top-k", default=0, type=click.IntRange(0, 2**32 - 1), help="Sample from the N best tokens.")
+@click.option(
+    "--top-p",
+    default=0.0,
+    type=click.FloatRange(0, 1),
+    help="Sample from the best tokens of this total share.",
+)
+@click.option(
+    "--min-p",
+    default=0.0,
+    type=click.FloatRange(0, 1),
+    help="Least probability, as a share of the best token's.",
+)
+@click.option(
+    "--repetition-penalty",
+    default=0.0,
+    type=click.FloatRange(0, 10),
+    help="1 to 10; what was said last becomes less likely.",
+)
+@click.option(
+    "--json-schema",
+    "schema_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with a JSON schema: the answer is a JSON value of it.",
 )
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0, 2**64 - 1), help="For temperature > 0."
@@ -48,6 +77,11 @@ def request(
     choices: str | None,
     max_tokens: int,
     temperature: float,
+    top_k: int,
+    top_p: float,
+    min_p: float,
+    repetition_penalty: float,
+    schema_file: Path | None,
     seed: int,
     stop: tuple[str, ...],
     model: str | None,
@@ -74,9 +108,14 @@ def request(
     params = InferenceParams(
         max_tokens=max_tokens,
         temperature_milli=round(temperature * 1000),
+        top_k=top_k,
+        top_p_micro=round(top_p * 1_000_000),
+        min_p_micro=round(min_p * 1_000_000),
+        repetition_penalty_milli=round(repetition_penalty * 1000),
         seed=seed,
         stop=stop,
         choices=tuple(choice.strip() for choice in choices.split(",")) if choices else (),
+        json_schema=_schema(schema_file) if schema_file else "",
     )
     try:
         text = prompt.encode()
@@ -122,6 +161,19 @@ def request(
         )
     answer = content.get("answer", f"task {content['task']} is posted")
     show(content, *(printable(line) for line in answer.expandtabs().split("\n")))
+
+
+def _schema(path: Path) -> str:
+    """The schema in a file, without the blanks that it would pay for."""
+    try:
+        with path.open("rb") as file:
+            return json.dumps(
+                strict_json.loads(file.read(_MAX_SCHEMA_FILE)), separators=(",", ":"), ensure_ascii=False
+            )
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} holds no JSON schema: {error}.", "Give a file with one JSON object."
+        ) from None
 
 
 async def _follow(chain: Any, api: Any, task_id: int) -> str:

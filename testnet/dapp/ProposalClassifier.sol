@@ -154,10 +154,13 @@ contract ProposalClassifier is IInferenceConsumer {
                     maxTokens: MAX_TOKENS,
                     temperatureMilli: 0,
                     topK: 0,
+                    topPMicro: 0,
                     minPMicro: 0,
+                    repetitionPenaltyMilli: 0,
                     seed: 0,
                     stop: new string[](0),
-                    choices: choices
+                    choices: choices,
+                    jsonSchema: ""
                 }),
                 mode: 0,
                 committeeSize: 0,

@@ -6,6 +6,7 @@ import {IEpochManager} from "./interfaces/IEpochManager.sol";
 import {IInferenceConsumer} from "./interfaces/IInferenceConsumer.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {ITaskGateway} from "./interfaces/ITaskGateway.sol";
+import {RequestRules} from "./libraries/RequestRules.sol";
 import {Words} from "./libraries/Words.sol";
 import {Owned} from "./Owned.sol";
 import {TaskLedger} from "./TaskLedger.sol";
@@ -19,11 +20,6 @@ import {TaskLedger} from "./TaskLedger.sol";
 contract TaskGateway is TaskLedger, Owned {
     uint256 public constant MAX_INPUT = 16_384;
     uint256 public constant MAX_OUTPUT = 8_192;
-    uint256 public constant MAX_TOKENS = 4_096;
-    uint256 public constant MAX_STOPS = 8;
-    uint256 public constant MAX_STOP_LENGTH = 64;
-    uint256 public constant MAX_CHOICES = 64;
-    uint256 public constant MAX_CHOICE_LENGTH = 256;
     uint256 public constant MAX_COMMITTEE = 256;
     /// Who posts a certificate pays for the callback's gas.
     uint256 public constant MAX_CALLBACK_GAS = 1_000_000;
@@ -275,20 +271,7 @@ contract TaskGateway is TaskLedger, Owned {
         uint256 latest = block.timestamp + maximumWindow;
         if (request.deadline > latest) revert DeadlineTooFar(request.deadline, latest);
 
-        InferenceParams calldata params = request.params;
-        if (params.maxTokens == 0 || params.maxTokens > MAX_TOKENS) {
-            revert WrongMaxTokens(params.maxTokens, MAX_TOKENS);
-        }
-        if (params.stop.length > MAX_STOPS) revert TooManyStops(params.stop.length, MAX_STOPS);
-        for (uint256 i = 0; i < params.stop.length; ++i) {
-            uint256 length = bytes(params.stop[i]).length;
-            if (length == 0 || length > MAX_STOP_LENGTH) revert WrongStopLength(i, length, MAX_STOP_LENGTH);
-        }
-        if (params.choices.length > MAX_CHOICES) revert TooManyChoices(params.choices.length, MAX_CHOICES);
-        for (uint256 i = 0; i < params.choices.length; ++i) {
-            uint256 length = bytes(params.choices[i]).length;
-            if (length == 0 || length > MAX_CHOICE_LENGTH) revert WrongChoiceLength(i, length, MAX_CHOICE_LENGTH);
-        }
+        RequestRules.check(request.params);
     }
 
     /// @dev The model's terms: is it on, is the committee large enough for it, what does it cost.

@@ -22,7 +22,7 @@ from tests.integration.contracts.world import (
     operator,
 )
 
-PARAMS = "(uint32,uint32,uint32,uint32,uint64,string[],string[])"
+PARAMS = "(uint32,uint32,uint32,uint32,uint32,uint32,uint64,string[],string[],string)"
 
 
 def refusal_of(world: World, call: Any, sender: str | None = None, value: int = 0) -> Reverted:
@@ -95,6 +95,12 @@ def test_refuses_requests(staffed: Staffed, changes: dict[str, Any], error: str,
         ({"choices": ["x"] * 65}, "TooManyChoices", (65, 64)),
         ({"choices": ["x", "y", ""]}, "WrongChoiceLength", (2, 0, 256)),
         ({"choices": ["x" * 257]}, "WrongChoiceLength", (0, 257, 256)),
+        ({"topPMicro": 1_000_001}, "WrongShare", (1_000_001, 1_000_000)),
+        ({"minPMicro": 2**32 - 1}, "WrongShare", (2**32 - 1, 1_000_000)),
+        ({"repetitionPenaltyMilli": 999}, "WrongRepetitionPenalty", (999, 1_000, 10_000)),
+        ({"repetitionPenaltyMilli": 10_001}, "WrongRepetitionPenalty", (10_001, 1_000, 10_000)),
+        ({"choices": [], "jsonSchema": "s" * 4097}, "SchemaTooLarge", (4097, 4096)),
+        ({"choices": ["x"], "jsonSchema": "{}"}, "ChoicesAndSchema", ()),
     ],
 )
 def test_refuses_params(staffed: Staffed, changes: dict[str, Any], error: str, arguments: Any) -> None:

@@ -327,10 +327,13 @@ class World:
             "maxTokens": 16,
             "temperatureMilli": 0,
             "topK": 0,
+            "topPMicro": 0,
             "minPMicro": 0,
+            "repetitionPenaltyMilli": 0,
             "seed": 0,
             "stop": ["\n"],
             "choices": ["yes", "no"],
+            "jsonSchema": "",
         }
         assert changes.keys() <= fields.keys()
         return tuple((fields | changes).values())

@@ -80,7 +80,9 @@ def test_an_unknown_function_is_refused() -> None:
 
 def test_an_event_with_structs_is_read() -> None:
     gateway = interface("TaskGateway")
-    params = InferenceParams(max_tokens=5, temperature_milli=700, stop=("\n",), choices=("yes", "nö"))
+    params = InferenceParams(
+        max_tokens=5, temperature_milli=700, stop=("\n",), choices=("yes", "nö"), json_schema="{}"
+    )
     entry = gateway.events["TaskRequested"]
     types = [parameter.type for parameter in entry.inputs if not parameter.indexed]
     data = encode(types, [HEADER.to_abi(), b"input", params.to_abi()])
@@ -155,15 +157,17 @@ def test_every_event_we_build_exists_in_the_contracts() -> None:
 
 def test_the_hash_of_a_request_is_the_one_of_the_contract() -> None:
     params = InferenceParams(max_tokens=1, stop=("a",))
-    types = "(uint32,uint32,uint32,uint32,uint64,string[],string[])"
+    types = "(uint32,uint32,uint32,uint32,uint32,uint32,uint64,string[],string[],string)"
     from eth_utils.crypto import keccak
 
-    assert request_hash(b"x", params) == keccak(encode(["bytes", types], [b"x", (1, 0, 0, 0, 0, ["a"], [])]))
+    assert request_hash(b"x", params) == keccak(
+        encode(["bytes", types], [b"x", (1, 0, 0, 0, 0, 0, 0, ["a"], [], "")])
+    )
     assert request_hash(b"x", params) != request_hash(b"y", params)
     strange = InferenceParams(max_tokens=1, stop=(b"\xff".decode(errors="surrogateescape"),))
     as_bytes = types.replace("string", "bytes")
     assert request_hash(b"x", strange) == keccak(
-        encode(["bytes", as_bytes], [b"x", (1, 0, 0, 0, 0, [b"\xff"], [])])
+        encode(["bytes", as_bytes], [b"x", (1, 0, 0, 0, 0, 0, 0, [b"\xff"], [], b"")])
     )
 
 

@@ -39,6 +39,12 @@ def test_the_codes_are_those_of_the_consensus_package():
         ("temperature_milli", 2**32),
         ("top_k", 1.5),
         ("min_p_micro", 1_000_001),
+        ("top_p_micro", -1),
+        ("repetition_penalty_milli", 999),
+        ("repetition_penalty_milli", 10_001),
+        ("json_schema", "x" * 4097),
+        ("json_schema", "\ud800"),
+        ("json_schema", b"{}"),
         ("seed", 2**64),
         ("stop", ("",)),
         ("stop", ("x" * 65,)),
@@ -62,7 +68,20 @@ def test_wrong_requests_are_refused_by_name(field, value):
 
 
 def test_requests_and_answers_survive_the_wire():
-    request = Request(b"\xff\x00", 5, 700, 40, 1000, 2**64 - 1, ("a", "é"), ("b",), bytes(range(32)), (1, 2))
+    request = Request(
+        b"\xff\x00",
+        max_tokens=5,
+        temperature_milli=700,
+        top_k=40,
+        top_p_micro=900_000,
+        min_p_micro=1000,
+        repetition_penalty_milli=1100,
+        seed=2**64 - 1,
+        stop=("a", "é"),
+        choices=("b",),
+        task_seed=bytes(range(32)),
+        draft=(1, 2),
+    )
     assert (
         wire.request_from_wire(wire.decode(wire.encode({"r": wire.request_to_wire(request)})[4:])["r"])
         == request

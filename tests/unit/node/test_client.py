@@ -47,15 +47,19 @@ def model(name: str, number: int = 0, active: bool = True) -> ModelEntry:
         (b"?", {"choices": ("a",) * 64}),
         (b"?", {"choices": ("x" * 256,)}),
         (b"?", {"stop": ("x" * 64,) * 8}),
-        (b"?", {"min_p_micro": 1_000_000}),
+        (b"?", {"min_p_micro": 1_000_000, "top_p_micro": 1_000_000}),
+        (b"?", {"repetition_penalty_milli": 1_000}),
+        (b"?", {"repetition_penalty_milli": 10_000}),
+        (b"?", {"json_schema": '{"type":"boolean"}'}),
         (b"?", {"seed": 2**64 - 1, "temperature_milli": 2**32 - 1, "top_k": 2**32 - 1}),
     ],
 )
 def test_what_the_network_takes_is_taken(prompt: bytes, changes: dict[str, Any]) -> None:
     params = replace(PARAMS, **changes)
     check_request(prompt, params)
-    Request(prompt, params.max_tokens, params.temperature_milli, params.top_k, params.min_p_micro,
-            params.seed, params.stop, params.choices)  # fmt: skip
+    Request(prompt, params.max_tokens, params.temperature_milli, params.top_k, params.top_p_micro,
+            params.min_p_micro, params.repetition_penalty_milli,
+            params.seed, params.stop, params.choices, params.json_schema)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -74,6 +78,12 @@ def test_what_the_network_takes_is_taken(prompt: bytes, changes: dict[str, Any])
         (b"?", {"stop": ("x" * 65,)}, "stop strings"),
         (b"?", {"min_p_micro": 1_000_001}, "min-p"),
         (b"?", {"min_p_micro": -1}, "min-p"),
+        (b"?", {"top_p_micro": 1_000_001}, "top-p"),
+        (b"?", {"repetition_penalty_milli": 999}, "repetition penalty"),
+        (b"?", {"repetition_penalty_milli": 10_001}, "repetition penalty"),
+        (b"?", {"json_schema": "x" * 4097}, "JSON schema"),
+        (b"?", {"json_schema": "\udcff"}, "JSON schema"),
+        (b"?", {"json_schema": '{"type":"boolean"}', "choices": ("a",)}, "exclude each other"),
         (b"?", {"temperature_milli": 2**32}, "temperature"),
         (b"?", {"temperature_milli": -1}, "temperature"),
         (b"?", {"top_k": 2**32}, "top-k"),
@@ -89,8 +99,9 @@ def test_what_the_network_refuses_is_refused_before_it_is_paid(
     assert caught.value.remedy
     if prompt:  # the model's side takes an empty input, the gateway does not
         with pytest.raises(RequestError):
-            Request(prompt, params.max_tokens, params.temperature_milli, params.top_k, params.min_p_micro,
-                    params.seed, params.stop, params.choices)  # fmt: skip
+            Request(prompt, params.max_tokens, params.temperature_milli, params.top_k, params.top_p_micro,
+            params.min_p_micro, params.repetition_penalty_milli,
+                    params.seed, params.stop, params.choices, params.json_schema)  # fmt: skip
 
 
 # --- models -----------------------------------------------------------------------------------------------

@@ -7,10 +7,13 @@ interface ITaskGateway {
         uint32 maxTokens; // 1 to 4096
         uint32 temperatureMilli; // 0: greedy
         uint32 topK; // 0: off
-        uint32 minPMicro; // 0: off
+        uint32 topPMicro; // 0: off; at most 1,000,000
+        uint32 minPMicro; // 0: off; at most 1,000,000
+        uint32 repetitionPenaltyMilli; // 0: off; otherwise 1,000 to 10,000
         uint64 seed;
         string[] stop; // at most 8, of at most 64 bytes
         string[] choices; // at most 64, of at most 256 bytes; where given, the output is one of them
+        string jsonSchema; // at most 4,096 bytes; where given, the output is a JSON value of this schema. Not with choices
     }
 
     struct InferenceRequest {

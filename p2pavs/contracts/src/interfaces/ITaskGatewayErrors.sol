@@ -19,6 +19,10 @@ interface ITaskGatewayErrors {
     error WrongStopLength(uint256 index, uint256 length, uint256 maximum);
     error TooManyChoices(uint256 count, uint256 maximum);
     error WrongChoiceLength(uint256 index, uint256 length, uint256 maximum);
+    error SchemaTooLarge(uint256 length, uint256 maximum);
+    error ChoicesAndSchema();
+    error WrongShare(uint256 micro, uint256 maximum);
+    error WrongRepetitionPenalty(uint256 milli, uint256 minimum, uint256 maximum);
     error DeadlineTooNear(uint256 deadline, uint256 earliest);
     error DeadlineTooFar(uint256 deadline, uint256 latest);
     error CallbackGasTooHigh(uint256 callbackGas, uint256 maximum);
