@@ -13,7 +13,7 @@ from consensus.gossip_rules import instance_of
 from consensus.messages import Message
 from consensus.types import InstanceId
 from consensus.wire import WireError, decode_message, encode_message
-from p2pavs.network import Network, NetworkError, ServeLimits
+from p2pavs.network import Network, NetworkError, Offence, ServeLimits
 from p2pavs.storage import CertificateStore
 
 PROTOCOL = "/p2pavs/instance/1"
@@ -41,11 +41,14 @@ class CatchUp:
         self._running = running
         network.handle(PROTOCOL, self._answer, LIMITS)
 
-    async def ask(self, instance: InstanceId) -> list[Message]:
-        """Ask two connected peers. What comes back is as untrusted as gossip; failures are only logged."""
+    async def ask(self, instance: InstanceId) -> list[tuple[Message, str]]:
+        """Ask two connected peers; each message with the peer that it came from.
+
+        What comes back is as untrusted as gossip; failures are only logged.
+        """
         peers = sorted(self._network.connected())
         request = encode([instance.task_id, instance.attempt])
-        found: list[Message] = []
+        found: list[tuple[Message, str]] = []
         for peer in random.sample(peers, min(ASKED_AT_ONCE, len(peers))):
             try:
                 answer = await self._network.request(
@@ -53,8 +56,11 @@ class CatchUp:
                 )
                 # In a thread: reading what a peer made as large as it may takes a second.
                 messages = await trio.to_thread.run_sync(_parse, answer)
-                found += [message for message in messages if instance_of(message) == instance]
-            except (NetworkError, EncodingError, WireError) as error:
+                found += [(message, peer) for message in messages if instance_of(message) == instance]
+            except (EncodingError, WireError) as error:
+                self._network.blame(peer, Offence.BREAKS_RULES)
+                log.debug("catch_up_refused", task=instance.task_id, peer=peer, error=str(error))
+            except NetworkError as error:
                 log.debug("catch_up_failed", task=instance.task_id, peer=peer, error=str(error))
         return found
 

@@ -39,6 +39,8 @@ from consensus.verification import Invalid, MessageVerifier
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
 from p2pavs.journal import Journal, Json
+from p2pavs.network import Offence
+from p2pavs.seldom import Seldom
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import CertificateStore, ConflictingSignature, InputLog, SignGuard, Slot, until_stored
 
@@ -71,14 +73,16 @@ class MemberPorts:
     settings: NodeSettings
     publish: Callable[[Message], Awaitable[None]]
     """Sends a message to the committee's topic."""
-    catch_up: Callable[[], Awaitable[Sequence[Message]]]
-    """Asks peers for what they know of this instance."""
+    catch_up: Callable[[], Awaitable[Sequence[tuple[Message, str]]]]
+    """Asks peers for what they know of this instance; each message with the peer it came from."""
     execute: Callable[[], Awaitable[Execution | None]]
     """Computes the own result, or None where this operator cannot."""
     execution_limit: float
     """Seconds from now after which the member takes part without an own result."""
     decided: Callable[[Commit], Awaitable[None]]
     """Takes over a certificate: posts it when it is this operator's turn."""
+    blame: Callable[[str, Offence], None] = lambda peer, offence: None
+    """Told which peer sent a message whose signatures do not hold."""
 
 
 class Member:
@@ -104,12 +108,13 @@ class Member:
         self._verifier = verifier
         self._ports = ports
         self._send_input, self._inbox = trio.open_memory_channel[Input](INBOX)
-        self._send_raw, self._raw = trio.open_memory_channel[Message](UNVERIFIED)
+        self._send_raw, self._raw = trio.open_memory_channel[tuple[Message, str]](UNVERIFIED)
         self._own_messages: deque[Input] = deque()
         self._heard: set[tuple[str, int, int]] = set()
         self._joined: set[RoundCertificate] = set()  # applied since the current round began
         self._trace_secret: bytes | None = None
         self._decided = False
+        self._seldom = Seldom()
         self.seen = Seen()
         self.dropped = 0
 
@@ -128,10 +133,13 @@ class Member:
         """The current round, -1 before the first."""
         return self._instance.round
 
-    def deliver(self, message: Message) -> None:
-        """Take a peer's message. Never blocks; drops when the queue is full, because gossip repeats."""
+    def deliver(self, message: Message, peer: str = "") -> None:
+        """Take a message that `peer` answers for.
+
+        Never blocks; drops when the queue is full, because gossip repeats.
+        """
         try:
-            self._send_raw.send_nowait(message)
+            self._send_raw.send_nowait((message, peer))
         except trio.WouldBlock:
             self.dropped += 1
         except trio.BrokenResourceError:  # the member has just ended
@@ -232,16 +240,22 @@ class Member:
                     batch.append(self._raw.receive_nowait())
                 except trio.WouldBlock:
                     break
-            verdicts = await trio.to_thread.run_sync(self._verifier.verify_many, batch)
-            for verdict in verdicts:
+            messages = [message for message, _ in batch]
+            verdicts = await trio.to_thread.run_sync(self._verifier.verify_many, messages)
+            for (_, peer), verdict in zip(batch, verdicts, strict=True):
                 if isinstance(verdict, Invalid):
-                    log.warning("message_refused", task=self.task_id, reason=verdict.reason)
+                    self._refuse(peer, verdict.reason)
                     continue
                 self.seen.remember(verdict.message, self.committee)
                 if isinstance(verdict.message, DivergenceReport):
                     await self._keep_divergence(verdict.message)
                 else:
                     await self._send_input.send(Received(verdict))
+
+    def _refuse(self, peer: str, reason: str) -> None:
+        self._ports.blame(peer, Offence.FORGED)
+        if (unsaid := self._seldom.due(peer)) is not None:
+            log.warning("message_refused", task=self.task_id, peer=peer, reason=reason, unsaid=unsaid)
 
     async def _keep_divergence(self, report: DivergenceReport) -> None:
         key = ("divergence", 0, report.sender)
@@ -266,12 +280,12 @@ class Member:
     async def _catch_up(self) -> None:
         """Ask peers for what was missed until the instance has decided. They may be slow, or lie."""
         while not self._decided:
-            for message in await self._ports.catch_up():
+            for message, peer in await self._ports.catch_up():
                 try:
                     check(message, Running(self.committee, self.round), False, self.seen)
                 except (Ignore, Reject):
                     continue
-                self.deliver(message)
+                self.deliver(message, peer)
             await trio.sleep(self._ports.settings.rebroadcast_every)
 
     async def _timer(self, effect: SetTimer) -> None:

@@ -45,7 +45,7 @@ from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Executor, WorkerExecutor
 from p2pavs.journal import Journal
 from p2pavs.keystore import Identity
-from p2pavs.network import Network, NetworkConfig
+from p2pavs.network import Network, NetworkConfig, Offence
 from p2pavs.network.peer_ids import peer_id_to_text
 from p2pavs.routing import Router
 from p2pavs.settings import NodeSettings
@@ -55,6 +55,7 @@ from p2pavs.task_desk import DeskParts, TaskDesk
 BALANCE_EVERY = 30.0
 LOW_BALANCE = 10**16  # wei: some thirty postings at 1 gwei
 OPERATORS_EVERY = 15.0
+LENIENT_AFTER_REORGANISATION = 30.0  # seconds
 STRANGERS_EVERY = 3.0  # seconds until a stranger's message makes the node read the registry again
 
 log = structlog.get_logger()
@@ -136,7 +137,7 @@ class Node:
         self.directory = directory
         self.evidence = EvidenceStore(directory.database)
         self.certificates = CertificateStore(directory.database)
-        self.router = Router()
+        self.router = Router(network.blame)
         self.started_at = time.time()
         self.balance = 0
         self.epoch = 0
@@ -196,7 +197,7 @@ class Node:
                     log.warning("slow_signatures", backend=bls.backend_name(), remedy=advice)
                 log.info("node_ready", peer_id=self.network.peer_id, api=url, operator=self.operator_name)
                 async for message in messages:
-                    self.router.route(message.data)
+                    self.router.route(message.data, message.peer)
 
     @property
     def operator_name(self) -> str:
@@ -210,6 +211,7 @@ class Node:
         """
         if self.operators and peer not in self.operators:
             self.strangers += 1
+            self.network.blame(peer, Offence.UNKNOWN_AUTHOR)
             self._stranger.set()  # it may have registered since
             return False
         return self.router.accept(peer, data)
@@ -232,6 +234,8 @@ class Node:
                 router=self.router,
                 catch_up=catch_up,
                 publish=publish,
+                blame=self.network.blame,
+                reorganised=lambda: self.network.pardon(LENIENT_AFTER_REORGANISATION),
                 executors=self.executors,
                 settings=self.config.settings,
                 randomness=os.urandom,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -11,6 +13,9 @@ from consensus.committee import Committee
 from consensus.gossip_rules import Ignore, NotYetKnown, Reject, Running, Seen, check, instance_of, read
 from consensus.messages import Message
 from consensus.types import InstanceId
+from p2pavs.network import Offence
+from p2pavs.network.limits import RateLimit
+from p2pavs.seldom import Seldom
 
 EARLY_INSTANCES = 32
 """Instances whose messages are kept before this node has seen their task on the chain."""
@@ -18,7 +23,13 @@ EARLY_INSTANCES = 32
 EARLY_MESSAGES = 256
 """Messages kept for each of them."""
 
+EARLY_RATE, EARLY_BURST = 20.0, 200
+"""Messages a second of one author for instances that are not known here; more are not passed on."""
+
 OVER_KEPT = 4096
+
+Blame = Callable[[str, Offence], None]
+"""Told who did what no honest peer does."""
 
 log = structlog.get_logger()
 
@@ -41,24 +52,27 @@ class Receiver(Protocol):
         """What was passed on in this period."""
         ...
 
-    def deliver(self, message: Message) -> None:
-        """Take a message without blocking."""
+    def deliver(self, message: Message, peer: str) -> None:
+        """Take a message, and who answers for it, without blocking."""
         ...
 
 
 class Router:
     """Synchronous and bounded: it is called from the gossip validator."""
 
-    def __init__(self) -> None:
+    def __init__(self, blame: Blame = lambda peer, offence: None) -> None:
+        self._blame = blame
+        self._seldom = Seldom()
+        self._early_limit = RateLimit(EARLY_RATE, EARLY_BURST, time.monotonic)
         self._receivers: dict[InstanceId, Receiver] = {}
         self._over: OrderedDict[InstanceId, None] = OrderedDict()
-        self._early: OrderedDict[InstanceId, list[Message]] = OrderedDict()
+        self._early: OrderedDict[InstanceId, list[tuple[Message, str]]] = OrderedDict()
         self.refused = 0
         self.ignored = 0
         self.early_dropped = 0
 
     def accept(self, peer: str, data: bytes) -> bool:
-        """Whether a gossiped message is passed on, by every rule that needs no signature.
+        """Whether a gossiped message of an author is passed on, by every rule that needs no signature.
 
         Signatures are checked by the member, many at once and off the event loop.
         """
@@ -70,32 +84,34 @@ class Router:
             seen = Seen() if receiver is None else receiver.seen
             check(message, running, instance in self._over, seen)
         except NotYetKnown:
-            return True
+            return self._early_limit.allow(peer)
         except Ignore:
             self.ignored += 1
             return False
         except Reject as refusal:
             self.refused += 1
-            log.info("gossip_refused", peer=peer, reason=str(refusal))
+            self._blame(peer, Offence.BREAKS_RULES)
+            if (unsaid := self._seldom.due(peer)) is not None:
+                log.info("gossip_refused", peer=peer, reason=str(refusal), unsaid=unsaid)
             return False
         return True
 
-    def route(self, data: bytes) -> None:
-        """Hand an accepted message to its instance."""
+    def route(self, data: bytes, peer: str) -> None:
+        """Hand an accepted message to its instance; `peer` is its author, and answers for it."""
         message = read(data)
         instance = instance_of(message)
         receiver = self._receivers.get(instance)
         if receiver is not None:
-            receiver.deliver(message)
+            receiver.deliver(message, peer)
         elif instance not in self._over:
-            self._keep(instance, message)
+            self._keep(instance, message, peer)
 
     def add(self, instance: InstanceId, receiver: Receiver) -> None:
         """Deliver an instance's messages to ``receiver`` from now on, those that came early first."""
         self._receivers[instance] = receiver
         self._over.pop(instance, None)
-        for message in self._early.pop(instance, ()):
-            receiver.deliver(message)
+        for message, peer in self._early.pop(instance, ()):
+            receiver.deliver(message, peer)
 
     def remove(self, instance: InstanceId) -> None:
         """The instance's task was undone and may come back: keep what comes for it as if it were early."""
@@ -109,12 +125,12 @@ class Router:
         if len(self._over) > OVER_KEPT:
             self._over.popitem(last=False)
 
-    def _keep(self, instance: InstanceId, message: Message) -> None:
+    def _keep(self, instance: InstanceId, message: Message, peer: str) -> None:
         waiting = self._early.setdefault(instance, [])
         if len(self._early) > EARLY_INSTANCES:
             _, dropped = self._early.popitem(last=False)
             self.early_dropped += len(dropped)
         if len(waiting) < EARLY_MESSAGES:
-            waiting.append(message)
+            waiting.append((message, peer))
         else:
             self.early_dropped += 1

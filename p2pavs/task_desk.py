@@ -30,7 +30,7 @@ from p2pavs.execution import Execution, Executor
 from p2pavs.journal import Journal
 from p2pavs.member import Member, MemberPorts
 from p2pavs.posting import ChainView, PosterLadder
-from p2pavs.routing import Router
+from p2pavs.routing import Blame, Router
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import CertificateStore, InputLog, SignGuard, until_stored
 from p2pavs.storage.database import Database
@@ -56,6 +56,9 @@ class DeskParts:
     router: Router
     catch_up: CatchUp
     publish: Callable[[Message], Awaitable[None]]
+    blame: Blame
+    reorganised: Callable[[], None]
+    """Told that a block was undone: honest peers may sign for what was in it a while longer."""
     executors: Mapping[bytes, Executor]  # by model id
     settings: NodeSettings
     randomness: Randomness
@@ -187,6 +190,7 @@ class TaskDesk:
         )
 
     async def _removed(self, block: BlockRemoved) -> None:
+        self._parts.reorganised()
         for task in list(self.tasks.values()):
             if task.settled_hash == block.hash:
                 task.view.certified = task.view.refunded = False
@@ -324,7 +328,7 @@ class TaskDesk:
             async def execute() -> Execution | None:
                 return await self._execute(task.event)
 
-            async def catch_up() -> list[Message]:
+            async def catch_up() -> list[tuple[Message, str]]:
                 return await parts.catch_up.ask(instance_id)
 
             ports = MemberPorts(
@@ -339,6 +343,7 @@ class TaskDesk:
                 execute=execute,
                 execution_limit=time_left * parts.settings.execution_share,
                 decided=decided,
+                blame=parts.blame,
             )
             task.member = Member(
                 instance=Instance(committee, scope, own),

@@ -7,6 +7,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import libp2p as _libp2p  # noqa: F401
 
+from p2pavs.network.conduct import Offence
 from p2pavs.network.config import NetworkConfig
 from p2pavs.network.errors import (
     AlreadySubscribed,
@@ -44,6 +45,7 @@ __all__ = [
     "NetworkConfig",
     "NetworkError",
     "NetworkStats",
+    "Offence",
     "PeerInfo",
     "PeerRecord",
     "PeerUnknown",

@@ -12,8 +12,10 @@ from libp2p.peer.id import ID
 from libp2p.rcmgr import Direction
 from multiaddr import Multiaddr
 
+from p2pavs.network.conduct import Conduct
 from p2pavs.network.failures import root_cause
 from p2pavs.network.stats import Counters
+from p2pavs.seldom import Seldom
 
 log = structlog.get_logger(__name__)
 
@@ -23,15 +25,18 @@ CLOSE_SECONDS = 2.0
 class Connections(INotifee):
     """The set of connected peers."""
 
-    def __init__(self, host: IHost, max_peers: int, counters: Counters) -> None:
+    def __init__(self, host: IHost, max_peers: int, conduct: Conduct, counters: Counters) -> None:
         self.peers: set[str] = set()
         self.preferred: frozenset[str] = frozenset()
         self.on_change: Callable[[str, bool], None] | None = None
         self._host = host
         self.max_peers = max_peers
+        self._conduct = conduct
         self._counters = counters
         self._changed = trio.Event()
         self._crowded = trio.Event()
+        self._seldom = Seldom()
+        conduct.on_ban = lambda peer: self._crowded.set()
 
     async def connected(self, network: INetwork, conn: INetConn) -> None:
         """Note a new connection; a second one to the same peer is no news."""
@@ -76,15 +81,27 @@ class Connections(INotifee):
                 log.debug("disconnecting failed", peer=peer, error=root_cause(error))
 
     async def make_room(self) -> None:
-        """Run for ever: close connections beyond the limit, strangers first, and among them at random."""
+        """Run for ever: close connections of banned peers, and those beyond the limit.
+
+        Strangers go first, and among them who is chosen at random.
+        """
         while True:
             await self._crowded.wait()
             self._crowded = trio.Event()
+            for peer in sorted(filter(self._conduct.banned, self.peers)):
+                await self.disconnect(peer)
+            self.reconcile()
             while len(self.peers) > self.max_peers:
                 strangers = sorted(self.peers - self.preferred)
                 victim = random.choice(strangers or sorted(self.peers))  # noqa: S311 - fairness, not secrecy
                 self._counters.evictions += 1
-                log.info("too many peers, one is disconnected", peer=victim, limit=self.max_peers)
+                if (unsaid := self._seldom.due("too many")) is not None:
+                    log.info(
+                        "too many peers, one is disconnected",
+                        peer=victim,
+                        limit=self.max_peers,
+                        unsaid=unsaid,
+                    )
                 await self.disconnect(victim)
                 self.reconcile()
 
@@ -104,8 +121,16 @@ class Connections(INotifee):
         (self.peers.add if connected else self.peers.discard)(peer)
         changed, self._changed = self._changed, trio.Event()
         changed.set()
-        if len(self.peers) > self.max_peers:
+        if len(self.peers) > self.max_peers or self._conduct.banned(peer):
             self._crowded.set()
-        log.info("peer connected" if connected else "peer disconnected", peer=peer, peers=len(self.peers))
+        self._tell("peer connected" if connected else "peer disconnected", peer)
         if self.on_change is not None:
             self.on_change(peer, connected)
+
+    def _tell(self, what: str, peer: str) -> None:
+        """Say it of every operator; strangers may come and go as often as they like, and are summed up."""
+        unsaid: int | None = 0
+        if peer not in self.preferred or self._conduct.banned(peer):
+            unsaid = self._seldom.due(f"{what} strangers")
+        if unsaid is not None:
+            log.info(what, peer=peer, peers=len(self.peers), **({"unsaid": unsaid} if unsaid else {}))

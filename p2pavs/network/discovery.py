@@ -17,6 +17,7 @@ from multiaddr import Multiaddr
 from nacl.signing import SigningKey
 
 from p2pavs.network.book import Book, Entry
+from p2pavs.network.conduct import Conduct, Offence
 from p2pavs.network.connections import Connections
 from p2pavs.network.errors import InvalidRecord, PeerUnknown, RequestFailed
 from p2pavs.network.exchange import decode_request, decode_response, encode_request, encode_response
@@ -24,6 +25,7 @@ from p2pavs.network.failures import root_cause
 from p2pavs.network.peers_file import load_peers, save_peers
 from p2pavs.network.records import MAX_SEQ, PeerRecord, make_record, read_record
 from p2pavs.network.stats import Counters
+from p2pavs.seldom import Seldom
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +52,7 @@ class Discovery:
         book: Book,
         connections: Connections,
         ask: Ask,
+        conduct: Conduct,
         counters: Counters,
         max_outbound: int,
         peers_file: Path | None,
@@ -60,7 +63,9 @@ class Discovery:
         self._key = key
         self._connections = connections
         self._ask = ask
+        self._conduct = conduct
         self._counters = counters
+        self._seldom = Seldom()
         self._max_outbound = max_outbound
         self._peers_file = peers_file
         self._dialling: dict[str, trio.Event] = {}
@@ -162,7 +167,9 @@ class Discovery:
                 self._learn(read_record(envelope))
             except InvalidRecord as error:
                 self._counters.records_rejected += 1
-                log.info("peer sent an invalid record", peer=source, error=str(error))
+                self._conduct.blame(source, Offence.BAD_RECORD)
+                if (unsaid := self._seldom.due(source)) is not None:
+                    log.info("peer sent an invalid record", peer=source, error=str(error), unsaid=unsaid)
                 return  # an honest peer verifies before it passes on: the rest is not worth the time
 
     async def _dial_loop(self, nursery: trio.Nursery) -> None:
@@ -172,7 +179,7 @@ class Discovery:
             free = min(room, self._max_outbound - self._connections.outbound() - len(self._dialling))
             started = 0
             for entry in self.book.due(now, self._connections.peers):
-                if entry.peer_id in self._dialling:
+                if entry.peer_id in self._dialling or self._conduct.banned(entry.peer_id):
                     continue
                 wanted = entry.peer_id in self.book.bootstrap or entry.peer_id in self.book.preferred
                 if started >= DIALS_AT_ONCE or (started >= free and not wanted):

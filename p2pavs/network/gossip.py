@@ -14,18 +14,23 @@ from libp2p.peer.id import ID
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 
+from p2pavs.network.conduct import Conduct, Offence
 from p2pavs.network.errors import AlreadySubscribed, MessageTooLarge
 from p2pavs.network.limits import RateLimit
+from p2pavs.network.mends.blame import REPORT
 from p2pavs.network.mends.patching import replace
 from p2pavs.network.peer_ids import check_peer_id, peer_id_to_text
 from p2pavs.network.stats import Counters
+from p2pavs.seldom import Seldom
 
 log = structlog.get_logger(__name__)
 
 MAX_MESSAGE: Final = 900_000  # bytes; from 1 MiB on libp2p delivers locally and sends nothing
 QUEUE_SIZE: Final = 1024  # messages waiting for one subscriber
-AUTHOR_RATE: Final = 200.0  # messages a second of one author on one topic
-AUTHOR_BURST: Final = 1000
+AUTHOR_RATE: Final = 100.0  # messages a second of one author on one topic
+AUTHOR_BURST: Final = 500
+OWN_SHARE: Final = 0.8
+"""Of that rate this node uses itself: it must not lose its connections for having much to say."""
 UNSUBSCRIBE_SECONDS: Final = 2.0
 
 Validator = Callable[[str, bytes], bool]
@@ -44,15 +49,20 @@ class Gossip:
 class Topics:
     """Publish and subscribe on top of libp2p's pubsub."""
 
-    def __init__(self, pubsub: Pubsub, counters: Counters) -> None:
+    def __init__(self, pubsub: Pubsub, conduct: Conduct, counters: Counters) -> None:
         self._pubsub = pubsub
+        self._conduct = conduct
         self._counters = counters
+        setattr(pubsub, REPORT, self._report)
+        self._own_limit = RateLimit(OWN_SHARE * AUTHOR_RATE, int(OWN_SHARE * AUTHOR_BURST))
         self._subscribed: set[str] = set()
         self._subscriptions_changed = trio.Event()
         self._watch_subscriptions()
 
     async def publish(self, topic: str, data: bytes) -> None:
         """Send to every subscriber of the topic but ourselves; no error when there is none.
+
+        Waits while this node has said more than others take from one author.
 
         Raises:
             MessageTooLarge: more than 900,000 bytes.
@@ -63,6 +73,7 @@ class Topics:
                 f"A message of {len(data)} bytes cannot be published.",
                 f"Keep it below {MAX_MESSAGE} bytes: publish a reference and serve the content by request.",
             )
+        await self._own_limit.wait(topic)
         self._counters.messages_out += 1
         self._counters.bytes_out += len(data)
         await self._pubsub.publish(topic, data)
@@ -77,7 +88,7 @@ class Topics:
         self._subscribed.add(topic)
         send, receive = trio.open_memory_channel[Gossip](queue_size)
         own = self._pubsub.my_id.to_bytes()
-        check = _Check(topic, own, validator, RateLimit(rate, burst), self._counters)
+        check = _Check(topic, own, validator, RateLimit(rate, burst), self._conduct, self._counters)
         sink = _Sink(own, send, self._counters)
         try:
             self._pubsub.set_topic_validator(topic, check, False)
@@ -103,6 +114,10 @@ class Topics:
         while len(self._pubsub.peer_topics.get(topic, ())) < count:
             await self._subscriptions_changed.wait()
 
+    def _report(self, peer: str, what: str) -> None:
+        offences = {"noise": Offence.NOISE, "unsigned": Offence.UNSIGNED, "flood": Offence.TOO_MANY}
+        self._conduct.blame(peer, offences[what])
+
     def _watch_subscriptions(self) -> None:
         """Libp2p's own wait is for one named peer; wake on every change instead."""
         original = self._pubsub.handle_subscription
@@ -119,13 +134,21 @@ class _Check:
     """Judges each new message of a topic before it is forwarded: must be quick and never raise."""
 
     def __init__(
-        self, topic: str, own: bytes, validator: Validator, limit: RateLimit, counters: Counters
+        self,
+        topic: str,
+        own: bytes,
+        validator: Validator,
+        limit: RateLimit,
+        conduct: Conduct,
+        counters: Counters,
     ) -> None:
         self._topic = topic
         self._own = own
         self._validator = validator
         self._limit = limit
+        self._conduct = conduct
         self._counters = counters
+        self._seldom = Seldom()
 
     def __call__(self, forwarder: ID, message: rpc_pb2.Message) -> bool:
         if message.from_id == self._own:
@@ -139,13 +162,19 @@ class _Check:
         if list(message.topicIDs) != [self._topic] or len(message.data) > MAX_MESSAGE:
             return False
         author = _author(message.from_id)
-        if author is None or not self._limit.allow(author):
+        if author is None or self._conduct.banned(author):
+            return False
+        if not self._limit.allow(author):
+            self._conduct.blame(author, Offence.TOO_MANY)
             return False
         try:
             return bool(self._validator(author, message.data))
         except Exception as error:
             self._counters.validator_errors += 1
-            log.warning("gossip validator failed", topic=self._topic, error=repr(error)[:200])
+            if (unsaid := self._seldom.due("failed")) is not None:
+                log.warning(
+                    "gossip validator failed", topic=self._topic, error=repr(error)[:200], unsaid=unsaid
+                )
             return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,14 +20,15 @@ class _Bucket:
 class RateLimit:
     """`rate` times a second for each key, and up to `burst` at once. Memory is bounded."""
 
-    def __init__(self, rate: float, burst: int) -> None:
+    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = trio.current_time) -> None:
+        self._clock = clock
         self._rate = rate
         self._burst = burst
         self._buckets: dict[str, _Bucket] = {}
 
     def allow(self, key: str) -> bool:
         """Take one token of `key`; False when there is none."""
-        now = trio.current_time()
+        now = self._clock()
         bucket = self._buckets.get(key)
         if bucket is None:
             if len(self._buckets) >= MAX_BUCKETS:
@@ -38,6 +40,12 @@ class RateLimit:
             return False
         bucket.tokens -= 1
         return True
+
+    async def wait(self, key: str) -> None:
+        """Take one token of `key`, as soon as there is one."""
+        while not self.allow(key):
+            missing = 1 - self._buckets[key].tokens
+            await trio.sleep(missing / self._rate)
 
     def _forget_full(self, now: float) -> None:
         refill = self._burst / self._rate

@@ -17,6 +17,7 @@ from nacl.signing import SigningKey
 from p2pavs.network import exchange
 from p2pavs.network.book import Book
 from p2pavs.network.bootstrap import Bootstrap
+from p2pavs.network.conduct import Conduct, Offence
 from p2pavs.network.config import NetworkConfig
 from p2pavs.network.connections import Connections
 from p2pavs.network.discovery import Discovery
@@ -68,15 +69,17 @@ class Network:
         self._payload = b""
         self.peer_id = str(libp2p.host.get_id())
         self._addresses: tuple[str, ...] = ()
-        self._connections = Connections(libp2p.host, config.max_peers, self._counters)
+        self._conduct = Conduct(self.peer_id, self._counters)
+        self._connections = Connections(libp2p.host, config.max_peers, self._conduct, self._counters)
         libp2p.host.get_network().register_notifee(self._connections)
-        self._topics = Topics(libp2p.pubsub, self._counters)
+        self._topics = Topics(libp2p.pubsub, self._conduct, self._counters)
         self._discovery = Discovery(
             libp2p.host,
             SigningKey(config.key_seed),
             Book(self.peer_id, config.bootstrap_addresses, config.max_known),
             self._connections,
             self._ask_records,
+            self._conduct,
             self._counters,
             config.max_outbound,
             config.peers_file,
@@ -167,7 +170,7 @@ class Network:
         The limits hold per peer; what is above them is refused without asking the handler. A handler that
         raises costs the peer a refusal and us a log line.
         """
-        server = Server(protocol, handler, limits, self._counters)
+        server = Server(protocol, handler, limits, self._conduct, self._counters)
         self._libp2p.host.set_stream_handler(TProtocol(protocol), server)
 
     async def request(
@@ -225,6 +228,14 @@ class Network:
     async def disconnect(self, peer: str) -> None:
         """Close the connections to a peer; it may come back."""
         await self._connections.disconnect(peer)
+
+    def blame(self, peer: str, offence: Offence) -> None:
+        """Count an offence against a peer; for enough of them it loses its connection for a time."""
+        self._conduct.blame(peer, offence)
+
+    def pardon(self, seconds: float) -> None:
+        """Forgive all offences and lift all bans; wrong statements are not counted for `seconds`."""
+        self._conduct.pardon(seconds)
 
     def prefer(self, peers: Iterable[str]) -> None:
         """Name the peers that come first (registered operators): always dialled, never evicted."""

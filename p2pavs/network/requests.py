@@ -20,10 +20,12 @@ from libp2p.network.stream.exceptions import StreamEOF
 from libp2p.network.stream.net_stream import NetStream
 from libp2p.peer.id import ID
 
+from p2pavs.network.conduct import Conduct, Offence
 from p2pavs.network.errors import MessageTooLarge, RequestFailed, RequestTimeout, ResponseTooLarge
 from p2pavs.network.failures import root_cause
 from p2pavs.network.limits import RateLimit
 from p2pavs.network.stats import Counters
+from p2pavs.seldom import Seldom
 
 log = structlog.get_logger(__name__)
 
@@ -76,11 +78,15 @@ class ServeLimits:
 class Server:
     """Answers one protocol."""
 
-    def __init__(self, protocol: str, handler: Handler, limits: ServeLimits, counters: Counters) -> None:
+    def __init__(
+        self, protocol: str, handler: Handler, limits: ServeLimits, conduct: Conduct, counters: Counters
+    ) -> None:
         self._protocol = protocol
         self._handler = handler
         self._limits = limits
+        self._conduct = conduct
         self._counters = counters
+        self._seldom = Seldom()
         self._rate = RateLimit(limits.rate, limits.burst)
         self._active: dict[str, int] = {}
 
@@ -99,6 +105,7 @@ class Server:
         active = self._active.get(peer, 0)
         full = active >= self._limits.streams_per_peer or sum(self._active.values()) >= self._limits.streams
         if full or not self._rate.allow(peer):
+            self._conduct.blame(peer, Offence.TOO_MANY_REQUESTS)
             await self._refuse(stream, Status.BUSY)
             return
         self._active[peer] = active + 1
@@ -122,6 +129,7 @@ class Server:
     async def _answer(self, peer: str, stream: INetStream) -> None:
         length = int.from_bytes(await read_exactly(stream, 4), "big")
         if length > self._limits.max_request:
+            self._conduct.blame(peer, Offence.BAD_REQUEST)
             await self._refuse(stream, Status.TOO_LARGE)
             return
         data = await read_exactly(stream, length)
@@ -130,10 +138,19 @@ class Server:
         try:
             response = await self._handler(peer, data)
             if len(response) > self._limits.max_response:
-                raise ValueError(f"the answer has {len(response)} bytes, above {self._limits.max_response}")
+                raise RuntimeError(f"the answer has {len(response)} bytes, above {self._limits.max_response}")
         except Exception as error:
             self._counters.handler_errors += 1
-            log.warning("request handler failed", protocol=self._protocol, peer=peer, error=repr(error)[:200])
+            if isinstance(error, ValueError):  # what a decoder raises: the request was malformed
+                self._conduct.blame(peer, Offence.BAD_REQUEST)
+            if (unsaid := self._seldom.due(peer)) is not None:
+                log.warning(
+                    "request handler failed",
+                    protocol=self._protocol,
+                    peer=peer,
+                    error=repr(error)[:200],
+                    unsaid=unsaid,
+                )
             await stream.write(_response(Status.FAILED))
             return
         await stream.write(_response(Status.OK, response))

@@ -25,6 +25,8 @@ class Counters:
     dial_failures: int = 0
     records_rejected: int = 0
     evictions: int = 0
+    offences: int = 0
+    bans: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,12 @@ class NetworkStats:
 
     evictions: int
     """Connections closed to make room."""
+
+    offences: int
+    """What peers did that no honest one does."""
+
+    bans: int
+    """How often a peer lost its connection for it."""
 
     peers_connected: int
     peers_known: int

@@ -135,11 +135,11 @@ class Eavesdropper:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._receiver, name)
 
-    def deliver(self, message: Message) -> None:
+    def deliver(self, message: Message, peer: str) -> None:
         """Keep a proposal, pass on everything."""
         if isinstance(message, Proposal):
             self._overheard.add(message)
-        self._receiver.deliver(message)
+        self._receiver.deliver(message, peer)
 
 
 class ActingRouter:

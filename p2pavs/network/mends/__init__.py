@@ -12,6 +12,7 @@ from typing import Final
 
 from p2pavs.network.mends import (
     auto_connect,
+    blame,
     cheap_frames,
     cheap_records,
     cheap_rpc,
@@ -52,6 +53,7 @@ MENDS: Final[tuple[tuple[str, Callable[[], None]], ...]] = (
     ("flow_control", flow_control.apply),
     ("window_updates", window_updates.apply),
     ("first_reads", first_reads.apply),
+    ("blame", blame.apply),
     ("cheap_frames", cheap_frames.apply),
     ("cheap_records", cheap_records.apply),
     ("cheap_rpc", cheap_rpc.apply),

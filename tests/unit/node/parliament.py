@@ -25,6 +25,7 @@ from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
 from p2pavs.journal import Journal
 from p2pavs.member import Member, MemberPorts
+from p2pavs.network import Offence
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import CertificateStore, Database, EvidenceStore, InputLog, SignGuard
 from tests.sim.world import SCHEME as FAKE
@@ -150,6 +151,7 @@ class Seat:
     member: Member | None = None
     guard: SignGuard | None = None
     decisions: list[Commit] = field(default_factory=list)
+    blamed: list[tuple[str, Offence]] = field(default_factory=list)
     executed: int = 0
     lives: int = 0
 
@@ -170,6 +172,7 @@ class Seat:
             execute=self._execute,
             execution_limit=self.execution_limit,
             decided=self._decided,
+            blame=lambda peer, offence: self.blamed.append((peer, offence)),
         )
         self.member = Member(
             instance=Instance(setting.committee, setting.scope, self.index, scheme=setting.scheme),
@@ -209,9 +212,9 @@ class Seat:
         self.parliament.say(self.index, message)
         await self.fate.step()
 
-    async def _catch_up(self) -> Sequence[Message]:
+    async def _catch_up(self) -> Sequence[tuple[Message, str]]:
         await trio.lowlevel.checkpoint()
-        return self.parliament.answer(self.index)
+        return [(message, "") for message in self.parliament.answer(self.index)]
 
     async def _execute(self) -> Execution | None:
         self.executed += 1

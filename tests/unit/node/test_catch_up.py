@@ -14,6 +14,7 @@ from consensus.types import InstanceId, Kind, Scope
 from consensus.wire import decode_message, encode_message
 from p2pavs import catch_up
 from p2pavs.catch_up import PROTOCOL, CatchUp
+from p2pavs.network import Offence
 from p2pavs.network.errors import PeerUnknown, RequestFailed, RequestTimeout
 from p2pavs.storage import CertificateStore, Database
 from tests.unit.consensus import factory
@@ -32,9 +33,13 @@ class NetworkDouble:
         self.answers = answers
         self.asked: list[tuple[str, str, bytes, int]] = []
         self.handlers: dict[str, tuple[Handler, Any]] = {}
+        self.blamed: list[tuple[str, Offence]] = []
 
     def handle(self, protocol: str, handler: Handler, limits: Any) -> None:
         self.handlers[protocol] = (handler, limits)
+
+    def blame(self, peer: str, offence: Offence) -> None:
+        self.blamed.append((peer, offence))
 
     def connected(self) -> set[str]:
         return set(self.answers)
@@ -61,31 +66,35 @@ def office(
     return made, network
 
 
+async def messages(asking: CatchUp) -> list[Message]:
+    return [message for message, _ in await asking.ask(HERE)]
+
+
 def packed(*messages: Message) -> bytes:
     return encode([encode_message(message) for message in messages])
 
 
 async def test_two_peers_are_asked_and_what_they_say_is_joined(database: Database) -> None:
     asking, network = office(database, {"a": packed(*VOTES[:1]), "b": packed(*VOTES[1:])})
-    assert sorted(await asking.ask(HERE), key=VOTES.index) == VOTES
+    assert sorted(await messages(asking), key=VOTES.index) == VOTES
     assert {(protocol, data) for _, protocol, data, _ in network.asked} == {(PROTOCOL, encode([7, 0]))}
 
 
 async def test_more_peers_than_two_are_not_bothered(database: Database) -> None:
     asking, network = office(database, {name: packed() for name in "abcdef"})
-    assert await asking.ask(HERE) == []
+    assert await messages(asking) == []
     assert len({peer for peer, *_ in network.asked}) == 2
 
 
 async def test_nobody_to_ask_is_no_error(database: Database) -> None:
     asking, _ = office(database, {})
-    assert await asking.ask(HERE) == []
+    assert await messages(asking) == []
 
 
 @pytest.mark.parametrize("failure", [RequestFailed("reset"), RequestTimeout("slow"), PeerUnknown("gone")])
 async def test_a_peer_that_fails_does_not_spoil_the_other(database: Database, failure: Exception) -> None:
     asking, _ = office(database, {"a": failure, "b": packed(*VOTES)})
-    assert await asking.ask(HERE) == VOTES
+    assert await messages(asking) == VOTES
 
 
 HOSTILE = {
@@ -107,14 +116,20 @@ HOSTILE = {
 
 @pytest.mark.parametrize("what", HOSTILE)
 async def test_a_hostile_answer_yields_nothing_and_raises_nothing(database: Database, what: str) -> None:
-    asking, _ = office(database, {"a": HOSTILE[what], "b": packed(*VOTES)})
-    assert await asking.ask(HERE) == VOTES
+    asking, network = office(database, {"a": HOSTILE[what], "b": packed(*VOTES)})
+    assert await messages(asking) == VOTES
+    assert network.blamed == [("a", Offence.BREAKS_RULES)]
+
+
+async def test_who_said_what_is_told(database: Database) -> None:
+    asking, _ = office(database, {"a": packed(VOTES[0]), "b": packed(VOTES[1])})
+    assert set(await asking.ask(HERE)) == {(VOTES[0], "a"), (VOTES[1], "b")}
 
 
 async def test_messages_of_another_instance_are_dropped(database: Database) -> None:
     other = replace(VOTES[0], instance=InstanceId(7, 1))  # type: ignore[arg-type]
     asking, _ = office(database, {"a": packed(other, VOTES[1])})
-    assert await asking.ask(HERE) == [VOTES[1]]
+    assert await messages(asking) == [VOTES[1]]
 
 
 async def serve(network: NetworkDouble, request: bytes) -> list[Message]:

@@ -19,6 +19,7 @@ from consensus.signing import statement, value_id
 from consensus.types import NIL, Kind
 from consensus.wire import decode_message
 from p2pavs.execution import Execution
+from p2pavs.network import Offence
 from p2pavs.storage import CertificateStore, EvidenceStore, InputLog
 from tests.unit.node.disk import break_disk, mend_disk
 from tests.unit.node.parliament import LIE, TRUTH, Parliament, Setting, execution, until
@@ -308,13 +309,14 @@ async def test_an_invalid_message_reaches_neither_the_log_nor_the_journal(
         nursery.start_soon(seat.live)
         await house.until_decided([seat.index])
         assert seat.member is not None
-        seat.member.deliver(forged)
-        seat.member.deliver(replace(forged, sender=200))
+        seat.member.deliver(forged, "liar")
+        seat.member.deliver(replace(forged, sender=200), "liar")
         await trio.sleep(60)
         nursery.cancel_scope.cancel()
     log = await InputLog(seat.database, house.setting.scope).replay()
     assert forged not in [one.message.message for one in log if isinstance(one, Received)]
     assert not [e for e in seat.events("prevote") + seat.events("precommit") if e["round"] == 1]
+    assert seat.blamed == [("liar", Offence.FORGED)] * 2
 
 
 async def test_repetitions_do_not_fill_the_log(house: Parliament, autojump_clock: MockClock) -> None:
@@ -343,7 +345,7 @@ async def test_a_peer_that_helps_to_catch_up_cannot_fill_the_log(
     of = house.setting
     given: list[Message] = []
 
-    async def endless() -> list[Message]:
+    async def endless() -> list[tuple[Message, str]]:
         await trio.lowlevel.checkpoint()
         first = 65 + len(given)
         fresh: list[Message] = []
@@ -351,7 +353,7 @@ async def test_a_peer_that_helps_to_catch_up_cannot_fill_the_log(
             signed = of.signer(twin).sign(statement(of.scope, Kind.PRECOMMIT, round_, NIL))
             fresh.append(Vote(of.scope.instance, Kind.PRECOMMIT, round_, NIL, twin, signed))
         given.extend(fresh)
-        return fresh
+        return [(message, "twin") for message in fresh]
 
     victim._catch_up = endless  # type: ignore[method-assign]
     with trio.move_on_after(60):

@@ -13,6 +13,7 @@ from consensus.messages import Message
 from consensus.types import InstanceId, Kind
 from consensus.wire import MAX_MESSAGE_BYTES, encode_message
 from p2pavs import routing
+from p2pavs.network import Offence
 from p2pavs.routing import Router
 from tests.unit.consensus import factory
 
@@ -27,9 +28,11 @@ class Listener:
     round: int = 0
     seen: Seen = field(default_factory=Seen)
     heard: list[Message] = field(default_factory=list)
+    peers: list[str] = field(default_factory=list)
 
-    def deliver(self, message: Message) -> None:
+    def deliver(self, message: Message, peer: str) -> None:
         self.heard.append(message)
+        self.peers.append(peer)
 
 
 def elsewhere(number: int) -> bytes:
@@ -44,7 +47,7 @@ def router() -> Router:
 def take(router: Router, data: bytes) -> bool:
     accepted = router.accept("peer", data)
     if accepted:
-        router.route(data)
+        router.route(data, "peer")
     return accepted
 
 
@@ -94,7 +97,7 @@ def test_an_instance_that_is_over_is_ignored_and_nothing_is_kept_for_it(router: 
     router.close(HERE)
     assert not take(router, encode_message(factory.vote(OF, 1)))
     assert (router.ignored, router.refused, len(listener.heard)) == (1, 0, 1)
-    router.route(encode_message(factory.vote(OF, 2)))  # accepted just before it was over
+    router.route(encode_message(factory.vote(OF, 2)), "peer")  # accepted just before it was over
     again = Listener()
     router.add(HERE, again)
     assert again.heard == []
@@ -156,3 +159,28 @@ def test_what_is_far_ahead_or_known_is_ignored(router: Router) -> None:
     listener.seen.remember(VOTE, OF)
     assert not router.accept("peer", encode_message(VOTE))
     assert (router.ignored, router.refused) == (2, 0)
+
+
+def test_who_breaks_a_rule_is_blamed_and_who_is_early_is_not() -> None:
+    blamed: list[tuple[str, Offence]] = []
+    router = Router(lambda peer, offence: blamed.append((peer, offence)))
+    assert not router.accept("liar", b"noise")
+    assert router.accept("early bird", encode_message(VOTE))
+    assert blamed == [("liar", Offence.BREAKS_RULES)]
+
+
+def test_one_author_cannot_fill_everybody_s_memory_with_tasks_to_come(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routing, "EARLY_RATE", 0.001)
+    router = Router()
+    accepted = [router.accept("spammer", elsewhere(number)) for number in range(routing.EARLY_BURST + 5)]
+    assert accepted == [True] * routing.EARLY_BURST + [False] * 5
+    assert router.accept("another", elsewhere(1))
+
+
+def test_the_author_of_an_early_message_is_remembered(router: Router) -> None:
+    assert take(router, encode_message(VOTE))
+    listener = Listener()
+    router.add(HERE, listener)
+    assert listener.peers == ["peer"]

@@ -114,6 +114,8 @@ class Office:
             router=self.router,
             catch_up=catch_up,
             publish=publish,
+            blame=lambda peer, offence: None,
+            reorganised=lambda: None,
             executors={requested(1).header.model_id: self.executor} if self.served else {},
             settings=self.settings,
             randomness=factory.Coefficients(),
