@@ -25,6 +25,7 @@ from inference.request import (
     rejection,
 )
 from inference.sampling import Logits, Sampler
+from inference.slots import Slots
 from inference.trace import CHUNK_TOKENS, Trace, logits_digest
 
 _SPARE_BYTES = 128 << 20  # the library's work buffers and Python itself
@@ -46,7 +47,6 @@ class _Sequence:
     sampler: Sampler
     choices: Choices | None
     stops: tuple[bytes, ...]
-    fed: int = 0  # positions in the cache
     proved: int = 0
     stale: bool = False  # the cache holds tokens of a guess that proved wrong
     output: bytearray = field(default_factory=bytearray)
@@ -58,15 +58,15 @@ class _Sequence:
     def answer(self) -> list[int]:
         return self.line[self.prompt :]
 
-    def readable(self, vocabulary: int, most: int) -> list[int]:
-        """The next tokens to feed, at most ``most``; none while a follower waits for its draft."""
+    def readable(self, fed: int, vocabulary: int, most: int) -> list[int]:
+        """Up to ``most`` tokens behind the first ``fed``; none while a follower waits for its draft."""
         if self.guess:
             # The model cannot read a token it does not have; feeding what is before it proves it wrong.
             known = next((i for i, token in enumerate(self.guess) if token >= vocabulary), len(self.guess))
-            return (self.line[self.fed :] + self.guess[: min(known, most)])[:most]
+            return (self.line[fed:] + self.guess[: min(known, most)])[:most]
         # The last token's logits give the next token, and a follower leaves that to its draft.
         end = len(self.line) - 1 if self.follow and len(self.line) > self.prompt else len(self.line)
-        return self.line[self.fed : min(end, self.fed + most)]
+        return self.line[fed : min(end, fed + most)]
 
 
 class Engine:
@@ -95,7 +95,7 @@ class Engine:
             )
         self._ends = frozenset((*self._llama.end_tokens, *self.manifest.stop_token_ids))
         self._spelling = Spelling([b"" if t in self._ends else p for t, p in enumerate(self._llama.pieces)])
-        self._free = list(range(slots))
+        self._slots = Slots(self._llama, slots)
         self._active: dict[int, _Sequence] = {}
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class Engine:
     @property
     def full(self) -> bool:
         """Whether every slot is taken."""
-        return not self._free
+        return self._slots.full
 
     @property
     def active(self) -> int:
@@ -125,7 +125,8 @@ class Engine:
     @property
     def waiting(self) -> list[int]:
         """The keys of the requests that can do nothing before their draft grows."""
-        return [key for key, sequence in self._active.items() if not sequence.readable(self.vocabulary, 1)]
+        length = self._slots.length
+        return [key for key, s in self._active.items() if not s.readable(length(s.slot), self.vocabulary, 1)]
 
     def prompt_tokens(self, text: bytes) -> list[int]:
         """Token ids of the template around ``text``, in which special tokens' names are plain text."""
@@ -145,7 +146,7 @@ class Engine:
         With ``follow`` it waits for ``extend`` whenever its draft is used up, until ``lead``. ``differs`` is
         called with the first position at which a draft proves wrong.
         """
-        if not self._free:
+        if self.full:
             raise EngineError("every slot is taken")
         if request.top_p_micro or request.repetition_penalty_milli or request.json_schema:
             raise RequestError("top-p, repetition penalty and JSON schema are not served yet")
@@ -160,8 +161,7 @@ class Engine:
         limit = min(room, request.max_tokens)
         stops = () if choices else tuple(s.encode() for s in (*request.stop, *self.manifest.stop))
         guess = list(request.draft[:limit])
-        slot = self._free.pop(0)
-        self._llama.forget(slot)
+        slot = self._slots.take(line)
         self._active[key] = _Sequence(
             request, report, differs, follow, slot, line, len(line), limit, guess, sampler, choices, stops
         )
@@ -199,19 +199,22 @@ class Engine:
         """Drop a request, if it is still on its way."""
         sequence = self._active.pop(key, None)
         if sequence is not None:
-            self._free.append(sequence.slot)
+            self._slots.give_back(sequence.slot)
 
     def step(self) -> list[tuple[int, Generation]]:
         """Decode one batch; return the requests that it finished."""
         rows: list[tuple[int, int, int, bool]] = []
         owners: list[_Sequence] = []
         # Those that generate first (one token each), then the readers in order of arrival.
-        waiting = sorted(self._active.values(), key=lambda s: len(s.line) + len(s.guess) - s.fed > 1)
+        length = self._slots.length
+        waiting = sorted(self._active.values(), key=lambda s: len(s.line) + len(s.guess) - length(s.slot) > 1)
         for sequence in waiting:
-            for token in sequence.readable(self.vocabulary, self._llama.batch - len(rows)):
-                rows.append((token, sequence.fed, sequence.slot, sequence.fed >= sequence.prompt - 1))
+            slot, fed = sequence.slot, length(sequence.slot)
+            todo = sequence.readable(fed, self.vocabulary, self._llama.batch - len(rows))
+            for position, token in enumerate(todo, fed):
+                rows.append((token, position, slot, position >= sequence.prompt - 1))
                 owners.append(sequence)
-                sequence.fed += 1
+            self._slots.feed(slot, todo)
 
         def use(row: int, logits: Logits) -> None:
             sequence, position = owners[row], rows[row][1]
@@ -233,12 +236,7 @@ class Engine:
 
     def _rewind(self, sequence: _Sequence) -> None:
         """Forget the cache behind the last right token; all but it is kept where the architecture allows."""
-        keep = len(sequence.line) - 1
-        if self._llama.forget(sequence.slot, keep):
-            sequence.fed = keep
-        else:
-            self._llama.forget(sequence.slot)
-            sequence.fed = 0
+        self._slots.cut(sequence.slot, len(sequence.line) - 1)
         sequence.stale = False
 
     def _advance(self, sequence: _Sequence, logits: Logits) -> None:
@@ -308,7 +306,7 @@ class Engine:
         """Digest the logits at every position of ``tokens``, fed ``batch`` at a time. Only while idle."""
         if not self.idle or not 0 < batch <= self._llama.batch:
             raise EngineError("other requests are on their way, or the batch is too large")
-        self._llama.forget(0)
+        self._slots.cut(0, 0)
         digests: list[bytes] = []
         for start in range(0, len(tokens), batch):
             part = tokens[start : start + batch]

@@ -11,6 +11,7 @@ from typing import Any
 
 import llama_cpp.llama_cpp as lib
 import numpy as np
+import numpy.typing as npt
 
 from inference.errors import EngineError
 from inference.sampling import Logits
@@ -32,6 +33,35 @@ def _start_library() -> None:
     """Initialise llama.cpp, once per process."""
     lib.llama_log_set(_LOG, None)
     lib.llama_backend_init()
+
+
+class _Rows:
+    """A llama.cpp batch over arrays of our own: filled by columns, not by a call for each number."""
+
+    def __init__(self, size: int) -> None:
+        self._token, self._position, self._slot = (np.zeros(size, np.int32) for _ in range(3))
+        self._wanted = np.zeros(size, np.int8)
+        self._slots_each = np.ones(size, np.int32)
+        self._slot_addresses = self._slot.ctypes.data + 4 * np.arange(size, dtype=np.uint64)
+        batch = lib.llama_batch()
+        batch.token = _pointer(self._token, lib.llama_token)
+        batch.pos = _pointer(self._position, lib.llama_pos)
+        batch.n_seq_id = _pointer(self._slots_each, ctypes.c_int32)
+        batch.seq_id = _pointer(self._slot_addresses, ctypes.POINTER(lib.llama_seq_id))
+        batch.logits = _pointer(self._wanted, ctypes.c_int8)
+        self.batch = batch
+
+    def fill(self, items: Sequence[tuple[int, int, int, bool]]) -> list[int]:
+        """Put (token, position, slot, wanted) rows in place; return the indexes of the wanted ones."""
+        count = self.batch.n_tokens = len(items)
+        tokens, positions, slots, wanted = zip(*items, strict=True)
+        self._token[:count], self._position[:count] = tokens, positions
+        self._slot[:count], self._wanted[:count] = slots, wanted
+        return [row for row, item in enumerate(items) if item[3]]
+
+
+def _pointer(array: npt.NDArray[Any], kind: Any) -> Any:
+    return array.ctypes.data_as(ctypes.POINTER(kind))
 
 
 class Llama:
@@ -61,6 +91,7 @@ class Llama:
         options.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         options.type_k = options.type_v = lib.GGML_TYPE_F16
         options.kv_unified = False
+        options.swa_full = True  # a ring of the window's length could not be cut back
         options.offload_kqv = options.op_offload = False
         options.no_perf = True
         self._context = lib.llama_init_from_model(self._model, options)
@@ -68,13 +99,12 @@ class Llama:
             raise EngineError(f"llama.cpp cannot make a context of {context} tokens for {path}")
         self._memory = lib.llama_get_memory(self._context)
         self.batch = batch
-        self._batch = lib.llama_batch_init(batch, 0, 1)
+        self._rows = _Rows(batch)
         self.pieces = [self._piece(token) for token in range(self.vocabulary)]
         self.end_tokens = [t for t in range(self.vocabulary) if lib.llama_vocab_is_eog(self._vocab, t)]
 
     def close(self) -> None:
         """Free the memory."""
-        lib.llama_batch_free(self._batch)
         lib.llama_free(self._context)
         lib.llama_model_free(self._model)
 
@@ -107,18 +137,22 @@ class Llama:
 
         The logits are a view that is valid only during the call.
         """
-        batch = self._batch
-        batch.n_tokens = len(items)
-        for i, (token, position, slot, wanted) in enumerate(items):
-            batch.token[i], batch.pos[i], batch.logits[i] = token, position, wanted
-            batch.n_seq_id[i], batch.seq_id[i][0] = 1, slot
-        if code := lib.llama_decode(self._context, batch):
+        outputs = self._rows.fill(items)
+        if code := lib.llama_decode(self._context, self._rows.batch):
             raise EngineError(f"llama.cpp failed to decode a batch of {len(items)} (code {code})")
-        for i, (_, _, _, wanted) in enumerate(items):
-            if wanted:
-                row = lib.llama_get_logits_ith(self._context, i)
-                use(i, np.ctypeslib.as_array(row, shape=(self.vocabulary,)))
+        if not outputs:
+            return
+        # The logits of the wanted rows lie behind each other, in the rows' order.
+        table = np.ctypeslib.as_array(
+            lib.llama_get_logits(self._context), shape=(len(outputs), self.vocabulary)
+        )
+        for row, logits in zip(outputs, table, strict=True):
+            use(row, logits)
 
     def forget(self, slot: int, position: int = 0) -> bool:
         """Drop a sequence's cache from ``position`` on. False if this architecture cannot drop a part."""
         return bool(lib.llama_memory_seq_rm(self._memory, slot, position, -1))
+
+    def copy(self, source: int, target: int) -> None:
+        """Make a sequence's cache that of another; llama.cpp does it before it decodes the next batch."""
+        lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
