@@ -14,6 +14,7 @@ import structlog
 import trio
 
 from consensus import bls
+from consensus.committee import Committee
 from consensus.messages import Message
 from consensus.wire import encode_message
 from inference.errors import InferenceError
@@ -23,6 +24,7 @@ from p2pavs.announcement import Announcement
 from p2pavs.api.app import serve_api
 from p2pavs.api.view import View
 from p2pavs.catch_up import CatchUp
+from p2pavs.certificate_sync import CertificateSync
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.deployment import Deployment
 from p2pavs.chain.errors import ChainError
@@ -36,8 +38,9 @@ from p2pavs.chain.reader import (
     read_epoch,
     read_operator,
     read_operator_set,
+    read_task,
 )
-from p2pavs.chain.records import ModelEntry
+from p2pavs.chain.records import ModelEntry, TaskHeader
 from p2pavs.chain.rpc import Rpc
 from p2pavs.epoch_keeper import EpochKeeper
 from p2pavs.errors import P2pavsError
@@ -146,6 +149,7 @@ class Node:
         self._stranger = trio.Event()
         self.follower: Follower | None = None
         self.desk: TaskDesk | None = None
+        self.sync: CertificateSync | None = None
         self._sender = sender
         self._parts = parts
         self._topic = consensus_topic(config.deployment)
@@ -189,6 +193,8 @@ class Node:
             self.follower = Follower(self.chain, first, poll_interval=self.config.settings.poll_every)
             async with self.network.subscribe(self._topic, self._accept) as messages:
                 nursery.start_soon(desk.run, self.follower)
+                if self.sync is not None:
+                    nursery.start_soon(self.sync.run)
                 nursery.start_soon(self._watch_account)
                 nursery.start_soon(self._watch_operators)
                 nursery.start_soon(EpochKeeper(self.chain, self._sender, self.config.identity.address).run)
@@ -222,6 +228,15 @@ class Node:
 
         guard = SignGuard(self.directory.database, ConsensusSigner(self.config.identity))
         catch_up = CatchUp(self.network, self.certificates, lambda instance: desk.running(instance))
+        self.sync = CertificateSync(
+            self.network,
+            self.certificates,
+            self.config.deployment.domain,
+            self._read_header,
+            lambda epoch: desk.operator_set(epoch),
+            os.urandom,
+        )
+        sync = self.sync
         desk = self._parts.desk(
             DeskParts(
                 chain=self.chain,
@@ -235,14 +250,23 @@ class Node:
                 catch_up=catch_up,
                 publish=publish,
                 blame=self.network.blame,
+                certified=lambda header: sync.want(header.id, header),
                 reorganised=lambda: self.network.pardon(LENIENT_AFTER_REORGANISATION),
                 executors=self.executors,
                 settings=self.config.settings,
                 randomness=os.urandom,
+                peers_of=self._peers_of,
             ),
             nursery,
         )
         return desk
+
+    async def _read_header(self, task_id: int) -> TaskHeader:
+        return (await read_task(self.chain, task_id)).requested.header
+
+    def _peers_of(self, committee: Committee) -> set[str]:
+        members = {member.operator for member in committee.members}
+        return {peer for peer, operator in self.operators.items() if operator in members}
 
     async def _watch_account(self) -> None:
         """Posting costs gas: tell the operator before the account is empty, not after."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -24,6 +24,7 @@ from p2pavs.chain.events import LoggedEvent, TaskCertified, TaskRefunded, TaskRe
 from p2pavs.chain.follower import BlockAdded, BlockRemoved, Follower
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.reader import read_operator_set
+from p2pavs.chain.records import TaskHeader
 from p2pavs.errors import P2pavsError
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution, Executor
@@ -37,6 +38,7 @@ from p2pavs.storage.database import Database
 from p2pavs.storage.tasks import StoredTask, TaskState, TaskStore
 
 SETS_KEPT = 16
+FAR_BEHIND = 32  # blocks
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds until a member that failed begins again
 
 log = structlog.get_logger()
@@ -57,11 +59,15 @@ class DeskParts:
     catch_up: CatchUp
     publish: Callable[[Message], Awaitable[None]]
     blame: Blame
+    certified: Callable[[TaskHeader], None]
+    """Told of each task that the chain holds a certificate of, for good."""
     reorganised: Callable[[], None]
     """Told that a block was undone: honest peers may sign for what was in it a while longer."""
     executors: Mapping[bytes, Executor]  # by model id
     settings: NodeSettings
     randomness: Randomness
+    peers_of: Callable[[Committee], Collection[str]]
+    """The peer ids of a committee's members."""
 
 
 @dataclass(slots=True)
@@ -94,6 +100,7 @@ class TaskDesk:
         self._certificates = CertificateStore(parts.database)
         self._sets: dict[int, OperatorSet] = {}
         self.tasks: dict[int, OpenTask] = {}
+        self._follower: Follower | None = None
         self.head = 0
         self.head_time = 0
 
@@ -126,15 +133,20 @@ class TaskDesk:
         Raises what ends the follower: ``WrongChain`` or ``ReorgTooDeep``. A disk that does not write holds
         everything up, and ends nothing.
         """
+        self._follower = follower
         async for change in follower:
             match change:
                 case BlockAdded():
                     await self._added(change)
                     # Not while blocks wait that may have settled what this one leaves open.
-                    if follower.head is not None and change.number >= follower.head:
+                    if self._is_head(change.number):
                         self._start_due()
                 case BlockRemoved():
                     await self._removed(change)
+
+    def _is_head(self, number: int) -> bool:
+        follower = self._follower
+        return follower is not None and follower.head is not None and number >= follower.head
 
     async def _added(self, block: BlockAdded) -> None:
         self.head, self.head_time = block.number, block.timestamp
@@ -142,7 +154,9 @@ class TaskDesk:
             await self._event(logged)
         for task in list(self.tasks.values()):
             await self._close_if_over(task, block)
-        await until_stored(lambda: self._store.set_followed_to(block.number))
+        # Far behind the head not after each block: every write waits for the disk.
+        if block.number % FAR_BEHIND == 0 or self._is_head(block.number + FAR_BEHIND):
+            await until_stored(lambda: self._store.set_followed_to(block.number))
 
     async def _event(self, logged: LoggedEvent) -> None:
         match logged.event:
@@ -219,6 +233,8 @@ class TaskDesk:
         else:
             return
         await self._keep(task, state)
+        if state is TaskState.CERTIFIED:
+            self._parts.certified(task.event.header)
         task.view.over = True
         self._stop(task)
         self._parts.router.close(task.instance)
@@ -264,7 +280,7 @@ class TaskDesk:
         pause = FIRST_PAUSE
         while True:
             try:
-                operator_set = await self._operator_set(task.event.header.epoch)
+                operator_set = await self.operator_set(task.event.header.epoch)
                 await self._run_member(task, operator_set)
                 return
             except P2pavsError as error:
@@ -280,7 +296,8 @@ class TaskDesk:
             await trio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _operator_set(self, epoch: int) -> OperatorSet:
+    async def operator_set(self, epoch: int) -> OperatorSet:
+        """The operators of an epoch, read from the chain once. Raises ``ChainError``."""
         found = self._sets.get(epoch)
         if found is None:
             found = self._sets[epoch] = await read_operator_set(self._parts.chain, epoch)
@@ -329,7 +346,7 @@ class TaskDesk:
                 return await self._execute(task.event)
 
             async def catch_up() -> list[tuple[Message, str]]:
-                return await parts.catch_up.ask(instance_id)
+                return await parts.catch_up.ask(instance_id, parts.peers_of(committee))
 
             ports = MemberPorts(
                 guard=parts.guard,

@@ -129,6 +129,7 @@ class View:
             "chain_unreachable": float(node.follower is not None and node.follower.last_error is not None),
             "balance_wei": node.balance,
             "tasks_open": 0 if node.desk is None else len(node.desk.tasks),
+            "certificates_missing": 0 if node.sync is None else node.sync.missing,
             "storage_failing": float(node.directory.database.failure is not None),
         }
         counters: dict[str, float] = {

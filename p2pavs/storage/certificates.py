@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from consensus.messages import Commit
 from consensus.types import Scope
@@ -18,12 +19,53 @@ class CertificateStore:
 
     async def put(self, scope: Scope, commit: Commit) -> None:
         """Store a decided task's certificate and output."""
-        row = (scope.instance.task_id, scope.instance.attempt, scope.committee_root, encode_message(commit))
+        await self.put_many([(scope, commit)])
+
+    async def put_many(self, decided: Sequence[tuple[Scope, Commit]]) -> None:
+        """Store several, all or none."""
+        rows = [
+            (scope.instance.task_id, scope.instance.attempt, scope.committee_root, encode_message(commit))
+            for scope, commit in decided
+        ]
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT OR REPLACE INTO certificates VALUES (?,?,?,?)", row)
+            connection.executemany("INSERT OR REPLACE INTO certificates VALUES (?,?,?,?)", rows)
 
         await self._database.run(work)
+
+    async def get_many(self, task_ids: Sequence[int]) -> list[Commit]:
+        """The certificates of these tasks that this node has, in the order of the ids."""
+
+        def work(connection: sqlite3.Connection) -> list[bytes]:
+            rows = (
+                connection.execute("SELECT message FROM certificates WHERE task_id=?", (task_id,)).fetchone()
+                for task_id in task_ids
+            )
+            return [bytes(row[0]) for row in rows if row is not None]
+
+        found = [decode_message(one) for one in await self._database.run(work)]
+        return [one for one in found if isinstance(one, Commit)]
+
+    async def having(self, task_ids: Sequence[int]) -> list[int]:
+        """Those of these tasks whose certificate this node has."""
+
+        def work(connection: sqlite3.Connection) -> list[int]:
+            query = "SELECT 1 FROM certificates WHERE task_id=?"
+            return [one for one in task_ids if connection.execute(query, (one,)).fetchone() is not None]
+
+        return await self._database.run(work)
+
+    async def missing(self) -> list[int]:
+        """Tasks that the chain said are certified, and whose certificate this node does not have."""
+
+        def work(connection: sqlite3.Connection) -> list[int]:
+            rows = connection.execute(
+                "SELECT task_id FROM tasks WHERE state='certified' "
+                "AND task_id NOT IN (SELECT task_id FROM certificates) ORDER BY task_id"
+            )
+            return [int(row[0]) for row in rows.fetchall()]
+
+        return await self._database.run(work)
 
     async def get(self, task_id: int, committee_root: bytes | None = None) -> Commit | None:
         """The certificate of a task, if this node has one (for that committee, where one is named)."""

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+import trio
+import trio.testing
 
 from consensus.encoding import EncodingError, decode, encode
 from consensus.messages import Message
@@ -77,7 +79,7 @@ def packed(*messages: Message) -> bytes:
 async def test_two_peers_are_asked_and_what_they_say_is_joined(database: Database) -> None:
     asking, network = office(database, {"a": packed(*VOTES[:1]), "b": packed(*VOTES[1:])})
     assert sorted(await messages(asking), key=VOTES.index) == VOTES
-    assert {(protocol, data) for _, protocol, data, _ in network.asked} == {(PROTOCOL, encode([7, 0]))}
+    assert {(protocol, data) for _, protocol, data, _ in network.asked} == {(PROTOCOL, encode([[7, 0]]))}
 
 
 async def test_more_peers_than_two_are_not_bothered(database: Database) -> None:
@@ -143,28 +145,37 @@ async def serve(network: NetworkDouble, request: bytes) -> list[Message]:
 
 async def test_a_running_instance_is_served(database: Database) -> None:
     _, network = office(database, {}, VOTES)
-    assert await serve(network, encode([7, 0])) == VOTES
-    assert await serve(network, encode([7, 1])) == []
-    assert await serve(network, encode([8, 0])) == []
+    assert await serve(network, encode([[7, 0]])) == VOTES
+    assert await serve(network, encode([[7, 1]])) == []
+    assert await serve(network, encode([[8, 0]])) == []
 
 
 async def test_the_certificate_of_one_that_is_over_is_served(database: Database) -> None:
     _, network = office(database, {})
     commit = factory.commit(OF, (0, 1, 2))
     await CertificateStore(database).put(Scope(factory.DOMAIN, HERE, OF.root), commit)
-    assert await serve(network, encode([7, 0])) == [commit]
-    assert await serve(network, encode([7, 1])) == []
+    assert await serve(network, encode([[7, 0]])) == [commit]
+    assert await serve(network, encode([[7, 1]])) == []
 
 
 @pytest.mark.parametrize("number", [0, 2**63 - 1, 2**63, 2**64 - 1, -1, -(2**64)])
 async def test_any_number_has_an_answer(database: Database, number: int) -> None:
     _, network = office(database, {})
-    assert await serve(network, encode([number, number])) == []
+    assert await serve(network, encode([[number, number]])) == []
 
 
 @pytest.mark.parametrize(
     "request_",
-    [b"", b"\xff", encode(7), encode([7]), encode([7, 0, 0]), encode([b"7", 0]), encode([7, None])],
+    [
+        b"",
+        b"\xff",
+        encode(7),
+        encode([7]),
+        encode([[7, 0, 0]]),
+        encode([[b"7", 0]]),
+        encode([[7, None]]),
+        encode([[7, 0]] * 65),
+    ],
 )
 async def test_a_bad_request_is_refused_by_name(database: Database, request_: bytes) -> None:
     _, network = office(database, {}, VOTES)
@@ -179,7 +190,56 @@ async def test_an_answer_is_bounded_and_the_first_messages_come_first(
     many: list[Message] = [factory.vote(OF, 0, Kind.PRECOMMIT, round_) for round_ in range(20)]
     _, network = office(database, {}, many)
     monkeypatch.setattr(catch_up, "MAX_MESSAGES", 15)
-    assert await serve(network, encode([7, 0])) == many[:15]
+    assert await serve(network, encode([[7, 0]])) == many[:15]
     size = len(encode_message(many[0]))
     monkeypatch.setattr(catch_up, "MAX_RESPONSE", 10 * (size + 5) + 20)
-    assert await serve(network, encode([7, 0])) == many[:10]
+    assert await serve(network, encode([[7, 0]])) == many[:10]
+
+
+async def test_questions_at_the_same_time_go_together(database: Database) -> None:
+    asking, network = office(database, {"a": packed(*VOTES)})
+    found: dict[int, list[Message]] = {}
+
+    async def ask(task_id: int) -> None:
+        found[task_id] = [message for message, _ in await asking.ask(InstanceId(task_id, 0))]
+
+    async with trio.open_nursery() as nursery:
+        for task_id in range(5, 10):
+            nursery.start_soon(ask, task_id)
+    assert found == {5: [], 6: [], 7: VOTES, 8: [], 9: []}
+    (asked,) = network.asked
+    pairs = decode(asked[2], catch_up.MAX_REQUEST)
+    assert isinstance(pairs, tuple)
+    assert sorted(cast(Any, pairs)) == [(task_id, 0) for task_id in range(5, 10)]
+
+
+async def test_who_asks_first_may_give_up(database: Database) -> None:
+    """The others get no answer, and can ask again."""
+    asking, _ = office(database, {"a": packed(*VOTES)})
+    async with trio.open_nursery() as nursery:
+        first = trio.CancelScope()
+
+        async def give_up() -> None:
+            with first:
+                await asking.ask(InstanceId(8, 0))
+
+        nursery.start_soon(give_up)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        first.cancel()
+        with trio.fail_after(10):
+            assert [m for m, _ in await asking.ask(HERE)] in ([], VOTES)
+    assert await messages(asking) == VOTES
+
+
+async def test_only_members_are_asked_where_they_are_known(database: Database) -> None:
+    asking, network = office(database, {name: packed() for name in "abc"})
+    assert await asking.ask(HERE, {"b", "nobody"}) == []
+    assert [peer for peer, *_ in network.asked] == ["b"]
+
+
+async def test_several_instances_are_served_at_once(database: Database) -> None:
+    _, network = office(database, {}, VOTES)
+    commit = factory.commit(OF, (0, 1, 2))
+    other = replace(commit, certificate=replace(commit.certificate, instance=InstanceId(9, 0)))
+    await CertificateStore(database).put(Scope(factory.DOMAIN, InstanceId(9, 0), OF.root), other)
+    assert await serve(network, encode([[7, 0], [8, 0], [9, 0], [9, 1]])) == [*VOTES, other]

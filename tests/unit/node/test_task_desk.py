@@ -20,6 +20,7 @@ from p2pavs import task_desk
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ReorgTooDeep, RpcUnreachable, WrongChain
 from p2pavs.chain.follower import BlockRemoved
+from p2pavs.chain.records import TaskHeader
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
 from p2pavs.journal import Journal
@@ -82,6 +83,7 @@ class Office:
     router: Router = field(default_factory=Router)
 
     epochs_read: list[int] = field(default_factory=list)
+    certified: list[TaskHeader] = field(default_factory=list)
     published: int = 0
 
     @asynccontextmanager
@@ -98,7 +100,7 @@ class Office:
             await trio.lowlevel.checkpoint()
             self.published += 1
 
-        async def ask(_: InstanceId) -> list[Any]:
+        async def ask(_: InstanceId, peers: object) -> list[Any]:
             await trio.lowlevel.checkpoint()
             return []
 
@@ -115,10 +117,12 @@ class Office:
             catch_up=catch_up,
             publish=publish,
             blame=lambda peer, offence: None,
+            certified=self.certified.append,
             reorganised=lambda: None,
             executors={requested(1).header.model_id: self.executor} if self.served else {},
             settings=self.settings,
             randomness=factory.Coefficients(),
+            peers_of=lambda committee: (),
         )
 
     async def read_operator_set(self, _: Chain, epoch: int) -> OperatorSet:
@@ -394,7 +398,7 @@ async def test_a_full_disk_holds_the_desk_up_and_does_not_end_it(
     async with office.open() as desk:
         await office.follower.give(block(10, requested(1, deadline=GENESIS_TIME + 500)), block(60))
         break_disk(office.database)
-        await office.follower.give(change, head=200)
+        await office.follower.give(change, head=change.number + 10)
         await office.follower.give(block(110))
         await trio.sleep(60)
         assert desk.head < 110

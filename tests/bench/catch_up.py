@@ -1,0 +1,97 @@
+"""A node that missed many tasks fetches their certificates: ``python -m tests.bench.catch_up [TASKS]``.
+
+Two nodes' networks in one process, real libp2p between them, real signatures, real databases. What the late
+node does with each certificate is what a node does: check it against the committee of its task, store it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+import trio
+
+from consensus import bls
+from consensus.committee import Committee, OperatorSet
+from consensus.messages import Certificate, Commit
+from consensus.signing import statement, value_id
+from consensus.types import InstanceId, Kind, Scope
+from p2pavs.certificate_sync import CertificateSync
+from p2pavs.chain.records import TaskHeader
+from p2pavs.network import Network, NetworkConfig
+from p2pavs.storage import CertificateStore, Database
+from tests.unit.consensus import factory
+from tests.unit.node.chain_double import requested
+
+TASKS = 1000
+MEMBERS = 4
+
+
+def certified(task_id: int, operators: OperatorSet) -> tuple[Scope, Commit]:
+    """A certificate of three of four, with a short output."""
+    header = requested(task_id).header
+    of = Committee.select(operators, header.hash, header.task_seed, 0, 0)
+    scope = Scope(factory.DOMAIN, InstanceId(task_id, 0), of.root)
+    result = factory.result()
+    message = statement(scope, Kind.PRECOMMIT, 0, value_id(result))
+    signature = bls.aggregate([bls.sign(factory.secret(index), message) for index in range(MEMBERS - 1)])
+    signers = tuple(range(MEMBERS - 1))
+    return scope, Commit(Certificate(scope.instance, 0, result, signers, signature), factory.OUTPUT)
+
+
+async def measure(tasks: int, directory: Path) -> float:
+    """Seconds from the first question to the last certificate in the database."""
+    operators = factory.operator_set((1,) * MEMBERS)
+
+    async def read_header(task_id: int) -> TaskHeader:
+        return requested(task_id).header
+
+    async def read_set(epoch: int) -> OperatorSet:
+        return operators
+
+    def sync(network: Network, store: CertificateStore) -> CertificateSync:
+        return CertificateSync(network, store, factory.DOMAIN, read_header, read_set, os.urandom)
+
+    early, late = Database(directory / "early.sqlite"), Database(directory / "late.sqlite")
+    await CertificateStore(early).put_many([certified(one, operators) for one in range(1, tasks + 1)])
+    here = NetworkConfig(listen="/ip4/127.0.0.1/tcp/0", key_seed=b"\1" * 32)
+    async with Network.open(here) as one:
+        there = NetworkConfig(
+            listen="/ip4/127.0.0.1/tcp/0", key_seed=b"\2" * 32, bootstrap=(one.addresses[0],)
+        )
+        async with Network.open(there) as other, trio.open_nursery() as nursery:
+            sync(one, CertificateStore(early))
+            fetching = sync(other, CertificateStore(late))
+            await other.wait_for_peers(1)
+            for task_id in range(1, tasks + 1):
+                fetching.want(task_id)
+            begin = time.perf_counter()
+            nursery.start_soon(fetching.run)
+            while fetching.missing:  # noqa: ASYNC110 - a number, without an event
+                await trio.sleep(0.01)
+            took = time.perf_counter() - begin
+            nursery.cancel_scope.cancel()
+    assert await CertificateStore(late).count() == tasks
+    early.close()
+    late.close()
+    return took
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the time."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    tasks = int(arguments[0]) if arguments else TASKS
+    with tempfile.TemporaryDirectory() as directory:
+        took = trio.run(measure, tasks, Path(directory))
+    each = 1000 * took / tasks
+    print(f"{tasks} certificates fetched, checked and stored in {took:.1f} s ({each:.1f} ms each)")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
