@@ -49,10 +49,10 @@ def decode(value: Any) -> Any:
 
 
 def read(path: Path) -> Iterator[tuple[str, Any]]:
-    """Yield the traces of a file, archive or folder with their names, in order of name."""
+    """Yield the traces of a file, archive or folder (and those in it) with their names, in order of name."""
     if path.is_dir():
         for child in sorted(path.iterdir()):
-            if child.name.endswith((".itf.json", ".tar.gz")):
+            if child.is_dir() or child.name.endswith((".itf.json", ".tar.gz")):
                 yield from read(child)
     elif path.name.endswith(".tar.gz"):
         with tarfile.open(path) as archive:

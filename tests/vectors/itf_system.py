@@ -126,6 +126,10 @@ class Process:
                 raise Difference(f"unknown input {event}")
         self.take(self.driver.run())
 
+    def too_late(self, event: Tagged) -> bool:
+        """Whether a value comes that was asked for in a step or round which is over."""
+        return event.tag == "ProposeValueDInput" and self.driver.state.step is not Step.PROPOSE
+
     def missed_proposal(self, model: RoundState) -> bool:
         """Whether the model left a proposal unanswered that it holds; then remember ours as said by both."""
         ours, offer = self.driver.state, self.offer(model.round)
@@ -182,6 +186,9 @@ def _replay_one(name: str, states: list[Any], report: Report) -> None:
         if before["es"]["cs"]["height"] != height:
             continue  # the environment moved the process on
         process = processes[actor, height]
+        if process.too_late(hist["input"]):
+            report.accepted["LATE_VALUE"] += 1
+            continue
         process.step(hist["input"], before)
         process.hear(hist["output"], after["es"]["cs"])
         process.compare(after, f"{name} state {index}, {actor}, {hist['input'].tag}", report)

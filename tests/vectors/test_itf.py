@@ -9,7 +9,7 @@ import pytest
 from consensus import round_state
 from consensus.round_state import RoundState
 from consensus.types import Step
-from tests.vectors.itf import replay
+from tests.vectors.itf import main, replay
 from tests.vectors.itf_model import Difference, read
 from tests.vectors.report import vectors_folder
 
@@ -53,3 +53,13 @@ def test_a_wrong_state_machine_is_noticed(monkeypatch: pytest.MonkeyPatch) -> No
         for path in PATHS:
             for _, trace in read(path):
                 replay(trace)
+
+
+def test_a_run_that_replays_nothing_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert main([str(tmp_path)]) == 2
+    assert main([str(tmp_path / "missing.itf.json")]) == 2
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "other.itf.json").write_text('{"vars": ["weather"], "states": []}')
+    assert main([str(tmp_path)]) == 1
+    assert "no known kind of trace" in capsys.readouterr().out
