@@ -15,8 +15,6 @@ import trio
 
 from consensus import bls
 from consensus.committee import Committee
-from consensus.messages import Message
-from consensus.wire import encode_message
 from inference.errors import InferenceError
 from inference.runtime import runtime_profile
 from inference.worker import ModelWorker
@@ -42,6 +40,7 @@ from p2pavs.chain.reader import (
 )
 from p2pavs.chain.records import ModelEntry, TaskHeader
 from p2pavs.chain.rpc import Rpc
+from p2pavs.committee_topics import CommitteeTopics
 from p2pavs.epoch_keeper import EpochKeeper
 from p2pavs.errors import P2pavsError
 from p2pavs.evidence_book import EvidenceBook
@@ -114,7 +113,7 @@ class Parts:
 
 
 def consensus_topic(deployment: Deployment) -> str:
-    """The gossip topic of a deployment's committees."""
+    """The gossip topic of a deployment's committees of the whole set; those that are drawn have others."""
     domain = deployment.domain
     return f"/p2pavs/consensus/1/{domain.chain_id}/{domain.gateway.hex()}"
 
@@ -152,7 +151,9 @@ class Node:
         self.sync: CertificateSync | None = None
         self._sender = sender
         self._parts = parts
-        self._topic = consensus_topic(config.deployment)
+        self._topics = CommitteeTopics(
+            network, consensus_topic(config.deployment), self._accept, self.router.route
+        )
 
     @classmethod
     @asynccontextmanager
@@ -191,19 +192,17 @@ class Node:
             self.desk = desk
             first = await desk.start_block(self.config.deployment.deployed_at_block)
             self.follower = Follower(self.chain, first, poll_interval=self.config.settings.poll_every)
-            async with self.network.subscribe(self._topic, self._accept) as messages:
-                nursery.start_soon(desk.run, self.follower)
-                if self.sync is not None:
-                    nursery.start_soon(self.sync.run)
-                nursery.start_soon(self._watch_account)
-                nursery.start_soon(self._watch_operators)
-                nursery.start_soon(EpochKeeper(self.chain, self._sender, self.config.identity.address).run)
-                ready(url)
-                if (advice := bls.backend_advice()) is not None:
-                    log.warning("slow_signatures", backend=bls.backend_name(), remedy=advice)
-                log.info("node_ready", peer_id=self.network.peer_id, api=url, operator=self.operator_name)
-                async for message in messages:
-                    self.router.route(message.data, message.peer)
+            await nursery.start(self._topics.run)
+            nursery.start_soon(desk.run, self.follower)
+            if self.sync is not None:
+                nursery.start_soon(self.sync.run)
+            nursery.start_soon(self._watch_account)
+            nursery.start_soon(self._watch_operators)
+            nursery.start_soon(EpochKeeper(self.chain, self._sender, self.config.identity.address).run)
+            ready(url)
+            if (advice := bls.backend_advice()) is not None:
+                log.warning("slow_signatures", backend=bls.backend_name(), remedy=advice)
+            log.info("node_ready", peer_id=self.network.peer_id, api=url, operator=self.operator_name)
 
     @property
     def operator_name(self) -> str:
@@ -223,9 +222,6 @@ class Node:
         return self.router.accept(peer, data)
 
     def _open_desk(self, nursery: trio.Nursery) -> TaskDesk:
-        async def publish(message: Message) -> None:
-            await self.network.publish(self._topic, encode_message(message))
-
         guard = SignGuard(self.directory.database, ConsensusSigner(self.config.identity))
         catch_up = CatchUp(self.network, self.certificates, lambda instance: desk.running(instance))
         self.sync = CertificateSync(
@@ -248,7 +244,8 @@ class Node:
                 journal=self.journal,
                 router=self.router,
                 catch_up=catch_up,
-                publish=publish,
+                topics=self._topics,
+                publish=self._topics.publish,
                 blame=self.network.blame,
                 certified=lambda header: sync.want(header.id, header),
                 reorganised=lambda: self.network.pardon(LENIENT_AFTER_REORGANISATION),

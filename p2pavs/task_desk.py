@@ -25,6 +25,7 @@ from p2pavs.chain.follower import BlockAdded, BlockRemoved, Follower
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.reader import read_operator_set
 from p2pavs.chain.records import TaskHeader
+from p2pavs.committee_topics import CommitteeTopics
 from p2pavs.errors import P2pavsError
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution, Executor
@@ -57,6 +58,7 @@ class DeskParts:
     journal: Journal
     router: Router
     catch_up: CatchUp
+    topics: CommitteeTopics
     publish: Callable[[Message], Awaitable[None]]
     blame: Blame
     certified: Callable[[TaskHeader], None]
@@ -370,8 +372,9 @@ class TaskDesk:
                 verifier=MessageVerifier(scope, committee, parts.randomness),
                 ports=ports,
             )
-            parts.router.add(instance_id, task.member)
-            await task.member.run()
+            async with parts.topics.joined(header.id, drawn=header.committee_size > 0):
+                parts.router.add(instance_id, task.member)
+                await task.member.run()
 
     async def _execute(self, event: TaskRequested) -> Execution | None:
         executor = self._parts.executors.get(event.header.model_id)

@@ -84,6 +84,7 @@ class Office:
 
     epochs_read: list[int] = field(default_factory=list)
     certified: list[TaskHeader] = field(default_factory=list)
+    drawn: list[tuple[int, bool]] = field(default_factory=list)
     published: int = 0
 
     @asynccontextmanager
@@ -94,6 +95,11 @@ class Office:
             nursery.start_soon(desk.run, cast(Any, self.follower))
             yield desk
             nursery.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def joined(self, task_id: int, *, drawn: bool) -> AsyncIterator[None]:
+        self.drawn.append((task_id, drawn))
+        yield
 
     def _parts(self) -> DeskParts:
         async def publish(_: object) -> None:
@@ -115,6 +121,7 @@ class Office:
             journal=self.journal,
             router=self.router,
             catch_up=catch_up,
+            topics=cast(Any, self),
             publish=publish,
             blame=lambda peer, offence: None,
             certified=self.certified.append,

@@ -1,0 +1,115 @@
+"""Which gossip topic a task's messages go to: everybody's, or one of sixteen that only drawn members join.
+
+A committee of the whole set talks on the deployment's topic, which every node is subscribed to. A drawn
+committee talks on the topic of its task's number, and nodes that were not drawn carry nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import trio
+
+from consensus.gossip_rules import instance_of
+from consensus.messages import Message
+from consensus.wire import encode_message
+from p2pavs.network import Network, Validator
+
+if TYPE_CHECKING:
+    from trio_typing import TaskStatus
+
+SHARDS = 16
+LINGER = 10.0
+"""Seconds until a topic that no task needs is left: joining anew costs more than staying."""
+
+
+@dataclass(slots=True)
+class _Shard:
+    tasks: int = 0
+    idle_since: float = 0.0
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    left: trio.Event = field(default_factory=trio.Event)
+
+
+class CommitteeTopics:
+    """Topics of running tasks: joined with the first task that needs one, left some time after the last."""
+
+    def __init__(
+        self, network: Network, base: str, accept: Validator, route: Callable[[bytes, str], None]
+    ) -> None:
+        self.base = base
+        self._network = network
+        self._accept = accept
+        self._route = route
+        self._shards: dict[int, _Shard] = {}
+        self._drawn: set[int] = set()  # tasks of drawn committees
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Listen to everybody's topic, and to those that are joined, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self._leave_idle)
+            await nursery.start(self._listen, self.base)
+            task_status.started()
+
+    def topic_of(self, task_id: int) -> str:
+        """The topic of a task that runs here."""
+        return f"{self.base}/{task_id % SHARDS}" if task_id in self._drawn else self.base
+
+    async def publish(self, message: Message) -> None:
+        """Send a message to its task's topic."""
+        await self._network.publish(self.topic_of(instance_of(message).task_id), encode_message(message))
+
+    @asynccontextmanager
+    async def joined(self, task_id: int, *, drawn: bool) -> AsyncIterator[None]:
+        """Take part in a task's topic for as long as the block."""
+        if not drawn:
+            yield
+            return
+        self._drawn.add(task_id)
+        shard = await self._join(task_id % SHARDS)
+        try:
+            yield
+        finally:
+            shard.tasks -= 1
+            shard.idle_since = trio.current_time()
+            self._drawn.discard(task_id)
+
+    async def _join(self, number: int) -> _Shard:
+        while (shard := self._shards.get(number)) is not None and shard.scope.cancel_called:
+            await shard.left.wait()
+        if shard is not None:
+            shard.tasks += 1
+            return shard
+        if self._nursery is None:
+            raise RuntimeError("the topics are not run")
+        shard = self._shards[number] = _Shard(1)
+        await self._nursery.start(self._listen_while, number, shard)
+        return shard
+
+    async def _listen_while(
+        self, number: int, shard: _Shard, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        try:
+            with shard.scope:
+                await self._listen(f"{self.base}/{number}", task_status=task_status)
+        finally:
+            del self._shards[number]
+            shard.left.set()
+
+    async def _listen(self, topic: str, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        async with self._network.subscribe(topic, self._accept) as messages:
+            task_status.started()
+            async for message in messages:
+                self._route(message.data, message.peer)
+
+    async def _leave_idle(self) -> None:
+        while True:
+            await trio.sleep(LINGER / 4)
+            for shard in self._shards.values():
+                if shard.tasks == 0 and trio.current_time() - shard.idle_since >= LINGER:
+                    shard.scope.cancel()
