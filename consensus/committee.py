@@ -11,7 +11,7 @@ from consensus.hashing import keccak256, words
 from consensus.types import MAX_OPERATORS, MAX_SEATS
 
 RECORD_BYTES = 148
-RECORDS_PER_BLOB = 160
+RECORDS_PER_BLOB = 64
 _UINT128 = 1 << 128
 
 
@@ -124,7 +124,7 @@ class OperatorSet:
 
     @classmethod
     def from_records(cls, epoch: int, records: bytes) -> OperatorSet:
-        """Read the records of an epoch (148 bytes each) that were frozen in full blobs of 160.
+        """Read the records of an epoch (148 bytes each) that were frozen in full blobs of 64.
 
         Raises ``OperatorSetError`` where the records contradict themselves or a key is not a valid point.
         """

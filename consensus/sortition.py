@@ -32,6 +32,14 @@ def proposer(task_seed: bytes, attempt: int, round_: int, cumulative: Sequence[i
     return owner(cumulative, draw("p2pavs/proposer/1", task_seed, attempt, round_, total))
 
 
+def leader(seed: bytes, epoch: int, rank: int, cumulative: Sequence[int], total: int) -> int:
+    """Draw by stake who of the running epoch may reveal for the next one (``epoch``) in a rank's window.
+
+    ``seed`` is the running epoch's.
+    """
+    return owner(cumulative, draw("p2pavs/leader/1", seed, epoch, rank, total))
+
+
 def poster_order(task_seed: bytes, attempt: int, members: Sequence[int]) -> tuple[int, ...]:
     """Shuffle the members (Fisher-Yates from the end): rank i is the i-th that may post."""
     order = list(members)

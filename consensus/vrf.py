@@ -1,4 +1,4 @@
-"""The beacon's verifiable random function: a BLS signature, which is unique, under its own domain tag."""
+"""The beacon: a BLS signature, which is unique, under its own domain tag, makes each epoch's seed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,17 @@ from consensus.hashing import words
 DST_VRF: Final = b"P2PAVS_VRF_BLS12381G2_XMD:SHA-256_SSWU_RO_"
 
 
-def vrf_input(chain_id: int, gateway: bytes, epoch: int, rank: int, seed: bytes) -> bytes:
-    """Return what the leader of a rank signs for an epoch (32 bytes)."""
-    return words("p2pavs/vrf-in/1", chain_id, gateway, epoch, rank, seed)
+def pre_seed(seed: bytes, epoch: int, randomness: bytes) -> bytes:
+    """Return what the seed of ``epoch`` is made from, fixed when its set is frozen.
+
+    ``seed`` is the running epoch's, ``randomness`` the freezing block's.
+    """
+    return words("p2pavs/pre-seed/1", seed, epoch, randomness)
+
+
+def vrf_input(chain_id: int, manager: bytes, epoch: int, rank: int, pre_seed_: bytes) -> bytes:
+    """Return what the leader of a rank signs for an epoch (32 B). ``manager`` is the contract's address."""
+    return words("p2pavs/vrf-in/1", chain_id, manager, epoch, rank, pre_seed_)
 
 
 def prove(secret: bls.SecretKey, message: bytes) -> bytes:
@@ -32,3 +40,8 @@ def output(proof: bytes) -> bytes:
 def verify(key: bytes, message: bytes, proof: bytes) -> bytes | None:
     """Return the output of a proof that holds for this key and input, None for any other."""
     return output(proof) if bls.verify(key, message, proof, DST_VRF) else None
+
+
+def next_seed(pre_seed_: bytes, output_: bytes) -> bytes:
+    """Return the seed of the epoch that a leader's output opens."""
+    return words("p2pavs/seed/1", pre_seed_, output_)

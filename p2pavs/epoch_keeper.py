@@ -7,39 +7,57 @@ import trio
 
 from p2pavs.chain import reader
 from p2pavs.chain.contracts import Chain
-from p2pavs.chain.epochs import advance_epoch
-from p2pavs.chain.errors import ChainError
+from p2pavs.chain.epochs import MOVED_ON, Prover, freeze_epoch, make_seed
+from p2pavs.chain.errors import ChainError, ContractRevert
 from p2pavs.chain.poster import Sender
-
-CHECK_EVERY = 5.0
 
 log = structlog.get_logger()
 
 
 class EpochKeeper:
-    """Begins the next epoch when the current one is over and it is this operator's turn.
+    """Freezes the next set when the epoch is over, and makes its seed, both when it is this operator's turn.
 
-    The set's operators are ranked from the one whose index is the epoch's number modulo their count. Rank i
-    waits i times ``turn_blocks`` beyond the end of the epoch. Anyone may begin one; the ranking only keeps
-    the operators from paying for the same thing twice.
+    For freezing, the set's operators are ranked from the one whose index is the epoch's number modulo their
+    count. Rank i waits i times ``turn_blocks`` beyond the end of the epoch. Anyone may do it; the ranking
+    only keeps the operators from paying for the same thing twice. Who makes the seed the contract draws.
     """
 
-    def __init__(self, chain: Chain, sender: Sender, operator: bytes, turn_blocks: int = 5) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        sender: Sender,
+        operator: bytes,
+        prover: Prover,
+        turn_blocks: int = 5,
+        check_every: float = 3.0,
+    ) -> None:
         self._chain = chain
         self._sender = sender
         self._operator = operator
+        self._prover = prover
         self._turn_blocks = turn_blocks
+        self._check_every = check_every
 
     async def run(self) -> None:
         """Watch until cancelled."""
         while True:
             try:
-                if await self.is_my_turn():
-                    number = await advance_epoch(self._chain, self._sender)
-                    log.info("epoch_begun", epoch=number)
+                await self.step()
+            except ContractRevert as error:
+                if error.name not in MOVED_ON | {"AlreadyFrozen", "EpochNotDue"}:
+                    log.warning("epoch_not_begun", error=error.message, remedy=error.remedy)
             except ChainError as error:
                 log.warning("epoch_not_begun", error=error.message, remedy=error.remedy)
-            await trio.sleep(CHECK_EVERY)
+            await trio.sleep(self._check_every)
+
+    async def step(self) -> None:
+        """Do what is this operator's to do now, if anything. Raises ``ChainError``."""
+        pending = await reader.pending_epoch(self._chain)
+        if pending.frozen_at:
+            if await make_seed(self._chain, self._sender, {self._operator: self._prover}):
+                log.info("epoch_begun", epoch=pending.epoch)
+        elif await self.is_my_turn():
+            log.info("epoch_frozen", epoch=await freeze_epoch(self._chain, self._sender))
 
     async def is_my_turn(self) -> bool:
         """Whether the epoch is over and this operator's wait too."""

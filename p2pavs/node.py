@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 import trio
 
-from consensus import bls
+from consensus import bls, vrf
 from consensus.committee import Committee
 from inference.errors import InferenceError
 from inference.runtime import runtime_profile
@@ -94,7 +94,7 @@ class NodeConfig:
 
 
 class ConsensusSigner:
-    """Signs statements with the operator's consensus key. Only the sign guard calls it."""
+    """Signs with the operator's consensus key: statements for the sign guard alone, proofs for the beacon."""
 
     def __init__(self, identity: Identity) -> None:
         self._secret = bls.SecretKey(identity.consensus_secret.reveal())
@@ -102,6 +102,10 @@ class ConsensusSigner:
     def sign(self, statement: bytes) -> bytes:
         """The 96-byte signature of a 32-byte statement."""
         return bls.SCHEME.sign(self._secret, statement)
+
+    def prove(self, message: bytes) -> bytes:
+        """The beacon's proof for a 32-byte message: unique, so there is nothing to guard."""
+        return vrf.prove(self._secret, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,7 @@ class Node:
         self._topics = CommitteeTopics(
             network, consensus_topic(config.deployment), self._accept, self.router.route
         )
+        self._signer = ConsensusSigner(config.identity)
 
     @classmethod
     @asynccontextmanager
@@ -198,7 +203,8 @@ class Node:
                 nursery.start_soon(self.sync.run)
             nursery.start_soon(self._watch_account)
             nursery.start_soon(self._watch_operators)
-            nursery.start_soon(EpochKeeper(self.chain, self._sender, self.config.identity.address).run)
+            keeper = EpochKeeper(self.chain, self._sender, self.config.identity.address, self._signer.prove)
+            nursery.start_soon(keeper.run)
             ready(url)
             if (advice := bls.backend_advice()) is not None:
                 log.warning("slow_signatures", backend=bls.backend_name(), remedy=advice)

@@ -34,6 +34,7 @@ class DeployParameters:
     """What the contracts are built with; nothing of it can be changed later."""
 
     epoch_blocks: int = 7200  # a day of mainnet blocks
+    reveal_blocks: int = 10  # that each leader has to make the next seed
     minimum_stake: int = 10**18  # wei
     withdrawal_delay: int = 14 * 86400  # seconds
     minimum_window: int = 30  # seconds from a request to its deadline
@@ -98,7 +99,12 @@ def _arguments(name: str, p: DeployParameters, addresses: dict[str, bytes]) -> t
         case "NativeStakeRegistry":
             return p.minimum_stake, p.withdrawal_delay
         case "EpochManager":
-            return addresses["OperatorRegistry"], addresses["NativeStakeRegistry"], p.epoch_blocks
+            return (
+                addresses["OperatorRegistry"],
+                addresses["NativeStakeRegistry"],
+                p.epoch_blocks,
+                p.reveal_blocks,
+            )
         case "CertificateVerifier":
             return (addresses["EpochManager"],)
         case "TaskGateway":

@@ -70,6 +70,15 @@ class EpochOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class BeaconRevealed:
+    """A leader made an epoch's seed; ``rank`` leaders before it let their window pass."""
+
+    epoch: int
+    operator: bytes
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorRegistered:
     """A new operator, with its consensus key in EVM form (128 bytes)."""
 
@@ -101,6 +110,7 @@ Event: TypeAlias = (
     | TaskRefunded
     | EpochFrozen
     | EpochOpened
+    | BeaconRevealed
     | OperatorRegistered
     | OperatorExited
     | CallbackFailed
@@ -145,6 +155,7 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Event]] = {
     "TaskRefunded": lambda a: TaskRefunded(a["id"], a["requester"], a["amount"]),
     "EpochFrozen": lambda a: EpochFrozen(a["epoch"], a["count"], a["totalStake"], a["setRoot"]),
     "EpochOpened": lambda a: EpochOpened(a["epoch"], a["seed"]),
+    "BeaconRevealed": lambda a: BeaconRevealed(a["epoch"], a["operator"], a["rank"]),
     "OperatorRegistered": lambda a: OperatorRegistered(a["operator"], a["id"], a["publicKey"], a["peerId"]),
     "OperatorExited": lambda a: OperatorExited(a["operator"], a["id"]),
     "CallbackFailed": lambda a: CallbackFailed(a["id"], a["callback"]),

@@ -19,6 +19,7 @@ from p2pavs.chain.records import (
     EpochInfo,
     ModelEntry,
     OperatorRecord,
+    PendingEpoch,
     TaskHeader,
     TaskResult,
     TaskStatus,
@@ -97,6 +98,18 @@ async def read_epoch(chain: Chain, epoch: int) -> EpochInfo | None:
         opened_at=info["openedAt"],
         blobs=info["blobs"],
     )
+
+
+async def pending_epoch(chain: Chain) -> PendingEpoch:
+    """Return how far the next epoch is."""
+    found = await chain.read("EpochManager", "pending")
+    return PendingEpoch(found["epoch"], found["frozenAt"], found["preSeed"])
+
+
+async def ladder(chain: Chain) -> tuple[int, int]:
+    """Return how many leaders are asked for a seed, one after another, and how many blocks each one has."""
+    ranks = int(await chain.read_one("EpochManager", "RANKS"))
+    return ranks, int(await chain.read_one("EpochManager", "revealBlocks"))
 
 
 async def read_operator_set(chain: Chain, epoch: int) -> OperatorSet:

@@ -303,6 +303,15 @@ class EpochInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingEpoch:
+    """The epoch to come."""
+
+    epoch: int
+    frozen_at: int  # block number; 0 = its set is not frozen yet
+    pre_seed: bytes  # what its seed will be made from
+
+
+@dataclass(frozen=True, slots=True)
 class ModelEntry:
     """A model version that tasks can name."""
 

@@ -58,7 +58,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The next epoch can be frozen from block {dueBlock} on; now is block {blockNumber}.",
         "Wait until then.",
     ),
-    "AlreadyFrozen": ("The operator set of epoch {epoch} is frozen already.", "Open it: p2pavs epoch open."),
+    "AlreadyFrozen": (
+        "The operator set of epoch {epoch} is frozen already.",
+        "Go on with p2pavs epoch advance.",
+    ),
     "NothingFrozen": (
         "No operator set is frozen for epoch {epoch}.",
         "Freeze it first: p2pavs epoch freeze.",
@@ -66,6 +69,24 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "SameBlockAsFreeze": (
         "An epoch cannot be opened in the block that froze it.",
         "Try again in the next block.",
+    ),
+    "NoBlobs": ("A snapshot of no blobs writes nothing.", "Ask for at least one."),
+    "WrongRevealBlocks": ("A leader needs at least 2 blocks, not {revealBlocks}.", "Give it more."),
+    "NoLeaderYet": (
+        "Epoch {epoch} has no leaders: there is none before it.",
+        "Open it: p2pavs epoch open.",
+    ),
+    "LadderOver": (
+        "All leaders of epoch {epoch} let their windows pass.",
+        "Anyone may open it now: p2pavs epoch open.",
+    ),
+    "LadderNotOver": (
+        "Leaders may reveal up to block {overAfterBlock}; now is block {blockNumber}.",
+        "Nodes reveal by themselves; see p2pavs epoch status for whose turn it is.",
+    ),
+    "NotTheLeader": (
+        "Operator {index} is not the leader of rank {rank}, whose turn it is.",
+        "Wait for your own turn: p2pavs epoch status.",
     ),
     "NoOperators": (
         "There is no active operator with enough stake, so there is no set to freeze.",

@@ -27,6 +27,13 @@ _DEFAULTS = DeployParameters()
     help="Blocks an epoch lasts at least.",
 )
 @click.option(
+    "--reveal-blocks",
+    type=click.IntRange(2),
+    default=_DEFAULTS.reveal_blocks,
+    show_default=True,
+    help="Blocks that each leader has to reveal the next epoch's seed.",
+)
+@click.option(
     "--minimum-stake", type=parse_amount, default="1", show_default=True, help="Stake of an operator, in ETH."
 )
 @click.option(
@@ -57,6 +64,7 @@ def deploy(
     out: Path,
     overwrite: bool,
     epoch_blocks: int,
+    reveal_blocks: int,
     minimum_stake: int,
     withdrawal_delay: int,
     minimum_window: int,
@@ -70,7 +78,12 @@ def deploy(
     _check_target(out, overwrite)
     source = common.read_account(keys, key_file, password_file)
     parameters = DeployParameters(
-        epoch_blocks, minimum_stake, withdrawal_delay, minimum_window, maximum_window
+        epoch_blocks=epoch_blocks,
+        reveal_blocks=reveal_blocks,
+        minimum_stake=minimum_stake,
+        withdrawal_delay=withdrawal_delay,
+        minimum_window=minimum_window,
+        maximum_window=maximum_window,
     )
     done: list[DeployedContract] = []
 

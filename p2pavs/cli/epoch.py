@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,15 @@ import click
 
 from p2pavs.chain import reader
 from p2pavs.chain.contracts import Chain
-from p2pavs.chain.epochs import advance_epoch, freeze_epoch, open_epoch
+from p2pavs.chain.epochs import Prover, advance_epoch, freeze_epoch, turn
 from p2pavs.chain.errors import NotFound
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.records import EpochInfo
 from p2pavs.cli import common
 from p2pavs.cli.options import account_options, chain_options, json_option
-from p2pavs.cli.output import ether, hex_, show
+from p2pavs.cli.output import address, ether, hex_, show
 
-Step = Callable[[Chain, Sender], Awaitable[int]]
+Provers = Mapping[bytes, Prover]
 
 
 @click.group()
@@ -54,8 +54,8 @@ def freeze(
 ) -> None:
     """Fix the operators of the next epoch, before the seed exists that will draw among them."""
     _do(
-        freeze_epoch,
-        "The operators of epoch {} are fixed. Open it: p2pavs epoch open.",
+        _freeze,
+        "The operators of epoch {} are fixed. Its seed comes next: p2pavs epoch advance.",
         rpc,
         deployment,
         keys,
@@ -75,8 +75,12 @@ def open_(
     key_file: Path | None,
     password_file: Path | None,
 ) -> None:
-    """Give the frozen epoch its seed; it becomes the current one."""
-    _do(open_epoch, "Epoch {} is open.", rpc, deployment, keys, key_file, password_file)
+    """Give the frozen epoch its seed; it becomes the current one.
+
+    The first epoch anyone may open. A later one takes the proof of the leader whose turn it is,
+    so its --keys. Nodes do this by themselves.
+    """
+    _do(_open_now, "Epoch {} is open.", rpc, deployment, keys, key_file, password_file)
 
 
 @epoch.command()
@@ -90,12 +94,29 @@ def advance(
     key_file: Path | None,
     password_file: Path | None,
 ) -> None:
-    """Freeze the next epoch if it is not frozen, and open it in a later block."""
+    """Freeze the next epoch if it is not frozen, and wait until it is open."""
     _do(advance_epoch, "Epoch {} is open.", rpc, deployment, keys, key_file, password_file)
 
 
+async def _open_now(chain: Chain, sender: Sender, provers: Provers) -> int:
+    """Open the frozen epoch in the next blocks, or say whose turn it is."""
+    pending = await reader.pending_epoch(chain)
+    if not pending.frozen_at:
+        raise NotFound(
+            f"No operator set is frozen for epoch {pending.epoch}.", "Freeze it first: p2pavs epoch freeze."
+        )
+    leader = await turn(chain, pending)
+    if leader is not None and leader.operator not in provers:
+        raise NotFound(
+            f"Up to block {leader.last_block} it is the turn of {address(leader.operator)} "
+            f"(rank {leader.rank}).",
+            "Its node reveals by itself; if it does not, the next rank follows. p2pavs epoch advance waits.",
+        )
+    return await advance_epoch(chain, sender, provers)
+
+
 def _do(
-    step: Step,
+    step: Callable[[Chain, Sender, Provers], Awaitable[int]],
     sentence: str,
     rpc: str | None,
     deployment: Path | None,
@@ -104,26 +125,46 @@ def _do(
     password_file: Path | None,
 ) -> None:
     source = common.read_account(keys, key_file, password_file)
+    provers = _provers(keys, password_file) if key_file is None and step is not _freeze else {}
 
     async def work() -> tuple[int, dict[str, Any]]:
         async with common.open_chain(rpc, deployment) as chain:
             async with common.open_account(chain.rpc, source) as sender:
-                number = await step(chain, sender)
+                number = await step(chain, sender, provers)
             return number, await _status(chain)
 
     number, content = common.run(work)
     show(content, sentence.format(number), *_lines(content))
 
 
+async def _freeze(chain: Chain, sender: Sender, _: Provers) -> int:
+    return await freeze_epoch(chain, sender)
+
+
+def _provers(keys: Path | None, password_file: Path | None) -> Provers:
+    """The operator that --keys can speak for at the beacon."""
+    from consensus import bls, vrf
+    from p2pavs import keystore
+
+    directory = common.required(keys, "--keys (or --key-file)", "P2PAVS_KEYS")
+    identity = keystore.load(directory, common.read_password(password_file))
+    secret = bls.SecretKey(identity.consensus_secret.reveal())
+    return {identity.address: lambda message: vrf.prove(secret, message)}
+
+
 async def _status(chain: Chain) -> dict[str, Any]:
     current = await reader.current_epoch(chain)
-    following = await reader.read_epoch(chain, current + 1)
+    pending = await reader.pending_epoch(chain)
+    leader = await turn(chain, pending) if pending.frozen_at else None
     info = await reader.read_epoch(chain, current) if current else None
     length = await reader.epoch_length(chain)
     return {
         "epoch": current,
         **_set(info),
-        "nextFrozen": following is not None,
+        "nextFrozen": pending.frozen_at > 0,
+        "leader": None if leader is None else address(leader.operator),
+        "leaderRank": None if leader is None else leader.rank,
+        "leaderUntilBlock": None if leader is None else leader.last_block,
         "nextDueAtBlock": 0 if info is None else info.opened_at + length,
         "block": await chain.rpc.block_number(),
     }
@@ -165,7 +206,12 @@ def _set_lines(content: dict[str, Any]) -> list[str]:
 
 def _lines(content: dict[str, Any]) -> list[str]:
     if content["nextFrozen"]:
-        next_line = "frozen, can be opened (p2pavs epoch open)"
+        next_line = (
+            "frozen, can be opened (p2pavs epoch open)"
+            if content["leader"] is None
+            else f"frozen; {content['leader']} (rank {content['leaderRank']}) makes its seed until block "
+            f"{content['leaderUntilBlock']}"
+        )
     elif content["block"] + 1 >= content["nextDueAtBlock"]:
         next_line = "can be frozen (p2pavs epoch advance)"
     else:

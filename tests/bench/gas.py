@@ -37,7 +37,7 @@ def operators_of(world: World, count: int) -> OperatorSet:
     if count == SIZES[0]:
         row("register an operator (key, proof, peer id)", gas)
         row("deposit stake (joins)", deposit)
-    freeze = world.send(world.epochs.functions.freeze())["gasUsed"]
+    freeze = world.send(world.epochs.functions.freeze(4))["gasUsed"]
     opened = world.send(world.epochs.functions.open())["gasUsed"]
     if count == SIZES[0]:
         row("open an epoch", opened)

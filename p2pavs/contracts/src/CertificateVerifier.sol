@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {ICertificateVerifier} from "./interfaces/ICertificateVerifier.sol";
 import {IEpochManager} from "./interfaces/IEpochManager.sol";
 import {BLS12381} from "./libraries/BLS12381.sol";
-import {OperatorRecords} from "./libraries/OperatorRecords.sol";
+import {RECORD_BLOBS, OperatorRecords} from "./libraries/OperatorRecords.sol";
 import {Sortition} from "./libraries/Sortition.sol";
 
 /// @title Certificates: a quorum's aggregate signature
@@ -60,7 +60,7 @@ contract CertificateVerifier is ICertificateVerifier {
         returns (BLS12381.G1 memory key, uint256 signed, uint256 total)
     {
         uint256 count;
-        address[2] memory blobs;
+        address[RECORD_BLOBS] memory blobs;
         BLS12381.G1 memory apk;
         (total, count, blobs, apk) = epochs.setOf(epoch);
         if (count < 256 && bitmap >> count != 0) revert BitmapTooWide(bitmap, count);
@@ -84,7 +84,7 @@ contract CertificateVerifier is ICertificateVerifier {
         view
         returns (BLS12381.G1 memory key)
     {
-        (uint256 totalStake, uint256 count, address[2] memory blobs,) = epochs.setOf(epoch);
+        (uint256 totalStake, uint256 count, address[RECORD_BLOBS] memory blobs,) = epochs.setOf(epoch);
         OperatorRecords.Record memory record;
         uint256 added; // bit per operator: one with several seats signs once
         uint256 hint;

@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {IEpochManager} from "./interfaces/IEpochManager.sol";
 import {ITaskGateway} from "./interfaces/ITaskGateway.sol";
 import {ITaskGatewayErrors} from "./interfaces/ITaskGatewayErrors.sol";
-import {OperatorRecords} from "./libraries/OperatorRecords.sol";
+import {RECORD_BLOBS, OperatorRecords} from "./libraries/OperatorRecords.sol";
 import {Sortition} from "./libraries/Sortition.sol";
 
 /// @title Where tasks stand, and whose money it is
@@ -34,7 +34,7 @@ abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
     struct Set {
         uint128 totalStake;
         uint16 count;
-        address[2] blobs;
+        address[RECORD_BLOBS] blobs;
     }
 
     IEpochManager public immutable epochs;

@@ -6,13 +6,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import trio
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from consensus import bls
+from consensus import bls, vrf
 from consensus.committee import Committee
 from consensus.hashing import keccak256, words
 from consensus.messages import Certificate
@@ -20,7 +21,7 @@ from consensus.signing import statement, value_id
 from consensus.types import FinishReason, InstanceId, Kind, Result, ResultStatus, Scope
 from p2pavs.chain.contracts import Call, Chain
 from p2pavs.chain.deploy import DeployParameters, deploy_all
-from p2pavs.chain.epochs import advance_epoch
+from p2pavs.chain.epochs import Prover, advance_epoch
 from p2pavs.chain.pending import SqlitePendingStore
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.reader import read_operator_set, read_task
@@ -100,6 +101,11 @@ class Network:
     operators: tuple[Member, ...]
     model_id: bytes
 
+    @property
+    def provers(self) -> dict[bytes, Prover]:
+        """All operators' part in the beacon."""
+        return {address_of(member.account): partial(vrf.prove, member.secret) for member in self.operators}
+
     async def request(
         self,
         text: bytes = b"is water wet?",
@@ -151,7 +157,9 @@ class Network:
 @asynccontextmanager
 async def running_network(anvil: Anvil, directory: Path, operators: int = 4) -> AsyncIterator[Network]:
     async with Rpc(anvil.url) as rpc, running_sender(rpc, directory) as sender:
-        deployment = await deploy_all(rpc, sender, DeployParameters(epoch_blocks=5, minimum_stake=ETH))
+        deployment = await deploy_all(
+            rpc, sender, DeployParameters(epoch_blocks=5, reveal_blocks=4, minimum_stake=ETH)
+        )
         chain = await Chain.connect(rpc, deployment)
         members = tuple([await _join(chain, anvil, directory, number) for number in range(operators)])
         maker = sender.address

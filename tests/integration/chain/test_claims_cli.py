@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from p2pavs.chain import reader
+from p2pavs.chain.epochs import advance_epoch
 from p2pavs.chain.pending import SqlitePendingStore
 from p2pavs.cli import settings
 from tests.integration.anvil import DEV_KEYS, Anvil
@@ -140,7 +141,10 @@ async def test_the_set_root_of_any_epoch_is_shown(anvil: Anvil, tmp_path: Path) 
         frozen = await user.json("epoch", "status", "2")
         assert (frozen["operators"], frozen["openedAtBlock"], frozen["seed"]) == (4, None, None)
         assert "frozen, not open yet" in await user.run("epoch", "status", "2")
-        await user.run("epoch", "open", "--key-file", str(user.shell.key_file))
+        assert "Its node reveals by itself" in await user.run(
+            "epoch", "open", "--key-file", str(user.shell.key_file), status=1
+        )
+        await advance_epoch(chain, user.network.sender, user.network.provers)
         old = await user.json("epoch", "status", "1")
         assert old == {
             "epoch": 1,
@@ -185,7 +189,7 @@ async def test_who_leaves_is_told_how_long_the_node_is_needed(anvil: Anvil, tmp_
         await user.run("epoch", "freeze", *sender)
         left = await user.json("operator", "exit", "--keys", str(tmp_path / "keys1"))
         assert left["lastEpoch"] == 2, "it is in the frozen set already"
-        await user.run("epoch", "open", *sender)
+        await advance_epoch(user.network.chain, user.network.sender, user.network.provers)
         gone = await user.run("operator", "exit", "--keys", str(tmp_path / "keys0"))
         assert "has left" in gone
         assert "node" not in gone

@@ -109,7 +109,11 @@ def test_from_nothing_to_an_open_epoch(shell: Shell) -> None:
     shell.anvil.mine(5)
     frozen = shell.json("epoch", "freeze", "--keys", str(shell.keys("a")))
     assert (frozen["epoch"], frozen["nextFrozen"]) == (1, True)
-    assert shell.json("epoch", "open", "--keys", str(shell.keys("b")))["epoch"] == 2
+    assert "makes its seed until block" in shell.run("epoch", "status")
+    leader = frozen["leader"]
+    other, own = ("a", names[addresses.index(leader)]) if leader != addresses[0] else ("b", "a")
+    assert leader in shell.run("epoch", "open", "--keys", str(shell.keys(other)), status=1)
+    assert shell.json("epoch", "open", "--keys", str(shell.keys(own)))["epoch"] == 2
 
 
 def test_an_operator_leaves_and_takes_its_stake_along(shell: Shell) -> None:

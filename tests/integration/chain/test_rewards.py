@@ -30,7 +30,7 @@ async def certified(network: Network, *, absent: tuple[int, ...] = (), seats: in
 
 async def next_epoch(network: Network, anvil: Anvil) -> None:
     anvil.mine(6)
-    await advance_epoch(network.chain, network.sender)
+    await advance_epoch(network.chain, network.sender, network.provers)
 
 
 async def test_what_an_operator_signed_is_found_and_claimed(anvil: Anvil, tmp_path: Path) -> None:

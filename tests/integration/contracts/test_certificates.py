@@ -234,13 +234,13 @@ def test_the_verifier_alone_refuses_oversized_committees(staffed: Staffed) -> No
 
 
 def test_a_set_of_two_blobs(world: World) -> None:
-    """The records from 160 on are in a second blob."""
+    """Each 64 records are in a blob of their own."""
     world.enlist([ETHER + i for i in range(170)])
     operators = world.next_epoch()
     assert len(operators.operators) == 170
     info = world.epochs.functions.epochInfo(1).call()
     assert info[3] == operators.root
-    assert [len(world.w3.eth.get_code(blob)) for blob in info[5]] == [1 + 160 * 148, 1 + 10 * 148]
+    assert [len(world.w3.eth.get_code(blob)) for blob in info[5]] == [1 + 64 * 148] * 2 + [1 + 42 * 148]
     absent = {0, 3, 158, 159, 160, 161, 169}
     task = world.request()
     certificate = world.certify(task, operators, [i for i in range(170) if i not in absent])

@@ -1,17 +1,39 @@
 from __future__ import annotations
 
 import pytest
-from eth_utils.address import to_canonical_address
+from eth_utils.address import to_canonical_address, to_checksum_address
+from py_ecc.bls.point_compression import modular_squareroot_in_FQ2
+from py_ecc.optimized_bls12_381 import (
+    FQ2,
+    add,
+    b2,
+    curve_order,
+    is_inf,
+    is_on_curve,
+    multiply,
+    normalize,
+)
+from web3.logs import DISCARD
 
-from consensus import bls
+from consensus import bls, sortition, vrf
 from consensus.committee import Operator, OperatorSet
 from consensus.hashing import words
 from tests.integration.contracts.conftest import STAKES, Staffed
-from tests.integration.contracts.world import EPOCH_LENGTH, ETHER, Reverted, World, account, operator
+from tests.integration.contracts.world import (
+    EPOCH_LENGTH,
+    ETHER,
+    REVEAL_BLOCKS,
+    Reverted,
+    World,
+    account,
+    operator,
+)
+
+RANKS, DRAFT_BLOCKS = 32, 256
 
 
-def refused(world: World, name: str, sender: str | None = None) -> tuple[object, ...]:
-    call = getattr(world.epochs.functions, name)()
+def refused(world: World, name: str, *arguments: object, sender: str | None = None) -> tuple[object, ...]:
+    call = getattr(world.epochs.functions, name)(*arguments)
     with pytest.raises(Reverted) as refusal:
         world.send(call, sender)
     return (refusal.value.name, *refusal.value.arguments)
@@ -19,7 +41,7 @@ def refused(world: World, name: str, sender: str | None = None) -> tuple[object,
 
 def test_nothing_before_the_first_epoch(world: World) -> None:
     assert world.epochs.functions.currentEpoch().call() == 0
-    assert refused(world, "freeze") == ("NoOperators",)
+    assert refused(world, "freeze", 4) == ("NoOperators",)
     assert refused(world, "open") == ("NothingFrozen", 1)
     for name in ("epochInfo", "recordsOf", "setRootOf", "setOf"):
         with pytest.raises(Reverted) as refusal:
@@ -44,17 +66,208 @@ def test_the_set_on_chain_is_the_set_off_chain(staffed: Staffed) -> None:
     assert apk == bls.public_key_to_evm(bls.SCHEME.backend.encode_g1(summed))
 
 
-def test_seeds_are_chained_and_made_of_the_opening_block(staffed: Staffed) -> None:
+def mix_hash(world: World) -> bytes:
+    return bytes(world.w3.eth.get_block("latest")["mixHash"])
+
+
+def test_seeds_are_chained_and_made_by_leaders(staffed: Staffed) -> None:
     world = staffed.world
     manager = to_canonical_address(world.epochs.address)
-    mix = bytes(world.w3.eth.get_block("latest")["mixHash"])
+    chain_id = world.w3.eth.chain_id
     first = world.epochs.functions.epochInfo(1).call()[0]
-    assert first == words("p2pavs/seed/0", world.w3.eth.chain_id, manager, mix)
-    world.next_epoch()
-    mix = bytes(world.w3.eth.get_block("latest")["mixHash"])
-    second = world.epochs.functions.epochInfo(2).call()[0]
-    assert second == words("p2pavs/seed/1", first, 2, mix)
+    assert first == words("p2pavs/seed/0", chain_id, manager, mix_hash(world))
+    assert world.epochs.functions.revealerOf(1).call() == "0x" + "00" * 20
+    world.mine(EPOCH_LENGTH)
+    world.send(world.epochs.functions.freeze(4))
+    pre_seed = vrf.pre_seed(first, 2, mix_hash(world))
+    assert world.epochs.functions.pending().call() == [2, world.w3.eth.block_number, pre_seed]
+    assert world.epochs.functions.epochInfo(2).call()[0] == bytes(32)
+    leader = staffed.operators.operators[world.leader()]
+    proof = world.proof()
+    output = vrf.verify(leader.key, vrf.vrf_input(chain_id, manager, 2, 0, pre_seed), proof)
+    assert output is not None
+    receipt = world.send(world.reveal_call(), account("stranger"))
+    second = vrf.next_seed(pre_seed, output)
+    assert world.epochs.functions.epochInfo(2).call()[0] == second
     assert world.epochs.functions.current().call() == [2, second, len(STAKES)]
+    [log] = world.epochs.events.BeaconRevealed().process_receipt(receipt, errors=DISCARD)
+    assert dict(log["args"]) == {"epoch": 2, "operator": to_checksum_address(leader.operator), "rank": 0}
+    assert world.epochs.functions.revealerOf(2).call() == to_checksum_address(leader.operator)
+
+
+@pytest.fixture
+def frozen(staffed: Staffed) -> Staffed:
+    """The set of epoch 2 is frozen, and its seed is the leaders' to make."""
+    staffed.world.mine(EPOCH_LENGTH)
+    staffed.world.send(staffed.world.epochs.functions.freeze(4))
+    return staffed
+
+
+def test_each_rank_has_a_window_of_its_own(frozen: Staffed) -> None:
+    world = frozen.world
+    leaders = [world.leader(rank) for rank in range(RANKS)]
+    assert len(set(leaders)) > 1
+    for rank in range(3):
+        for wrong in range(len(STAKES)):
+            if wrong != leaders[rank]:
+                proof = bls.signature_to_evm(world.proof(rank, wrong))
+                assert refused(world, "reveal", wrong, proof) == ("NotTheLeader", wrong, rank)
+        world.simulate(world.reveal_call(rank), world.owner)
+        assert refused(world, "open")[0] == "LadderNotOver"
+        world.mine(REVEAL_BLOCKS)
+        # The proof of a leader that let its window pass is worth nothing any more, whoever comes next.
+        late = world.reveal_call(rank)
+        with pytest.raises(Reverted) as refusal:
+            world.send(late)
+        assert refusal.value.name in ("NotTheLeader", "SignatureMismatch")
+    world.send(world.reveal_call(3))
+    assert world.epochs.functions.currentEpoch().call() == 2
+
+
+def test_with_all_leaders_dead_the_block_makes_the_seed(frozen: Staffed) -> None:
+    world = frozen.world
+    frozen_at, pre_seed = world.epochs.functions.pending().call()[1:]
+    world.mine(frozen_at + RANKS * REVEAL_BLOCKS - world.w3.eth.block_number - 1)
+    assert refused(world, "open")[0] == "LadderNotOver"
+    world.mine()
+    assert refused(world, "reveal", 0, bytes(256)) == ("LadderOver", 2, RANKS)
+    world.send(world.epochs.functions.open(), account("stranger"))
+    assert world.epochs.functions.epochInfo(2).call()[0] == words("p2pavs/seed/2", pre_seed, mix_hash(world))
+    assert world.epochs.functions.revealerOf(2).call() == "0x" + "00" * 20
+
+
+def test_a_set_that_is_never_opened_is_frozen_anew(frozen: Staffed) -> None:
+    world = frozen.world
+    world.mine(RANKS * REVEAL_BLOCKS + EPOCH_LENGTH - 1)
+    assert refused(world, "freeze", 4) == ("AlreadyFrozen", 2)
+    world.send(world.registry.functions.exit(), operator(0).account)
+    world.send(world.epochs.functions.freeze(4))
+    assert world.epochs.functions.epochInfo(2).call()[2] == len(STAKES) - 1
+    world.send(world.reveal_call())
+
+
+def test_the_seed_cannot_be_ground_through_encodings(frozen: Staffed) -> None:
+    """Only one form of the one valid proof is taken: each other form would be another seed."""
+    world = frozen.world
+    leader, proof = world.leader(), world.proof()
+    evm = bls.signature_to_evm(proof)
+    world.simulate(world.reveal_call(), world.owner)
+    elements = [evm[at : at + 64] for at in range(0, 256, 64)]
+    plus_p = [(int.from_bytes(element, "big") + FIELD).to_bytes(64, "big") for element in elements]
+    negated = bls.signature_to_evm(bytes([proof[0] ^ 0x20]) + proof[1:])
+    off_subgroup = _g2_outside_the_subgroup()
+    forms = {
+        **{
+            f"coordinate {i} plus p": b"".join([*elements[:i], plus_p[i], *elements[i + 1 :]])
+            for i in range(4)
+        },
+        **{f"padding of {i}": evm[: 64 * i] + b"\1" + evm[64 * i + 1 :] for i in range(4)},
+        "the other root": negated,
+        "swapped coordinates": elements[1] + elements[0] + elements[3] + elements[2],
+        "infinity": bytes(256),
+        "not on the curve": evm[:-1] + bytes([evm[-1] ^ 1]),
+        "outside the subgroup": off_subgroup,
+        "plus a point of the cofactor": _add_g2(evm, off_subgroup),
+        "too short": evm[:-1],
+        "too long": evm + b"\0",
+        "compressed": proof,
+    }
+    for name, form in forms.items():
+        refusal = refused(world, "reveal", leader, form)[0]
+        assert refusal in REFUSED_FORMS, (name, refusal)
+    other = [index for index in range(len(STAKES)) if index != leader]
+    for index in other:  # nor by another's key, nor under another suite
+        form = bls.signature_to_evm(world.proof(0, index))
+        assert refused(world, "reveal", leader, form) == ("SignatureMismatch",)
+    world.send(world.reveal_call())
+
+
+REFUSED_FORMS = {"InvalidPoint", "InfinitySignature", "SignatureMismatch", "WrongSignatureLength"}
+FIELD = 0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB
+
+
+def _g2_outside_the_subgroup() -> bytes:
+    """A point of the twist that no signature can be: the first one found by its x."""
+    for x in range(1, 50):
+        x_squared = (FQ2([x, 0]) * FQ2([x, 0])) * FQ2([x, 0]) + FQ2([4, 4])
+        y = modular_squareroot_in_FQ2(x_squared)
+        if y is not None:
+            point = (FQ2([x, 0]), y, FQ2.one())
+            assert is_on_curve(point, b2) and not is_inf(multiply(point, curve_order))
+            return _evm(point)
+    raise AssertionError
+
+
+def _evm(point: tuple[FQ2, FQ2, FQ2]) -> bytes:
+    x, y = normalize(point)
+    return b"".join(int(c).to_bytes(64, "big") for c in (*x.coeffs, *y.coeffs))
+
+
+def _add_g2(one: bytes, other: bytes) -> bytes:
+    points = []
+    for raw in (one, other):
+        c = [int.from_bytes(raw[at : at + 64], "big") for at in range(0, 256, 64)]
+        points.append((FQ2(c[:2]), FQ2(c[2:]), FQ2.one()))
+    return _evm(add(*points))
+
+
+def test_who_stays_away_is_in_no_snapshot_of_the_next(world: World) -> None:
+    """A set is written in several transactions, all from the stakes of the first one's moment."""
+    crew = world.enlist([ETHER + i for i in range(70)])
+    world.send(world.epochs.functions.freeze(1))
+    assert refused(world, "open") == ("NothingFrozen", 1)
+    late = operator(70)
+    world.send(world.registration(late), late.account)
+    world.send(world.stakes.functions.deposit(), late.account, value=ETHER)
+    world.send(world.stakes.functions.deposit(), crew[69].account, value=ETHER)
+    world.send(world.stakes.functions.requestWithdrawal(ETHER), crew[0].account)
+    receipt = world.send(world.epochs.functions.freeze(1), account("stranger"))
+    assert [log["args"]["count"] for log in world.epochs.events.EpochFrozen().process_receipt(receipt)] == [
+        70
+    ]
+    world.send(world.epochs.functions.open())
+    operators = world.operator_set()
+    assert [one.operator for one in operators.operators] == [who.address for who in crew]
+    assert [one.stake for one in operators.operators] == [ETHER + i for i in range(70)]
+    assert world.epochs.functions.epochInfo(1).call()[3] == operators.root
+
+
+def test_an_abandoned_snapshot_is_begun_anew(world: World) -> None:
+    crew = world.enlist([ETHER + i for i in range(65)])
+    world.send(world.epochs.functions.freeze(1))
+    world.send(world.stakes.functions.requestWithdrawal(ETHER), crew[0].account)
+    world.mine(DRAFT_BLOCKS + 1)
+    world.send(world.epochs.functions.freeze(2))
+    world.send(world.epochs.functions.open())
+    assert crew[0].address not in {one.operator for one in world.operator_set().operators}
+
+
+def test_an_unchanged_set_is_not_written_again(staffed: Staffed) -> None:
+    world = staffed.world
+    before = world.epochs.functions.epochInfo(1).call()
+    world.mine(EPOCH_LENGTH)
+    cheap = world.send(world.epochs.functions.freeze(4))["gasUsed"]
+    world.send(world.reveal_call())
+    after = world.epochs.functions.epochInfo(2).call()
+    assert (after[3], after[5]) == (before[3], before[5])
+    world.send(world.stakes.functions.deposit(), operator(0).account, value=1)
+    world.mine(EPOCH_LENGTH)
+    dear = world.send(world.epochs.functions.freeze(4))["gasUsed"]
+    assert cheap < 0.6 * dear
+    changed = world.epochs.functions.epochInfo(3).call()
+    assert changed[5] != before[5]
+    assert world.epochs.functions.recordsOf(1).call() != world.epochs.functions.recordsOf(3).call()
+
+
+def test_selection_follows_stake_on_chain_and_off(staffed: Staffed) -> None:
+    """Seats and leaders of Python and Solidity are the same; tests/unit/consensus has the distribution."""
+    harness = staffed.world.deploy_test_contract("Harness")
+    starts = sortition.starts(STAKES)
+    for number in range(8):
+        seed = words("test", number)
+        points = harness.functions.seatPoints(seed, 3, 256, sum(STAKES)).call()
+        ours = sortition.seats(seed, 3, STAKES, 256)
+        assert tuple(sortition.owner(starts, point) for point in points) == ours
 
 
 def test_a_set_is_frozen_before_its_seed_exists(world: World) -> None:
@@ -63,7 +276,7 @@ def test_a_set_is_frozen_before_its_seed_exists(world: World) -> None:
     try:
         sent = [
             call.transact(world.transaction(world.owner, gas=5_000_000))
-            for call in (world.epochs.functions.freeze(), world.epochs.functions.open())
+            for call in (world.epochs.functions.freeze(4), world.epochs.functions.open())
         ]
         world.mine()
     finally:
@@ -74,7 +287,7 @@ def test_a_set_is_frozen_before_its_seed_exists(world: World) -> None:
     seed, _, count, root, opened_at, *_ = world.epochs.functions.epochInfo(1).call()
     assert (seed, count, opened_at) == (bytes(32), 1, 0)
     assert root != bytes(32)
-    assert refused(world, "freeze") == ("AlreadyFrozen", 1)
+    assert refused(world, "freeze", 4) == ("AlreadyFrozen", 1)
     # Who joins now is too late for the frozen set.
     late = operator(1)
     world.send(world.registration(late), late.account)
@@ -88,9 +301,13 @@ def test_an_epoch_lasts_its_length_and_anyone_may_end_it(staffed: Staffed) -> No
     world = staffed.world
     opened_at = world.epochs.functions.epochInfo(1).call()[4]
     world.mine(EPOCH_LENGTH - 2)
-    assert refused(world, "freeze") == ("EpochNotDue", opened_at + EPOCH_LENGTH, opened_at + EPOCH_LENGTH - 1)
+    assert refused(world, "freeze", 4) == (
+        "EpochNotDue",
+        opened_at + EPOCH_LENGTH,
+        opened_at + EPOCH_LENGTH - 1,
+    )
     world.mine()
-    receipt = world.send(world.epochs.functions.freeze(), account("stranger"))
+    receipt = world.send(world.epochs.functions.freeze(4), account("stranger"))
     [log] = world.epochs.events.EpochFrozen().process_receipt(receipt)
     assert dict(log["args"]) == {
         "epoch": 2,
@@ -99,8 +316,8 @@ def test_an_epoch_lasts_its_length_and_anyone_may_end_it(staffed: Staffed) -> No
         "setRoot": world.epochs.functions.setRootOf(2).call(),
     }
     assert world.epochs.functions.currentEpoch().call() == 1
-    receipt = world.send(world.epochs.functions.open(), account("stranger"))
-    [log] = world.epochs.events.EpochOpened().process_receipt(receipt)
+    receipt = world.send(world.reveal_call(), account("stranger"))
+    [log] = world.epochs.events.EpochOpened().process_receipt(receipt, errors=DISCARD)
     assert log["args"]["epoch"] == 2
     assert world.epochs.functions.currentEpoch().call() == 2
 

@@ -17,7 +17,7 @@ from web3.exceptions import Web3RPCError
 from web3.logs import DISCARD
 from web3.types import RPCEndpoint, TxParams, Wei
 
-from consensus import bls
+from consensus import bls, sortition, vrf
 from consensus.committee import Committee, OperatorSet
 from consensus.signing import statement, value_id
 from consensus.types import Domain, FinishReason, InstanceId, Kind, Result, ResultStatus, Scope
@@ -27,6 +27,7 @@ from tests.integration.contracts.anvil import BLOCK_GAS
 
 ETHER = 10**18
 EPOCH_LENGTH = 10
+REVEAL_BLOCKS = 4
 WITHDRAWAL_DELAY = 3600
 MINIMUM_WINDOW = 30
 MAXIMUM_WINDOW = 86_400
@@ -234,6 +235,7 @@ class World:
                 made["OperatorRegistry"].address,
                 made["NativeStakeRegistry"].address,
                 EPOCH_LENGTH,
+                REVEAL_BLOCKS,
             ),
             "CertificateVerifier": lambda: (made["EpochManager"].address,),
             "ModelRegistry": lambda: (),
@@ -310,11 +312,33 @@ class World:
 
     def next_epoch(self) -> OperatorSet:
         """Freeze and open an epoch, and read its set."""
-        if self.epochs.functions.currentEpoch().call():
+        if not self.epochs.functions.currentEpoch().call():
+            self.send(self.epochs.functions.freeze(4))
+            self.send(self.epochs.functions.open())
+        else:
             self.mine(EPOCH_LENGTH)
-        self.send(self.epochs.functions.freeze())
-        self.send(self.epochs.functions.open())
+            self.send(self.epochs.functions.freeze(4))
+            self.send(self.reveal_call())
         return self.operator_set()
+
+    def leader(self, rank: int = 0) -> int:
+        """The index of the operator that makes the next seed, in the running epoch's set."""
+        operators = self.operator_set()
+        seed = self.epochs.functions.epochInfo(operators.epoch).call()[0]
+        starts = sortition.starts([one.stake for one in operators.operators])
+        return sortition.leader(seed, operators.epoch + 1, rank, starts, operators.total_stake)
+
+    def proof(self, rank: int = 0, index: int | None = None) -> bytes:
+        """The proof (96 bytes) of a rank's leader, or of another operator in its place."""
+        epoch, _, pre_seed = self.epochs.functions.pending().call()
+        operators = self.operator_set().operators
+        by_key = {who.key: who for who in map(operator, range(len(operators) + 8))}
+        who = by_key[operators[self.leader(rank) if index is None else index].key]
+        manager = to_canonical_address(self.epochs.address)
+        return vrf.prove(who.secret, vrf.vrf_input(self.w3.eth.chain_id, manager, epoch, rank, pre_seed))
+
+    def reveal_call(self, rank: int = 0) -> ContractFunction:
+        return self.epochs.functions.reveal(self.leader(rank), bls.signature_to_evm(self.proof(rank)))
 
     def operator_set(self) -> OperatorSet:
         epoch = self.epochs.functions.currentEpoch().call()

@@ -64,3 +64,28 @@ def test_seats_follow_stake() -> None:
     )
     statistic = sum((found[i] - trials * s / total) ** 2 / (trials * s / total) for i, s in enumerate(stakes))
     assert statistic < 25.7  # chi-squared, 5 degrees of freedom, p = 0.0001
+
+
+def test_selection_follows_stake() -> None:
+    """100,000 seats and 10,000 leaders: chi-squared far within what chance allows (p = 0.001)."""
+    stakes = [5, 3, 2, 4, 6, 1, 7, 12]
+    limit = 24.32  # chi-squared with 7 degrees of freedom
+    counted = Counter(
+        position
+        for task in range(400)
+        for position in sortition.seats(task.to_bytes(32, "big"), task % 3, stakes, 250)
+    )
+    assert counted.total() == 100_000
+    assert _chi_squared(counted, stakes) < limit
+    starts = sortition.starts(stakes)
+    leaders = Counter(
+        sortition.leader(seed.to_bytes(32, "big"), seed, rank, starts, sum(stakes))
+        for seed in range(2500)
+        for rank in range(4)
+    )
+    assert _chi_squared(leaders, stakes) < limit
+
+
+def _chi_squared(counted: Counter[int], stakes: list[int]) -> float:
+    expected = [counted.total() * stake / sum(stakes) for stake in stakes]
+    return sum((counted[i] - mean) ** 2 / mean for i, mean in enumerate(expected))

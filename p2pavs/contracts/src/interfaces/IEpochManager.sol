@@ -2,14 +2,38 @@
 pragma solidity ^0.8.30;
 
 import {BLS12381} from "../libraries/BLS12381.sol";
+import {RECORD_BLOBS} from "../libraries/OperatorRecords.sol";
 
 /// @title Which operators count, and the seed that draws among them
 interface IEpochManager {
+    /// Some of the snapshot is written; `freeze` goes on with it.
+    event EpochDrafted(uint64 indexed epoch, uint16 read, uint16 members);
     event EpochFrozen(uint64 indexed epoch, uint16 count, uint128 totalStake, bytes32 setRoot);
     event EpochOpened(uint64 indexed epoch, bytes32 seed);
+    /// `rank` leaders before this one let their window pass.
+    event BeaconRevealed(uint64 indexed epoch, address indexed operator, uint16 rank);
 
-    function freeze() external;
+    /// @notice Writes down the next epoch's set: every member of the stake source that is an active operator. Each
+    /// call writes at most `mostBlobs` blobs of 64 records; the set is frozen when none is left to write.
+    function freeze(uint256 mostBlobs) external;
+
+    /// @notice Makes the frozen set the current one, with a seed out of the signature of the leader whose turn it is.
+    /// Anyone may send it.
+    /// @param index The leader's index in the running epoch's set.
+    /// @param proof Its signature, 256 bytes, under the beacon's own suite, of
+    /// words("p2pavs/vrf-in/1", chainId, this contract, epoch, rank, preSeed).
+    function reveal(uint16 index, bytes calldata proof) external;
+
+    /// @notice Opens the frozen epoch with a seed out of the block's randomness: the first one, which has no leaders,
+    /// or one whose leaders have all let their windows pass.
     function open() external;
+
+    /// @notice What a leader signs for: the epoch to come, the block that froze its set (0: none is frozen), and the
+    /// value that the seed will be made from.
+    function pending() external view returns (uint64 epoch, uint64 frozenAt, bytes32 preSeed);
+
+    /// @notice Whose proof made an epoch's seed; 0 where there was none.
+    function revealerOf(uint64 epoch) external view returns (address);
 
     /// @notice The open epoch; 0 while there is none.
     function currentEpoch() external view returns (uint64);
@@ -39,10 +63,15 @@ interface IEpochManager {
     /// @notice What checking a certificate takes.
     /// @return totalStake The sum of all stakes.
     /// @return count How many operators there are.
-    /// @return blobs Where their records are; the second is zero where one is enough.
+    /// @return blobs Where their records are; zero where there are no more.
     /// @return apk The sum of all keys.
     function setOf(uint64 epoch)
         external
         view
-        returns (uint128 totalStake, uint16 count, address[2] memory blobs, BLS12381.G1 memory apk);
+        returns (
+            uint128 totalStake,
+            uint16 count,
+            address[RECORD_BLOBS] memory blobs,
+            BLS12381.G1 memory apk
+        );
 }

@@ -34,6 +34,7 @@ library BLS12381 {
     }
 
     string internal constant SIGNATURE_DST = "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
+    string internal constant VRF_DST = "P2PAVS_VRF_BLS12381G2_XMD:SHA-256_SSWU_RO_";
     string internal constant POSSESSION_DST = "BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 
     uint256 internal constant KEY_LENGTH = 128;
@@ -130,6 +131,21 @@ library BLS12381 {
         bool greaterRoot = key.y0 > HALF0 || (key.y0 == HALF0 && key.y1 > HALF1);
         uint128 head = uint128(key.x0) | (uint128(greaterRoot ? 0xa0 : 0x80) << 120);
         return abi.encodePacked(head, key.x1);
+    }
+
+    /// @notice The 96-byte form of a signature that was verified, as three words. One point has one such form.
+    function compressSignature(bytes calldata signature) internal pure returns (uint256 a, uint256 b, uint256 c) {
+        // In: x.c0 | x.c1 | y.c0 | y.c1, each with 16 bytes of padding. Out: x.c1 | x.c0, flags in the first byte.
+        uint256 y0 = uint256(bytes32(signature[192:224]));
+        uint256 y1 = uint256(bytes32(signature[224:256]));
+        if (y0 | y1 == 0) {
+            y0 = uint256(bytes32(signature[128:160]));
+            y1 = uint256(bytes32(signature[160:192]));
+        }
+        bool greaterRoot = y0 > HALF0 || (y0 == HALF0 && y1 > HALF1);
+        a = uint256(bytes32(signature[80:112])) | (uint256(greaterRoot ? 0xa0 : 0x80) << 248);
+        b = (uint256(uint128(bytes16(signature[112:128]))) << 128) | uint256(uint128(bytes16(signature[16:32])));
+        c = uint256(bytes32(signature[32:64]));
     }
 
     /// @notice Reads a key from its 128-byte form. Says nothing about the validity of the key.

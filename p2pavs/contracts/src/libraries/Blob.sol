@@ -21,6 +21,11 @@ library Blob {
         if (blob == address(0)) revert BlobNotWritten();
     }
 
+    /// @notice Like `write`, but gives back `previous` where that holds the same bytes.
+    function writeUnlessSame(bytes memory data, address previous) internal returns (address) {
+        return previous.codehash == keccak256(abi.encodePacked(bytes1(0), data)) ? previous : write(data);
+    }
+
     /// @notice All bytes of `blob` from `offset` on.
     function read(address blob, uint256 offset) internal view returns (bytes memory) {
         return read(blob, offset, blob.code.length - 1 - offset);

@@ -3,13 +3,16 @@ pragma solidity ^0.8.30;
 
 import {BLS12381} from "./BLS12381.sol";
 
+// How many blobs a set has at most.
+uint256 constant RECORD_BLOBS = 4;
+
 /// @title The records of an epoch's operator set
 /// @notice A record is 148 bytes, big-endian: operator (20) | stake of all before it (16) | its stake (16) |
-/// key x (48) | key y (48). A blob holds up to 160 of them, a set up to 256.
+/// key x (48) | key y (48). A blob holds up to 64 of them, a set up to 256.
 library OperatorRecords {
     uint256 internal constant LENGTH = 148;
-    uint256 internal constant PER_BLOB = 160;
-    uint256 internal constant MAX_OPERATORS = 256;
+    uint256 internal constant PER_BLOB = 64;
+    uint256 internal constant MAX_OPERATORS = PER_BLOB * RECORD_BLOBS;
 
     struct Record {
         address operator;
@@ -19,7 +22,7 @@ library OperatorRecords {
     }
 
     /// @notice Reads record `index` of the set into `record`, which the caller may use again.
-    function readInto(Record memory record, address[2] memory blobs, uint256 index) internal view {
+    function readInto(Record memory record, address[RECORD_BLOBS] memory blobs, uint256 index) internal view {
         address blob = blobs[index / PER_BLOB];
         uint256 offset = 1 + (index % PER_BLOB) * LENGTH; // 1: the blob's STOP
         address operator;

@@ -14,8 +14,17 @@ library Words {
     bytes32 internal constant PROOF_OF_POSSESSION = "p2pavs/pop/1";
     bytes32 internal constant MODEL = "p2pavs/model/1";
     bytes32 internal constant FIRST_SEED = "p2pavs/seed/0";
+    bytes32 internal constant PRE_SEED = "p2pavs/pre-seed/1";
     bytes32 internal constant NEXT_SEED = "p2pavs/seed/1";
+    bytes32 internal constant FALLBACK_SEED = "p2pavs/seed/2";
+    bytes32 internal constant LEADER = "p2pavs/leader/1";
+    bytes32 internal constant VRF_INPUT = "p2pavs/vrf-in/1";
+    bytes32 internal constant VRF_OUTPUT = "p2pavs/vrf-out/1";
     bytes32 internal constant SEAT = "p2pavs/seat/1";
+
+    function words(bytes32 tag, uint256 a, uint256 b) internal pure returns (bytes32) {
+        return keccak256(abi.encode(tag, a, b));
+    }
 
     function words(bytes32 tag, uint256 a, uint256 b, uint256 c) internal pure returns (bytes32) {
         return keccak256(abi.encode(tag, a, b, c));

@@ -10,6 +10,17 @@ contract Harness {
         return Sortition.draw(tag, seed, a, b, bound);
     }
 
+    function seatPoints(bytes32 seed, uint256 attempt, uint256 count, uint256 totalStake)
+        external
+        pure
+        returns (uint256[] memory points)
+    {
+        points = new uint256[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            points[i] = Sortition.seatPoint(seed, attempt, i, totalStake);
+        }
+    }
+
     function compress(bytes calldata key) external pure returns (bytes memory) {
         return BLS12381.compress(BLS12381.readKey(key));
     }
