@@ -13,7 +13,15 @@ from typing import Final, assert_never
 
 from consensus import wire
 from consensus.committee import Committee
-from consensus.messages import Commit, DivergenceReport, Message, Proposal, RoundCertificate, Vote
+from consensus.messages import (
+    Commit,
+    DivergenceReport,
+    Message,
+    OutputChunk,
+    Proposal,
+    RoundCertificate,
+    Vote,
+)
 from consensus.signing import proposal_id, value_id
 from consensus.types import InstanceId, Kind
 
@@ -42,6 +50,8 @@ class Running:
 
     committee: Committee
     round: int
+    chunks: int = 0
+    """How many chunks its answer can have; 0 where members do not stream."""
 
 
 _Slot = tuple[InstanceId, str, int, int]
@@ -84,7 +94,7 @@ class Seen:
 
 
 def _statements(
-    message: Proposal | Vote | RoundCertificate | DivergenceReport,
+    message: Proposal | Vote | RoundCertificate | DivergenceReport | OutputChunk,
 ) -> list[tuple[_Slot, bytes]]:
     instance = message.instance
     match message:
@@ -103,6 +113,9 @@ def _statements(
             ]
         case DivergenceReport():
             return [((instance, "divergence", 0, message.sender), value_id(message.own))]
+        case OutputChunk():
+            value = message.digest + b"".join(token.to_bytes(4, "big") for token in message.tokens)
+            return [((instance, "chunk", message.index, message.sender), value)]
         case _:
             assert_never(message)
 
@@ -138,10 +151,13 @@ def read(data: bytes) -> Message:
         raise Reject(str(error)) from error
 
 
-def check(message: Message, running: Running | None, finished: bool, seen: Seen) -> None:
+def check(
+    message: Message, running: Running | None, finished: bool, seen: Seen, author: bytes | None = None
+) -> None:
     """Apply every rule that needs no signature.
 
-    ``running`` describes the message's instance if it runs here; ``finished`` says that it is over.
+    ``running`` describes the message's instance if it runs here; ``finished`` says that it is over;
+    ``author`` is the operator (20 bytes) whose peer key the message came under, None if it is nobody's.
     """
     # [IGNORE] The instance is over; its certificate is to be had on request.
     if finished:
@@ -152,6 +168,8 @@ def check(message: Message, running: Running | None, finished: bool, seen: Seen)
     committee = running.committee
     _check_senders(message, committee)
     _check_round(message, running)
+    if isinstance(message, OutputChunk):
+        _check_chunk(message, running, author)
     # [IGNORE] It says something that was not passed on in this period.
     if not seen.is_news(message, committee):
         raise Ignore("nothing new")
@@ -163,7 +181,7 @@ def _check_senders(message: Message, committee: Committee) -> None:
             # [REJECT] The proposal is its round's proposer's.
             if message.sender != committee.proposer(message.round):
                 raise Reject(f"operator {message.sender} does not propose in round {message.round}")
-        case Vote() | DivergenceReport():
+        case Vote() | DivergenceReport() | OutputChunk():
             # [REJECT] The sender is on the committee.
             if message.sender not in committee:
                 raise Reject(f"operator {message.sender} is not on the committee")
@@ -190,3 +208,15 @@ def _check_round(message: Message, running: Running) -> None:
     # taken from any round, so that a node that was cut off for long finds its way back.
     if isinstance(message, Proposal | Vote) and message.round > running.round + MAX_ROUNDS_AHEAD:
         raise Ignore(f"round {message.round} is too far ahead of round {running.round}")
+
+
+def _check_chunk(message: OutputChunk, running: Running, author: bytes | None) -> None:
+    # [REJECT] The answer can have such a chunk.
+    if message.index >= running.chunks:
+        raise Reject(f"the answer has no chunk {message.index}: it can have {running.chunks}")
+    # [IGNORE] Its author is an operator that this node knows. It may have registered a moment ago.
+    if author is None:
+        raise Ignore("the author is no operator that is known here")
+    # [REJECT] The member itself sent it: nobody else's word makes its chunks count as wrong.
+    if author != running.committee.member(message.sender).operator:
+        raise Reject(f"the author is not operator {message.sender}")

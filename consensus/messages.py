@@ -95,4 +95,18 @@ class DivergenceReport:
     signature: bytes  # over statement(OUTPUT, 0, value_id(own))
 
 
-Message: TypeAlias = Proposal | Vote | RoundCertificate | Commit | DivergenceReport
+@dataclass(frozen=True, slots=True)
+class OutputChunk:
+    """A part of an answer, sent while it is generated: a hint, which its receivers check by computing.
+
+    It is no statement and bears no signature of the member; who sent it is known from the network.
+    """
+
+    instance: InstanceId
+    index: int  # of the chunk, from 0
+    tokens: tuple[int, ...]  # 1 to 32
+    digest: bytes  # of the chunk of the trace, 32 bytes
+    sender: int
+
+
+Message: TypeAlias = Proposal | Vote | RoundCertificate | Commit | DivergenceReport | OutputChunk

@@ -17,6 +17,8 @@ NO_ROUND = -1
 MAX_ROUND = 2**31 - 1
 MAX_OUTPUT_BYTES = 8192
 MAX_INPUT_BYTES = 16384
+MAX_TOKENS = 4096  # of an answer
+CHUNK_TOKENS = 32  # of a trace, see inference/trace.py
 MAX_OPERATORS = 256
 MAX_SEATS = 256
 

@@ -16,7 +16,15 @@ from consensus.certificate import CertificateError, certificate_claim, check_sig
 from consensus.committee import Committee
 from consensus.effects import Verified
 from consensus.hashing import keccak256
-from consensus.messages import Commit, DivergenceReport, Message, Proposal, RoundCertificate, Vote
+from consensus.messages import (
+    Commit,
+    DivergenceReport,
+    Message,
+    OutputChunk,
+    Proposal,
+    RoundCertificate,
+    Vote,
+)
 from consensus.signing import Randomness, SignatureCheck, SignatureScheme, proposal_id, statement, value_id
 from consensus.types import MAX_OUTPUT_BYTES, MAX_ROUND, NIL, NO_ROUND, Kind, Result, Scope
 
@@ -51,6 +59,8 @@ def signature_cost(message: Message) -> int:
             return len(message.groups)
         case Proposal() | Commit() | DivergenceReport():
             return 1
+        case OutputChunk():
+            return 0
         case _:
             assert_never(message)
 
@@ -110,6 +120,8 @@ class MessageVerifier:
                 return [certificate_claim(message.certificate, self._scope, self._committee)]
             case DivergenceReport():
                 return list(self._divergence(message))
+            case OutputChunk():
+                raise VerificationError("a chunk is no statement and bears no signature")
             case _:
                 assert_never(message)
 
@@ -206,5 +218,7 @@ def _verified(message: Message) -> Outcome:
             return Verified(message)
         case DivergenceReport():
             return Verified(message)
+        case OutputChunk():
+            return Invalid("a chunk is no statement")  # cannot be: it has no claims
         case _:
             assert_never(message)

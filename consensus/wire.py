@@ -25,6 +25,7 @@ from consensus.messages import (
     Commit,
     DivergenceReport,
     Message,
+    OutputChunk,
     Proposal,
     RoundCertificate,
     Vote,
@@ -32,9 +33,11 @@ from consensus.messages import (
     WorkTag,
 )
 from consensus.types import (
+    CHUNK_TOKENS,
     MAX_OPERATORS,
     MAX_OUTPUT_BYTES,
     MAX_ROUND,
+    MAX_TOKENS,
     NO_ROUND,
     FinishReason,
     InstanceId,
@@ -56,7 +59,7 @@ __all__ = [
 ]
 
 VERSION: Final = 1
-PROPOSAL, VOTE, ROUND_CERTIFICATE, COMMIT, DIVERGENCE_REPORT = range(1, 6)
+PROPOSAL, VOTE, ROUND_CERTIFICATE, COMMIT, DIVERGENCE_REPORT, OUTPUT_CHUNK = range(1, 7)
 OWN_RESULT, EXECUTION_TIMEOUT, TIMER_FIRED, REBROADCAST_DUE, RECEIVED = range(1, 6)
 
 MAX_GROUPS: Final = MAX_OPERATORS  # signers of groups are distinct, and no group is empty
@@ -68,11 +71,15 @@ MAX_BYTES: Final = {
     ROUND_CERTIFICATE: _FIXED_BYTES + MAX_GROUPS * _GROUP_BYTES,
     COMMIT: _FIXED_BYTES + MAX_OUTPUT_BYTES,
     DIVERGENCE_REPORT: _FIXED_BYTES,
+    OUTPUT_CHUNK: _FIXED_BYTES,
 }
 MAX_MESSAGE_BYTES: Final = max(MAX_BYTES.values())
 MAX_INPUT_RECORD_BYTES: Final = MAX_MESSAGE_BYTES + _FIXED_BYTES
 
+MAX_CHUNKS: Final = MAX_TOKENS // CHUNK_TOKENS
+
 _UINT16 = (1 << 16) - 1
+_INT31 = (1 << 31) - 1
 _UINT32 = (1 << 32) - 1
 _UINT64 = (1 << 64) - 1
 
@@ -199,6 +206,15 @@ def _message_out(message: Message) -> list[CborValue]:
                 message.sender,
                 message.signature,
             ]
+        case OutputChunk():
+            fields = [
+                OUTPUT_CHUNK,
+                *_instance_out(message.instance),
+                message.index,
+                list(message.tokens),
+                message.digest,
+                message.sender,
+            ]
         case _:
             assert_never(message)
     return fields
@@ -210,7 +226,7 @@ def _message_out(message: Message) -> list[CborValue]:
 def decode_message(data: bytes) -> Message:
     """Return the message in these bytes; raises ``WireError``, and nothing else, if there is none."""
     reader = _open(data, MAX_MESSAGE_BYTES)
-    code = reader.integer("type", PROPOSAL, DIVERGENCE_REPORT)
+    code = reader.integer("type", PROPOSAL, OUTPUT_CHUNK)
     if len(data) > MAX_BYTES[code]:
         raise WireError(f"{len(data)} bytes are more than a message of type {code} can have")
     return _message_in(code, reader)
@@ -239,7 +255,7 @@ def decode_input(data: bytes) -> Input:
             entry = RebroadcastDue()
         case _:
             inner = reader.array("message")
-            entry = _received(_message_in(inner.integer("type", PROPOSAL, DIVERGENCE_REPORT), inner))
+            entry = _received(_message_in(inner.integer("type", PROPOSAL, COMMIT), inner))
     reader.end()
     return entry
 
@@ -254,8 +270,8 @@ def _received(message: Message) -> Received:
             return Received(Verified(message))
         case Commit():
             return Received(Verified(message))
-        case DivergenceReport():
-            raise WireError("a divergence report is not an input")
+        case DivergenceReport() | OutputChunk():
+            raise WireError("only proposals, votes, round certificates and commits are inputs")
         case _:
             assert_never(message)
 
@@ -369,13 +385,21 @@ def _message_in(code: int, reader: Reader) -> Message:
                 signature=_signature_in(reader),
             )
             message = Commit(certificate, reader.data("output", 0, MAX_OUTPUT_BYTES))
-        case _:
+        case 5:
             message = DivergenceReport(
                 instance=instance,
                 own=_result_in(reader),
                 first_chunk=reader.integer("first chunk", -1, _UINT32),
                 sender=_sender_in(reader),
                 signature=_signature_in(reader),
+            )
+        case _:
+            message = OutputChunk(
+                instance=instance,
+                index=reader.integer("index", 0, MAX_CHUNKS - 1),
+                tokens=reader.integers("tokens", CHUNK_TOKENS, 0, _INT31),
+                digest=reader.data("digest", 32),
+                sender=_sender_in(reader),
             )
     reader.end()
     return message

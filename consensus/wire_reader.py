@@ -56,6 +56,14 @@ class Reader:
         value = self._next(name)
         return None if value is None else Reader(value, name)
 
+    def integers(self, name: str, most: int, low: int, high: int) -> tuple[int, ...]:
+        """Take an array of 1 to ``most`` integers, each in a range with both ends included."""
+        value = self._next(name)
+        if not isinstance(value, tuple) or not 1 <= len(value) <= most:
+            raise WireError(f"{name} is not an array of 1 to {most}")
+        inner = Reader(value, name)
+        return tuple(inner.integer(f"{name}[{i}]", low, high) for i in range(len(value)))
+
     def arrays(self, name: str, most: int) -> list[Reader]:
         """Take an array of arrays."""
         value = self._next(name)

@@ -38,6 +38,7 @@ class _Sequence:
     request: Request
     report: Callable[[Progress], None] | None
     differs: Callable[[Difference], None] | None
+    read: Callable[[], None] | None
     follow: bool
     slot: int
     line: list[int]
@@ -140,11 +141,12 @@ class Engine:
         *,
         follow: bool = False,
         differs: Callable[[Difference], None] | None = None,
+        read: Callable[[], None] | None = None,
     ) -> Generation | None:
         """Take a request into a free slot. Returns its answer at once only if the input is too long.
 
         With ``follow`` it waits for ``extend`` whenever its draft is used up, until ``lead``. ``differs`` is
-        called with the first position at which a draft proves wrong.
+        called with the first position at which a draft proves wrong, ``read`` when the prompt has been read.
         """
         if self.full:
             raise EngineError("every slot is taken")
@@ -163,7 +165,19 @@ class Engine:
         guess = list(request.draft[:limit])
         slot = self._slots.take(line)
         self._active[key] = _Sequence(
-            request, report, differs, follow, slot, line, len(line), limit, guess, sampler, choices, stops
+            request,
+            report,
+            differs,
+            read,
+            follow,
+            slot,
+            line,
+            len(line),
+            limit,
+            guess,
+            sampler,
+            choices,
+            stops,
         )
         return None
 
@@ -254,6 +268,8 @@ class Engine:
         elif sequence.guess:
             sequence.guess.pop(0)
             sequence.proved += 1
+        if not sequence.answer and sequence.read is not None:
+            sequence.read()
         sequence.line.append(token)
         if wrong:
             self._differs(sequence, len(sequence.line) - sequence.prompt - 1)
@@ -291,6 +307,7 @@ class Engine:
             chunks,
             sequence.prompt,
             sequence.proved,
+            sequence.trace.digests,
         )
 
     def run(self, request: Request) -> Generation:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec
 
 import trio
 
@@ -25,7 +25,7 @@ _LAST_LINES = 20
 _LINE_BYTES = 400
 _GRACE_SECONDS = 2.0
 
-T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,17 @@ class Guide:
     The request waits for more of it instead of generating, until ``lead``. It never changes the answer.
     """
 
-    def __init__(self, differs: Callable[[Difference], None] = lambda difference: None) -> None:
-        """``differs`` is called with the first position at which the draft proved wrong."""
+    def __init__(
+        self,
+        differs: Callable[[Difference], None] = lambda difference: None,
+        read: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``differs`` is called where the draft proves wrong, ``read`` when the prompt has been read.
+
+        Either may be called again after the process died and the request was repeated.
+        """
         self.differs = differs
+        self.read = read
         self.tokens: list[int] = []
         self.following = True
         self._orders: list[dict[str, Any]] = []
@@ -80,6 +88,11 @@ class Guide:
             raise ValueError(f"the draft has {len(self.tokens)} tokens and cannot go on at {at}")
         self.tokens[at:] = tokens
         self._order({"op": "extend", "at": at, "tokens": list(tokens)})
+
+    def confirm(self, at: int, tokens: Sequence[int]) -> None:
+        """Note that the answer has these tokens, so that a repeated request need not generate them again."""
+        if at <= len(self.tokens) and self.tokens[at : at + len(tokens)] != list(tokens):
+            self.tokens[at:] = tokens
 
     def lead(self) -> None:
         """Generate the rest by itself."""
@@ -142,9 +155,14 @@ class Job:
         if self.guide is not None and not self.done.is_set():
             self._call(self.guide.differs, difference)
 
-    def _call(self, callback: Callable[[T], None], value: T) -> None:
+    def read(self) -> None:
+        """Pass on that the prompt has been read."""
+        if self.guide is not None and not self.done.is_set():
+            self._call(self.guide.read)
+
+    def _call(self, callback: Callable[P, None], *values: P.args, **named: P.kwargs) -> None:
         try:
-            callback(value)
+            callback(*values, **named)
         except Exception as error:
             # It belongs to the caller of generate(), who gets it there.
             self.fail(error)
@@ -335,6 +353,10 @@ class WorkerProcess:
                 return
         elif event == "differs":
             job.differ(wire.difference_from_wire(message))
+            if not job.done.is_set():
+                return
+        elif event == "read":
+            job.read()
             if not job.done.is_set():
                 return
         elif event == "answer":

@@ -115,6 +115,8 @@ class Generation:
     prompt_tokens: int
     draft_accepted: int = 0
     """How many tokens of the request's draft proved right, from the first on."""
+    logits_digests: tuple[bytes, ...] = ()
+    """One for each token: the logits it was sampled from. Together they give the trace secret away."""
 
     @property
     def trace_commit(self) -> bytes:

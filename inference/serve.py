@@ -148,9 +148,12 @@ class _Service:
             def differs(difference: Difference, key: int = key) -> None:
                 self._pipe.send(event="differs", id=key, at=difference.position, token=difference.token)
 
+            def read(key: int = key) -> None:
+                self._pipe.send(event="read", id=key)
+
             try:
                 answer = self._engine.submit(
-                    key, next_up.request, report, follow=next_up.follow, differs=differs
+                    key, next_up.request, report, follow=next_up.follow, differs=differs, read=read
                 )
             except InferenceError as error:
                 self._fail(key, error)

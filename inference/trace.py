@@ -87,6 +87,11 @@ class Trace:
         part = slice(index * CHUNK_TOKENS, (index + 1) * CHUNK_TOKENS)
         return chunk_digest(index, self._tokens[part], self._digests[part])
 
+    @property
+    def digests(self) -> tuple[bytes, ...]:
+        """One for each token: the digest of the logits that it was sampled from."""
+        return tuple(self._digests)
+
     def finish(self) -> tuple[bytes, bytes, tuple[bytes, ...]]:
         """Root, secret and all chunk digests, the last chunk however short it is."""
         chunks = list(self._chunks)

@@ -94,6 +94,7 @@ def generation_from_wire(value: object) -> Generation:
             chunk_digests=tuple(_bytes(digest, 32) for digest in value["chunk_digests"]),
             prompt_tokens=_whole(value["prompt_tokens"]),
             draft_accepted=_whole(value["draft_accepted"]),
+            logits_digests=tuple(_bytes(digest, 32) for digest in value["logits_digests"]),
         )
     except (ValueError, TypeError) as error:
         raise BrokenPipe(f"an answer makes no sense: {error}") from None

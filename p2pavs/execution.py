@@ -14,7 +14,7 @@ from consensus.signing import trace_commit
 from consensus.types import Result, ResultStatus
 from inference.errors import RequestError
 from inference.request import FinishReason, Generation, Progress, Request, rejection
-from inference.worker import ModelWorker
+from inference.worker import Guide, ModelWorker
 from p2pavs.chain.events import TaskRequested
 
 log = structlog.get_logger()
@@ -30,13 +30,22 @@ class Execution:
     result: Result
     output: bytes
     trace_secret: bytes
+    tokens: tuple[int, ...] = ()
+    chunk_digests: tuple[bytes, ...] = ()
+    logits_digests: tuple[bytes, ...] = ()
+    """One for each token. They give the trace secret away, so nobody gets them before the decision."""
 
 
 class Executor(Protocol):
     """Runs the model a task names."""
 
-    async def execute(self, task: TaskRequested, progress: OnProgress) -> Execution:
-        """Compute the task's result. Raises ``InferenceError`` where that is impossible."""
+    async def execute(
+        self, task: TaskRequested, progress: OnProgress, guide: Guide | None = None
+    ) -> Execution:
+        """Compute the task's result; with ``guide`` by following its draft.
+
+        Raises ``InferenceError`` where that is impossible.
+        """
         ...
 
 
@@ -52,7 +61,14 @@ def execution_of(generation: Generation, runtime_profile: bytes) -> Execution:
         trace_commit=trace_commit(generation.trace_secret),
         runtime_profile=runtime_profile,
     )
-    return Execution(result, generation.output, generation.trace_secret)
+    return Execution(
+        result,
+        generation.output,
+        generation.trace_secret,
+        generation.token_ids,
+        generation.chunk_digests,
+        generation.logits_digests,
+    )
 
 
 class WorkerExecutor:
@@ -62,7 +78,9 @@ class WorkerExecutor:
         self._worker = worker
         self._profile = runtime_profile
 
-    async def execute(self, task: TaskRequested, progress: OnProgress) -> Execution:
+    async def execute(
+        self, task: TaskRequested, progress: OnProgress, guide: Guide | None = None
+    ) -> Execution:
         """Run the task's request in the worker."""
         params = task.params
         try:
@@ -80,7 +98,7 @@ class WorkerExecutor:
                 json_schema=params.json_schema,
                 task_seed=task.header.task_seed,
             )
-            generation = await self._worker.generate(request, progress=progress)
+            generation = await self._worker.generate(request, progress=progress, guide=guide)
         except RequestError as error:
             # The same on every machine, so it is a result: the requester hears of it before the deadline.
             log.info("request_rejected", task=task.id, reason=str(error))

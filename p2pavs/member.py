@@ -32,7 +32,16 @@ from consensus.effects import (
 )
 from consensus.gossip_rules import Ignore, Reject, Running, Seen, check
 from consensus.instance import Instance
-from consensus.messages import Commit, DivergenceReport, Message, Proposal, RoundCertificate, Vote, WorkTag
+from consensus.messages import (
+    Commit,
+    DivergenceReport,
+    Message,
+    OutputChunk,
+    Proposal,
+    RoundCertificate,
+    Vote,
+    WorkTag,
+)
 from consensus.signing import proposal_id, value_id, work_tag
 from consensus.types import NIL, Kind, Scope
 from consensus.verification import Invalid, MessageVerifier
@@ -43,6 +52,7 @@ from p2pavs.network import Offence
 from p2pavs.seldom import Seldom
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import CertificateStore, ConflictingSignature, InputLog, SignGuard, Slot, until_stored
+from p2pavs.streaming import Stream
 
 INBOX = 1024
 """Inputs that may wait for the instance; when it is full the sources wait."""
@@ -81,6 +91,10 @@ class MemberPorts:
     """Seconds from now after which the member takes part without an own result."""
     decided: Callable[[Commit], Awaitable[None]]
     """Takes over a certificate: posts it when it is this operator's turn."""
+    author_of: Callable[[str], bytes | None] = lambda peer: None
+    """Tells which operator (20 bytes) a peer is."""
+    stream: Stream | None = None
+    """The part of the execution that members share, where the task asks for that."""
     blame: Callable[[str, Offence], None] = lambda peer, offence: None
     """Told which peer sent a message whose signatures do not hold."""
 
@@ -133,11 +147,20 @@ class Member:
         """The current round, -1 before the first."""
         return self._instance.round
 
+    @property
+    def chunks(self) -> int:
+        """How many chunks the answer can have; 0 where members do not stream."""
+        return 0 if self._ports.stream is None else self._ports.stream.max_chunks
+
     def deliver(self, message: Message, peer: str = "") -> None:
         """Take a message that `peer` answers for.
 
         Never blocks; drops when the queue is full, because gossip repeats.
         """
+        if isinstance(message, OutputChunk):
+            if self._ports.stream is not None:
+                self._ports.stream.hear(message)
+            return
         try:
             self._send_raw.send_nowait((message, peer))
         except trio.WouldBlock:
@@ -147,7 +170,9 @@ class Member:
 
     def messages(self) -> Sequence[Message]:
         """What a peer that catches up should be given."""
-        return self._instance.messages()
+        stream = self._ports.stream
+        chunks = [] if stream is None or self._decided else stream.chunks()
+        return (*self._instance.messages(), *chunks)
 
     async def run(self) -> None:
         """Replay the log, then work until cancelled."""
@@ -281,11 +306,15 @@ class Member:
         """Ask peers for what was missed until the instance has decided. They may be slow, or lie."""
         while not self._decided:
             for message, peer in await self._ports.catch_up():
+                running = Running(self.committee, self.round, self.chunks)
                 try:
-                    check(message, Running(self.committee, self.round), False, self.seen)
+                    check(message, running, False, self.seen, self._ports.author_of(peer))
                 except (Ignore, Reject):
                     continue
-                self.deliver(message, peer)
+                if isinstance(message, OutputChunk) and self._ports.stream is not None:
+                    self._ports.stream.hear(message, asked=True)
+                else:
+                    self.deliver(message, peer)
             await trio.sleep(self._ports.settings.rebroadcast_every)
 
     async def _timer(self, effect: SetTimer) -> None:

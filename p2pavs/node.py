@@ -143,7 +143,7 @@ class Node:
         self.directory = directory
         self.evidence = EvidenceStore(directory.database)
         self.certificates = CertificateStore(directory.database)
-        self.router = Router(network.blame)
+        self.router = Router(network.blame, lambda peer: self.operators.get(peer))
         self.started_at = time.time()
         self.balance = 0
         self.epoch = 0
@@ -252,6 +252,7 @@ class Node:
                 catch_up=catch_up,
                 topics=self._topics,
                 publish=self._topics.publish,
+                author_of=lambda peer: self.operators.get(peer),
                 blame=self.network.blame,
                 certified=lambda header: sync.want(header.id, header),
                 reorganised=lambda: self.network.pardon(LENIENT_AFTER_REORGANISATION),

@@ -11,7 +11,7 @@ import structlog
 
 from consensus.committee import Committee
 from consensus.gossip_rules import Ignore, NotYetKnown, Reject, Running, Seen, check, instance_of, read
-from consensus.messages import Message
+from consensus.messages import Message, OutputChunk
 from consensus.types import InstanceId
 from p2pavs.network import Offence
 from p2pavs.network.limits import RateLimit
@@ -48,6 +48,11 @@ class Receiver(Protocol):
         ...
 
     @property
+    def chunks(self) -> int:
+        """How many chunks the answer can have; 0 where members do not stream."""
+        ...
+
+    @property
     def seen(self) -> Seen:
         """What was passed on in this period."""
         ...
@@ -60,7 +65,13 @@ class Receiver(Protocol):
 class Router:
     """Synchronous and bounded: it is called from the gossip validator."""
 
-    def __init__(self, blame: Blame = lambda peer, offence: None) -> None:
+    def __init__(
+        self,
+        blame: Blame = lambda peer, offence: None,
+        author_of: Callable[[str], bytes | None] = lambda peer: None,
+    ) -> None:
+        """``author_of`` tells which operator (20 bytes) a peer is."""
+        self._author_of = author_of
         self._blame = blame
         self._seldom = Seldom()
         self._early_limit = RateLimit(EARLY_RATE, EARLY_BURST, time.monotonic)
@@ -80,9 +91,9 @@ class Router:
             message = read(data)
             instance = instance_of(message)
             receiver = self._receivers.get(instance)
-            running = None if receiver is None else Running(receiver.committee, receiver.round)
+            running = None if receiver is None else _running(receiver)
             seen = Seen() if receiver is None else receiver.seen
-            check(message, running, instance in self._over, seen)
+            check(message, running, instance in self._over, seen, self._author_of(peer))
         except NotYetKnown:
             return self._early_limit.allow(peer)
         except Ignore:
@@ -102,16 +113,27 @@ class Router:
         instance = instance_of(message)
         receiver = self._receivers.get(instance)
         if receiver is not None:
-            receiver.deliver(message, peer)
+            self._deliver(receiver, message, peer)
         elif instance not in self._over:
             self._keep(instance, message, peer)
+
+    def _deliver(self, receiver: Receiver, message: Message, peer: str) -> None:
+        """Hand a message over. A chunk has no signature to check: only its author speaks for it."""
+        if isinstance(message, OutputChunk):
+            try:
+                check(message, _running(receiver), False, receiver.seen, self._author_of(peer))
+            except (Ignore, Reject):
+                self.ignored += 1
+                return
+            receiver.seen.remember(message, receiver.committee)
+        receiver.deliver(message, peer)
 
     def add(self, instance: InstanceId, receiver: Receiver) -> None:
         """Deliver an instance's messages to ``receiver`` from now on, those that came early first."""
         self._receivers[instance] = receiver
         self._over.pop(instance, None)
         for message, peer in self._early.pop(instance, ()):
-            receiver.deliver(message, peer)
+            self._deliver(receiver, message, peer)
 
     def remove(self, instance: InstanceId) -> None:
         """The instance's task was undone and may come back: keep what comes for it as if it were early."""
@@ -134,3 +156,7 @@ class Router:
             waiting.append((message, peer))
         else:
             self.early_dropped += 1
+
+
+def _running(receiver: Receiver) -> Running:
+    return Running(receiver.committee, receiver.round, receiver.chunks)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consensus.timeouts import TimeoutConfig
+from p2pavs.relay import Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,9 @@ class NodeSettings:
 
     execution_share: float = 0.5
     """Part of the time to a deadline that the own computation may take before the member votes anyway."""
+
+    patience: Patience = field(default_factory=Patience)
+    """How long a member that follows another one's answer waits for more of it."""
 
     rebroadcast_every: float = 2.0
     poster_delay: float = 4.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import structlog
@@ -14,10 +14,11 @@ from consensus.committee import Committee, OperatorSet
 from consensus.instance import Instance
 from consensus.messages import Commit, Message
 from consensus.signing import Randomness
-from consensus.types import InstanceId, Scope
+from consensus.types import InstanceId, Mode, Scope
 from consensus.verification import MessageVerifier
 from inference.errors import InferenceError, QueueFull
 from inference.request import Progress
+from inference.worker import Guide
 from p2pavs.catch_up import CatchUp
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.events import LoggedEvent, TaskCertified, TaskRefunded, TaskRequested
@@ -28,15 +29,17 @@ from p2pavs.chain.records import TaskHeader
 from p2pavs.committee_topics import CommitteeTopics
 from p2pavs.errors import P2pavsError
 from p2pavs.evidence_book import EvidenceBook
-from p2pavs.execution import Execution, Executor
+from p2pavs.execution import Execution, Executor, OnProgress
 from p2pavs.journal import Journal
 from p2pavs.member import Member, MemberPorts
 from p2pavs.posting import ChainView, PosterLadder
+from p2pavs.relay import Relay, stream_order
 from p2pavs.routing import Blame, Router
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import CertificateStore, InputLog, SignGuard, until_stored
 from p2pavs.storage.database import Database
 from p2pavs.storage.tasks import StoredTask, TaskState, TaskStore
+from p2pavs.streaming import Stream
 
 SETS_KEPT = 16
 FAR_BEHIND = 32  # blocks
@@ -60,6 +63,8 @@ class DeskParts:
     catch_up: CatchUp
     topics: CommitteeTopics
     publish: Callable[[Message], Awaitable[None]]
+    author_of: Callable[[str], bytes | None]
+    """Tells which operator (20 bytes) a peer is."""
     blame: Blame
     certified: Callable[[TaskHeader], None]
     """Told of each task that the chain holds a certificate of, for good."""
@@ -344,8 +349,13 @@ class TaskDesk:
             async def decided(commit: Commit) -> None:
                 nursery.start_soon(ladder.run, commit)
 
+            execution_limit = time_left * parts.settings.execution_share
+            stream = (
+                self._stream(task, committee, own, execution_limit) if header.mode == Mode.VERIFY else None
+            )
+
             async def execute() -> Execution | None:
-                return await self._execute(task.event)
+                return await self._execute(task.event, stream)
 
             async def catch_up() -> list[tuple[Message, str]]:
                 return await parts.catch_up.ask(instance_id, parts.peers_of(committee))
@@ -360,8 +370,10 @@ class TaskDesk:
                 publish=parts.publish,
                 catch_up=catch_up,
                 execute=execute,
-                execution_limit=time_left * parts.settings.execution_share,
+                execution_limit=execution_limit,
                 decided=decided,
+                author_of=parts.author_of,
+                stream=stream,
                 blame=parts.blame,
             )
             task.member = Member(
@@ -376,7 +388,20 @@ class TaskDesk:
                 parts.router.add(instance_id, task.member)
                 await task.member.run()
 
-    async def _execute(self, event: TaskRequested) -> Execution | None:
+    def _stream(self, task: OpenTask, committee: Committee, own: int, limit: float) -> Stream:
+        """The shared execution of a task in verify mode."""
+        header, settings = task.event.header, self._parts.settings
+        # Half of the time is left for this member to generate what others should have.
+        patience = replace(settings.patience, total=limit / 2)
+        return Stream(
+            Relay(task.instance, stream_order(committee), own, patience, trio.current_time()),
+            task.event.params.max_tokens,
+            self._parts.publish,
+            lambda index: "0x" + committee.member(index).operator.hex(),
+            partial(self._parts.journal.add, header.id),
+        )
+
+    async def _execute(self, event: TaskRequested, stream: Stream | None = None) -> Execution | None:
         executor = self._parts.executors.get(event.header.model_id)
         if executor is None:
             log.warning(
@@ -390,11 +415,14 @@ class TaskDesk:
         def progress(chunk: Progress) -> None:
             self._parts.journal.add(event.id, "inference", chunk=chunk.chunk, tokens=len(chunk.token_ids))
 
-        while True:
-            try:
-                return await executor.execute(event, progress)
-            except QueueFull:
-                await trio.sleep(FIRST_PAUSE)
-            except InferenceError as error:
-                log.error("inference_failed", task=event.id, error=str(error))
-                return None
+        async def compute(progress: OnProgress, guide: Guide | None = None) -> Execution | None:
+            while True:
+                try:
+                    return await executor.execute(event, progress, guide)
+                except QueueFull:
+                    await trio.sleep(FIRST_PAUSE)
+                except InferenceError as error:
+                    log.error("inference_failed", task=event.id, error=str(error))
+                    return None
+
+        return await (compute(progress) if stream is None else stream.run(compute))

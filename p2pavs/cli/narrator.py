@@ -43,6 +43,10 @@ class Narrator:
         match event["event"]:
             case "committee":
                 return self._committee(event)
+            case "inference" if event["generated"] is True and self._news("chunk", event["chunk"]):
+                return f"chunk        {event['chunk']} generated, {event['tokens']} tokens"
+            case "chunk_refused" if self._news("chunk_refused", event["operator"]):
+                return f"refused      chunks of {name(event['operator'])}: {event['reason']}"
             case "inference_done" if self._news("inference", event["node"]):
                 done = sum(1 for key in self._told if key[0] == "inference")
                 return (

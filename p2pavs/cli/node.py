@@ -58,6 +58,20 @@ if TYPE_CHECKING:
     help="Seconds between the posters' turns.",
 )
 @click.option(
+    "--first-chunk",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(1, 3600),
+    help="In verify mode: seconds to wait for the first chunk after the own reading of the prompt.",
+)
+@click.option(
+    "--next-chunk",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(1, 3600),
+    help="In verify mode: seconds to wait for each further chunk.",
+)
+@click.option(
     "--bootstrap-timeout",
     default=20.0,
     show_default=True,
@@ -77,6 +91,8 @@ def node(
     threads: int,
     confirmations: int,
     poster_delay: float,
+    first_chunk: float,
+    next_chunk: float,
     bootstrap_timeout: float,
     rpc: str | None,
     deployment: Path | None,
@@ -98,6 +114,7 @@ def node(
     from p2pavs import keystore
     from p2pavs.chain.deployment import Deployment
     from p2pavs.node import NodeConfig
+    from p2pavs.relay import Patience
     from p2pavs.settings import NodeSettings
 
     directory = common.required(keys, "--keys", "P2PAVS_KEYS")
@@ -109,7 +126,12 @@ def node(
         data=data,
         listen=listen,
         api=api,
-        settings=NodeSettings(TimeoutConfig(), confirmations=confirmations, poster_delay=poster_delay),
+        settings=NodeSettings(
+            TimeoutConfig(),
+            confirmations=confirmations,
+            poster_delay=poster_delay,
+            patience=Patience(first_chunk, next_chunk),
+        ),
         models=models or (demo_model(),),
         bootstrap=bootstrap,
         announce=announce,

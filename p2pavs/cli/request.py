@@ -67,6 +67,13 @@ class NotCertified(P2pavsError):
 @click.option(
     "--deadline", default=120, show_default=True, type=int, help="Seconds until the fee can be refunded."
 )
+@click.option(
+    "--mode",
+    type=click.Choice(["replicate", "verify"]),
+    default="replicate",
+    show_default=True,
+    help="Whether every member generates, or one generates and the others check its chunks.",
+)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the certificate.")
 @click.option("--node", "nodes", multiple=True, help="API of a node that tells the progress. Repeatable.")
 @chain_options
@@ -87,6 +94,7 @@ def request(
     model: str | None,
     committee: int,
     deadline: int,
+    mode: str,
     wait: bool,
     nodes: tuple[str, ...],
     rpc: str | None,
@@ -102,6 +110,7 @@ def request(
       p2pavs request "Proposal: pay 20,000 USDC to the audit team. Category?"
       p2pavs request "swap 5 ETH for USDC on Uniswap" --choices transfer,swap,sandwich
     """
+    from consensus.types import Mode
     from p2pavs import client
     from p2pavs.chain.records import InferenceParams
 
@@ -133,7 +142,14 @@ def request(
             await client.check_served(api, chosen)
             async with common.open_account(chain.rpc, source) as sender:
                 posted = await client.post(
-                    chain, sender, chosen, text, params, window=deadline, committee_size=committee
+                    chain,
+                    sender,
+                    chosen,
+                    text,
+                    params,
+                    window=deadline,
+                    committee_size=committee,
+                    mode=Mode[mode.upper()],
                 )
             header = posted.task.requested.header
             progress(

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from consensus.effects import Received, Verified
-from consensus.messages import Commit, DivergenceReport, Message, Proposal, RoundCertificate, Vote
+from consensus.messages import (
+    Commit,
+    DivergenceReport,
+    Message,
+    OutputChunk,
+    Proposal,
+    RoundCertificate,
+    Vote,
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -21,7 +29,7 @@ class Parcel:
 
 
 def received(message: Message) -> Received | None:
-    """Return what the core is fed for a message that verified: nothing for a divergence report."""
+    """Return what the core is fed for a message that verified: nothing for a report or a chunk."""
     match message:
         case Proposal():
             return Received(Verified(message))
@@ -31,7 +39,7 @@ def received(message: Message) -> Received | None:
             return Received(Verified(message))
         case Commit():
             return Received(Verified(message))
-        case DivergenceReport():
+        case DivergenceReport() | OutputChunk():
             return None
         case _:
             assert_never(message)

@@ -36,11 +36,13 @@ from p2pavs.node import Parts
 from p2pavs.task_desk import DeskParts, TaskDesk
 
 if TYPE_CHECKING:
+    from inference.worker import Guide
     from p2pavs.chain.contracts import Call
     from p2pavs.chain.events import TaskRequested
     from p2pavs.chain.poster import Sender
     from p2pavs.chain.receipts import Receipt
     from p2pavs.routing import Router
+    from p2pavs.streaming import Stream
 
 LIE = b"moonboy"
 
@@ -95,10 +97,12 @@ class ActingExecutor:
         self._executor = executor
         self._script = script
 
-    async def execute(self, task: TaskRequested, progress: OnProgress) -> Execution:
+    async def execute(
+        self, task: TaskRequested, progress: OnProgress, guide: Guide | None = None
+    ) -> Execution:
         """Compute honestly, then perhaps lie about the output."""
         self._script.die_at("inference")
-        honest = await self._executor.execute(task, progress)
+        honest = await self._executor.execute(task, progress, guide)
         if self._script.cheat != "wrong":
             return honest
         lie = replace(honest.result, output_hash=keccak256(LIE), output_length=len(LIE))
@@ -178,9 +182,9 @@ class ActingDesk(TaskDesk):
             await trio.sleep(0.3)  # so that it is on the wire and not only in a queue
             self._script.die_at("prevote")
 
-    async def _execute(self, event: TaskRequested) -> Execution | None:
+    async def _execute(self, event: TaskRequested, stream: Stream | None = None) -> Execution | None:
         if self._script.cheat != "lazy":
-            return await super()._execute(event)
+            return await super()._execute(event, stream)
         with trio.move_on_after(60):
             heard = await self._overheard.wait(event.id)
             return Execution(heard.result, heard.output, os.urandom(32))

@@ -18,7 +18,7 @@ from consensus.gossip_rules import (
     instance_of,
     read,
 )
-from consensus.messages import Message
+from consensus.messages import Message, OutputChunk
 from consensus.signing import value_id
 from consensus.types import NIL, Kind
 from tests.unit.consensus import factory
@@ -138,3 +138,42 @@ def test_votes_and_certificates_are_no_copies_of_each_other() -> None:
     seen = passed(Seen(), *votes)
     passed(seen, factory.round_certificate(COMMITTEE, [(VALUE, (0, 1, 2))], Kind.PRECOMMIT))
     passed(seen, factory.vote(COMMITTEE, 5, Kind.PRECOMMIT))
+
+
+CHUNK = OutputChunk(factory.INSTANCE, 1, (5, 6, 7), b"\7" * 32, 2)
+STREAMING = Running(COMMITTEE, 0, chunks=2)
+AUTHOR = COMMITTEE.member(2).operator
+
+
+def test_a_chunk_is_passed_on_once_for_its_author() -> None:
+    assert read(wire.encode_message(CHUNK)) == CHUNK
+    assert instance_of(CHUNK) == factory.INSTANCE
+    seen = Seen()
+    check(CHUNK, STREAMING, False, seen, AUTHOR)
+    seen.remember(CHUNK, COMMITTEE)
+    with pytest.raises(Ignore, match="nothing new"):
+        check(CHUNK, STREAMING, False, seen, AUTHOR)
+    check(dataclasses.replace(CHUNK, index=0), STREAMING, False, seen, AUTHOR)
+    check(dataclasses.replace(CHUNK, tokens=(5, 6)), STREAMING, False, seen, AUTHOR)
+    seen.remember(dataclasses.replace(CHUNK, tokens=(5, 6)), COMMITTEE)
+    with pytest.raises(Ignore, match="nothing new"):
+        check(dataclasses.replace(CHUNK, tokens=(5,)), STREAMING, False, seen, AUTHOR)
+
+
+@pytest.mark.parametrize(
+    ("chunk", "running", "author", "refusal"),
+    [
+        (CHUNK, STREAMING, COMMITTEE.member(3).operator, Reject),
+        (dataclasses.replace(CHUNK, sender=9), STREAMING, AUTHOR, Reject),
+        (dataclasses.replace(CHUNK, index=2), STREAMING, AUTHOR, Reject),
+        (CHUNK, RUNNING, AUTHOR, Reject),  # a task whose members do not stream
+        (CHUNK, STREAMING, None, Ignore),
+        (CHUNK, None, AUTHOR, NotYetKnown),
+    ],
+    ids=["another's", "a stranger's", "behind the end", "no stream", "author unknown", "task unknown"],
+)
+def test_other_chunks_are_not(
+    chunk: OutputChunk, running: Running | None, author: bytes | None, refusal: type[Exception]
+) -> None:
+    with pytest.raises(refusal):
+        check(chunk, running, False, Seen(), author)

@@ -23,6 +23,7 @@ from consensus.messages import (
     Commit,
     DivergenceReport,
     Message,
+    OutputChunk,
     Proposal,
     RoundCertificate,
     Vote,
@@ -79,7 +80,15 @@ ROUND_CERTIFICATES = st.builds(RoundCertificate, INSTANCE, VOTE_KIND, ROUND, GRO
 CERTIFICATES = st.builds(Certificate, INSTANCE, ROUND, RESULT, SIGNERS, SIGNATURE)
 COMMITS = st.builds(Commit, CERTIFICATES, OUTPUT)
 REPORTS = st.builds(DivergenceReport, INSTANCE, RESULT, st.integers(-1, 2**32 - 1), SENDER, SIGNATURE)
-MESSAGES = PROPOSALS | VOTES | ROUND_CERTIFICATES | COMMITS | REPORTS
+CHUNKS = st.builds(
+    OutputChunk,
+    INSTANCE,
+    st.integers(0, wire.MAX_CHUNKS - 1),
+    st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=32).map(tuple),
+    HASH,
+    SENDER,
+)
+MESSAGES = PROPOSALS | VOTES | ROUND_CERTIFICATES | COMMITS | REPORTS | CHUNKS
 INPUTS = (
     st.builds(OwnResult, RESULT, OUTPUT, HASH)
     | st.builds(ExecutionTimeout)
@@ -269,10 +278,11 @@ def test_the_largest_messages_fit() -> None:
         RoundCertificate(instance, Kind.PRECOMMIT, MAX_ROUND, groups),
         Commit(Certificate(instance, MAX_ROUND, result, everyone, bytes(96)), output),
         DivergenceReport(instance, result, 2**32 - 1, 255, bytes(96)),
+        OutputChunk(instance, 127, (2**31 - 1,) * 32, bytes(32), 255),
     ]
     for message in largest:
         assert len(encode_message(message)) <= MAX_MESSAGE_BYTES
-        if not isinstance(message, DivergenceReport):
+        if not isinstance(message, DivergenceReport | OutputChunk):
             encode_input(Received(Verified(message)))
 
 
@@ -283,11 +293,37 @@ def test_each_type_has_its_own_cap() -> None:
         decode_message(encoding.encode(oversized))
 
 
-def test_a_divergence_report_is_no_input() -> None:
+def test_reports_and_chunks_are_no_inputs() -> None:
     result = Result(
         ResultStatus.REJECTED, bytes(32), 0, 0, FinishReason.INPUT_TOO_LONG, bytes(32), bytes(32), bytes(32)
     )
     report = DivergenceReport(InstanceId(1, 0), result, -1, 0, bytes(96))
-    inner = fields(report)[1:]
-    with pytest.raises(WireError, match="not an input"):
-        decode_input(encoding.encode([1, wire.RECEIVED, inner]))
+    for message in (report, CHUNK):
+        with pytest.raises(WireError):
+            decode_input(encoding.encode([1, wire.RECEIVED, fields(message)[1:]]))
+
+
+CHUNK = OutputChunk(InstanceId(1, 0), 3, (1, 2), bytes(32), 0)
+
+
+@pytest.mark.parametrize(
+    ("position", "bad"),
+    [
+        (4, -1),
+        (4, wire.MAX_CHUNKS),
+        (5, []),
+        (5, [1] * 33),
+        (5, [-1]),
+        (5, [2**31]),
+        (5, [True]),
+        (5, b"\1"),
+        (6, bytes(31)),
+        (7, 256),
+    ],
+)
+def test_wrong_chunks_are_refused(position: int, bad: encoding.CborValue) -> None:
+    changed = fields(CHUNK)
+    assert decode_message(encoding.encode(changed)) == CHUNK
+    changed[position] = bad
+    with pytest.raises(WireError):
+        decode_message(encoding.encode(changed))

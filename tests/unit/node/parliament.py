@@ -15,7 +15,15 @@ import trio
 from consensus import bls
 from consensus.committee import Committee
 from consensus.instance import Instance
-from consensus.messages import Commit, DivergenceReport, Message, Proposal, RoundCertificate, Vote
+from consensus.messages import (
+    Commit,
+    DivergenceReport,
+    Message,
+    OutputChunk,
+    Proposal,
+    RoundCertificate,
+    Vote,
+)
 from consensus.signing import SignatureScheme, Signer, proposal_id, value_id
 from consensus.timeouts import TimeoutConfig
 from consensus.types import Kind, Scope
@@ -28,6 +36,7 @@ from p2pavs.member import Member, MemberPorts
 from p2pavs.network import Offence
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import CertificateStore, Database, EvidenceStore, InputLog, SignGuard
+from p2pavs.streaming import Stream
 from tests.sim.world import SCHEME as FAKE
 from tests.sim.world import World, own_result
 from tests.unit.consensus import factory
@@ -147,6 +156,7 @@ class Seat:
     fate: Fate = field(default_factory=Fate)
     journal: Journal = field(default_factory=Journal)
     execute: Callable[[], Awaitable[Execution | None]] | None = None
+    stream: Callable[[], Stream] | None = None
     execution_limit: float = 60.0
     member: Member | None = None
     guard: SignGuard | None = None
@@ -172,6 +182,8 @@ class Seat:
             execute=self._execute,
             execution_limit=self.execution_limit,
             decided=self._decided,
+            author_of=self.parliament.author_of,
+            stream=None if self.stream is None else self.stream(),
             blame=lambda peer, offence: self.blamed.append((peer, offence)),
         )
         self.member = Member(
@@ -214,7 +226,7 @@ class Seat:
 
     async def _catch_up(self) -> Sequence[tuple[Message, str]]:
         await trio.lowlevel.checkpoint()
-        return [(message, "") for message in self.parliament.answer(self.index)]
+        return self.parliament.answer(self.index)
 
     async def _execute(self) -> Execution | None:
         self.executed += 1
@@ -249,17 +261,26 @@ class Parliament:
         """Give a message to all others, as bytes."""
         self.said.append((sender, message))
         data = encode_message(message)
+        if isinstance(message, OutputChunk) and message.sender != sender:
+            return  # what the gossip rules do with it
         for seat in self.seats:
             if seat.index not in {sender, *self.deaf} and seat.member is not None:
                 seat.member.deliver(decode_message(data))
 
-    def answer(self, asker: int) -> list[Message]:
-        """What another member hands to who asks, as bytes."""
+    def author_of(self, peer: str) -> bytes | None:
+        """A peer's name here is its index."""
+        return self.setting.committee.member(int(peer)).operator if peer.isdigit() else None
+
+    def answer(self, asker: int) -> list[tuple[Message, str]]:
+        """What another member hands to who asks, as bytes; with its name."""
         others = [s for s in self.seats if s.index != asker and s.member is not None]
         if asker in self.deaf or not others:
             return []
         return [
-            decode_message(encode_message(m)) for s in others[:1] if s.member for m in s.member.messages()
+            (decode_message(encode_message(m)), str(s.index))
+            for s in others[:1]
+            if s.member
+            for m in s.member.messages()
         ]
 
     async def until_decided(self, indexes: Sequence[int], seconds: float = 600) -> None:
@@ -287,7 +308,7 @@ class Parliament:
                         note(Kind.WORK_TAG, 0, message.work.tag)
                 case DivergenceReport() if message.sender == who == sender:
                     note(Kind.OUTPUT, 0, value_id(message.own))
-                case Proposal() | Vote() | RoundCertificate() | Commit() | DivergenceReport():
+                case Proposal() | Vote() | RoundCertificate() | Commit() | DivergenceReport() | OutputChunk():
                     pass
         return found
 

@@ -9,7 +9,7 @@ import pytest
 
 from consensus.committee import Committee
 from consensus.gossip_rules import Seen
-from consensus.messages import Message
+from consensus.messages import Message, OutputChunk
 from consensus.types import InstanceId, Kind
 from consensus.wire import MAX_MESSAGE_BYTES, encode_message
 from p2pavs import routing
@@ -26,6 +26,7 @@ HERE = factory.INSTANCE
 class Listener:
     committee: Committee = OF
     round: int = 0
+    chunks: int = 0
     seen: Seen = field(default_factory=Seen)
     heard: list[Message] = field(default_factory=list)
     peers: list[str] = field(default_factory=list)
@@ -184,3 +185,30 @@ def test_the_author_of_an_early_message_is_remembered(router: Router) -> None:
     listener = Listener()
     router.add(HERE, listener)
     assert listener.peers == ["peer"]
+
+
+CHUNK = OutputChunk(HERE, 0, (1, 2), bytes(32), 2)
+AUTHORS = {f"peer {member.index}": member.operator for member in OF.members}
+
+
+def test_a_chunk_goes_to_its_member_only_from_its_author_also_if_it_came_early() -> None:
+    router = Router(author_of=AUTHORS.get)
+    for peer in ("peer 1", "peer 2", "a stranger"):
+        assert router.accept(peer, encode_message(CHUNK))  # the task is not known here yet
+        router.route(encode_message(CHUNK), peer)
+    listener = Listener(chunks=1)
+    router.add(HERE, listener)
+    assert (listener.heard, listener.peers) == ([CHUNK], ["peer 2"])
+    assert not router.accept("peer 2", encode_message(CHUNK))  # nothing new
+    other = encode_message(replace(CHUNK, sender=1))
+    assert not router.accept("peer 2", other)
+    assert router.accept("peer 1", other)
+
+
+def test_a_task_without_a_stream_takes_no_chunks() -> None:
+    router = Router(author_of=AUTHORS.get)
+    router.route(encode_message(CHUNK), "peer 2")
+    listener = Listener()
+    router.add(HERE, listener)
+    assert listener.heard == []
+    assert not router.accept("peer 2", encode_message(CHUNK))

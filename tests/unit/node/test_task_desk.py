@@ -61,7 +61,7 @@ class ExecutorDouble:
     before: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
     asked: list[bytes] = field(default_factory=list)
 
-    async def execute(self, task: Any, progress: Any) -> Execution:
+    async def execute(self, task: Any, progress: Any, guide: Any = None) -> Execution:
         self.asked.append(task.header.task_seed)
         await self.before()
         return Execution(factory.result(), factory.OUTPUT, factory.SECRET)
@@ -123,6 +123,7 @@ class Office:
             catch_up=catch_up,
             topics=cast(Any, self),
             publish=publish,
+            author_of=lambda peer: None,
             blame=lambda peer, offence: None,
             certified=self.certified.append,
             reorganised=lambda: None,
