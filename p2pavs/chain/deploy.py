@@ -29,6 +29,32 @@ class NoBlsPrecompiles(ChainError):
         )
 
 
+DAY = 86400  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class SlashingClass:
+    """What an offence costs. The contract's ``Class``."""
+
+    wad: int  # of 1e18
+    vetoable: bool = True
+    ejects: bool = False
+    windowed: bool = False
+
+    def to_abi(self) -> tuple[int, bool, bool, bool]:
+        """Return the struct for the ABI encoder."""
+        return self.wad, self.vetoable, self.ejects, self.windowed
+
+
+SLASHING_CLASSES = {
+    "EquivocationVerifier": SlashingClass(10**18, vetoable=False),
+    "WrongOutputVerifier": SlashingClass(10**16),
+    "LazyVoteVerifier": SlashingClass(10**17),
+    "AbsenceVerifier": SlashingClass(10**17, ejects=True, windowed=True),
+}
+"""What the evidence of each verifier costs in a new deployment."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeployParameters:
     """What the contracts are built with; nothing of it can be changed later."""
@@ -36,9 +62,16 @@ class DeployParameters:
     epoch_blocks: int = 7200  # a day of mainnet blocks
     reveal_blocks: int = 10  # that each leader has to make the next seed
     minimum_stake: int = 10**18  # wei
-    withdrawal_delay: int = 14 * 86400  # seconds
+    withdrawal_delay: int = 14 * DAY  # seconds
     minimum_window: int = 30  # seconds from a request to its deadline
-    maximum_window: int = 86400  # seconds
+    maximum_window: int = DAY  # seconds
+    block_seconds: int = 12  # between two blocks of the chain, at most on average
+    key_delay: int = DAY  # seconds until a rotated key takes its place
+    report_window: int = DAY  # seconds from an offence to its report
+    veto_window: int = DAY  # seconds from its report to the loss
+    bounty_bps: int = 1000  # of what is taken, to who reported it
+    absent_tasks: int = 50  # missing from so many ...
+    absent_window: int = 100  # ... of so many tasks is an offence
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +103,21 @@ async def deploy_all(
     tickets = {}
     for name in NAMES:
         code = bytes.fromhex(artifact(name).bytecode.removeprefix("0x"))
-        arguments = interface(name).encode_constructor(*_arguments(name, parameters, addresses))
+        arguments = interface(name).encode_constructor(
+            *_arguments(name, parameters, addresses, sender.address)
+        )
         tickets[name] = sender.submit(Call(None, code + arguments, what=f"the deployment of {name}"))
+    manager = interface("SlashingManager")
+    classes = [
+        sender.submit(
+            Call(
+                addresses["SlashingManager"],
+                manager.encode("setClass", addresses[name], class_.to_abi()),
+                what=f"the penalty of {name}",
+            )
+        )
+        for name, class_ in SLASHING_CLASSES.items()
+    ]
     blocks = []
     for name, ticket in tickets.items():
         receipt = await ticket.receipt()
@@ -82,7 +128,9 @@ async def deploy_all(
             )
         blocks.append(receipt.block_number)
         deployed(DeployedContract(name, addresses[name], receipt))
-    return Deployment(chain_id, min(blocks), *addresses.values())
+    for ticket in classes:
+        await ticket.receipt()
+    return Deployment(chain_id, min(blocks), addresses)
 
 
 def created_address(account: bytes, nonce: int) -> bytes:
@@ -94,26 +142,36 @@ def created_address(account: bytes, nonce: int) -> bytes:
     return keccak256(bytes([0xC0 + len(body)]) + body)[-20:]
 
 
-def _arguments(name: str, p: DeployParameters, addresses: dict[str, bytes]) -> tuple[Any, ...]:
+def _arguments(
+    name: str, p: DeployParameters, addresses: dict[str, bytes], deployer: bytes
+) -> tuple[Any, ...]:
+    def at(*names: str) -> tuple[bytes, ...]:
+        return tuple(addresses[name] for name in names)
+
     match name:
+        case "OperatorRegistry":
+            return p.key_delay, bytes(20)
         case "NativeStakeRegistry":
-            return p.minimum_stake, p.withdrawal_delay
+            return p.minimum_stake, p.withdrawal_delay, *at("SlashingManager")
         case "EpochManager":
-            return (
-                addresses["OperatorRegistry"],
-                addresses["NativeStakeRegistry"],
-                p.epoch_blocks,
-                p.reveal_blocks,
-            )
+            return *at("OperatorRegistry", "NativeStakeRegistry"), p.epoch_blocks, p.reveal_blocks
         case "CertificateVerifier":
-            return (addresses["EpochManager"],)
+            return at("EpochManager")
         case "TaskGateway":
             return (
-                addresses["EpochManager"],
-                addresses["CertificateVerifier"],
-                addresses["ModelRegistry"],
+                *at("EpochManager", "CertificateVerifier", "ModelRegistry"),
                 p.minimum_window,
                 p.maximum_window,
             )
+        case "EquivocationVerifier":
+            return at("OperatorRegistry", "TaskGateway")
+        case "WrongOutputVerifier" | "LazyVoteVerifier":
+            return at("OperatorRegistry", "TaskGateway", "CertificateVerifier")
+        case "AbsenceVerifier":
+            return *at("TaskGateway", "EpochManager"), p.absent_tasks, p.absent_window
+        case "SlashingManager":
+            epoch = p.epoch_blocks * p.block_seconds
+            timing = (p.maximum_window, p.report_window, p.veto_window, epoch)
+            return *at("NativeStakeRegistry"), deployer, p.bounty_bps, timing
         case _:
             return ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from eth_utils.address import is_checksum_address, to_canonical_address, to_chec
 from consensus.types import Domain
 from p2pavs import strict_json
 from p2pavs.chain.errors import BadDeployment
-from p2pavs.contracts import NAMES
+from p2pavs.contracts import NATIVE_STAKE, STAKE_SOURCES, names_with
 
 MAX_FILE_BYTES = 64 * 1024
 
@@ -25,25 +26,23 @@ class Deployment:
 
     chain_id: int
     deployed_at_block: int  # no event of the contracts is older
-    operator_registry: bytes
-    stake_registry: bytes
-    epoch_manager: bytes
-    verifier: bytes
-    model_registry: bytes
-    gateway: bytes
+    contracts: Mapping[str, bytes]
+    """Address by contract name: those of ``names_with`` its stake source."""
 
     @property
-    def contracts(self) -> dict[str, bytes]:
-        """Address by contract name."""
-        addresses = (
-            self.operator_registry,
-            self.stake_registry,
-            self.epoch_manager,
-            self.verifier,
-            self.model_registry,
-            self.gateway,
-        )
-        return dict(zip(NAMES, addresses, strict=True))
+    def stake_source(self) -> str:
+        """The name of the contract that holds the stake."""
+        return next(name for name in STAKE_SOURCES if name in self.contracts)
+
+    @property
+    def operator_registry(self) -> bytes:
+        """Where operators are registered."""
+        return self.contracts["OperatorRegistry"]
+
+    @property
+    def gateway(self) -> bytes:
+        """Where tasks are."""
+        return self.contracts["TaskGateway"]
 
     @property
     def domain(self) -> Domain:
@@ -96,14 +95,17 @@ class Deployment:
     def from_json(cls, content: Any) -> Deployment:
         """Check and convert the content of the file. Raises ``ValueError`` with what is wrong."""
         _require_keys("the file", content, ("chainId", "deployedAtBlock", "contracts"))
-        _require_keys("contracts", content["contracts"], NAMES)
-        addresses = [_address(name, content["contracts"][name]) for name in NAMES]
-        if len(set(addresses)) != len(addresses):
+        contracts = content["contracts"]
+        found = [name for name in STAKE_SOURCES if isinstance(contracts, dict) and name in contracts]
+        names = names_with(found[0] if found else NATIVE_STAKE)
+        _require_keys("contracts", contracts, names)
+        addresses = {name: _address(name, contracts[name]) for name in names}
+        if len(set(addresses.values())) != len(addresses):
             raise ValueError("two contracts have the same address")
         return cls(
             _integer("chainId", content["chainId"], 1),
             _integer("deployedAtBlock", content["deployedAtBlock"], 0),
-            *addresses,
+            addresses,
         )
 
 

@@ -159,12 +159,12 @@ async def _with_stake(chain: Chain, value: Any) -> OperatorRecord:
 
 async def stake_of(chain: Chain, account: bytes) -> int:
     """Return the stake of an account that counts, in wei."""
-    return int(await chain.read_one("NativeStakeRegistry", "stakeOf", account))
+    return int(await chain.read_one(chain.deployment.stake_source, "stakeOf", account))
 
 
 async def minimum_stake(chain: Chain) -> int:
     """Return what it takes to be in the set, in wei."""
-    return int(await chain.read_one("NativeStakeRegistry", "minimumStake"))
+    return int(await chain.read_one(chain.deployment.stake_source, "minimumStake"))
 
 
 async def withdrawal_of(chain: Chain, account: bytes) -> Withdrawal:

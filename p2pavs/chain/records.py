@@ -271,6 +271,8 @@ class OperatorRecord:
     active: bool
     registered_at: int  # unix seconds
     stake: int = 0
+    next_key: bytes | None = None  # 48 bytes compressed: takes the key's place
+    next_key_from: int = 0  # unix seconds: in snapshots from then on
 
     @classmethod
     def from_abi(cls, value: Mapping[str, Any]) -> OperatorRecord:
@@ -282,6 +284,8 @@ class OperatorRecord:
             peer_id=value["peerId"],
             active=value["active"],
             registered_at=value["registeredAt"],
+            next_key=bls.public_key_from_evm(value["nextKey"]) if value["nextKey"] else None,
+            next_key_from=value["nextKeyFrom"],
         )
 
     def with_stake(self, stake: int) -> OperatorRecord:

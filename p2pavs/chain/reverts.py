@@ -17,6 +17,8 @@ _REPORT = "This should not happen with unchanged contracts: report it with the t
 _FAULTY_POSTER = "The certificate was made wrongly or changed on the way; another member's will be accepted."
 _CHECK_HEADER = "Take the header from the TaskRequested event of this task."
 _CHECK_POINT = "Make the key and its proof with p2pavs keys new and p2pavs operator register."
+_EVIDENCE = "Report offences to the slashing manager: p2pavs evidence submit."
+_NO_PROOF = "The evidence proves no offence, and nothing was done."
 _NEW_SET = "Check the epoch with p2pavs epoch status."
 
 TEXTS: Mapping[str, tuple[str, str]] = {
@@ -32,7 +34,17 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "UnknownOperator": ("There is no operator number {id}.", "See p2pavs operator status for who there is."),
     "WrongPeerIdLength": ("A peer id of {length} bytes is not accepted.", _CHECK_POINT),
+    "NotTheRegistrar": (
+        "Only the stake source {registrar} registers others, not {sender}.",
+        "Register yourself: p2pavs operator register.",
+    ),
+    "RotationUnderWay": (
+        "Another key of {account} takes its place at {from:time}; one rotation is made at a time.",
+        "Wait until then.",
+    ),
     # --- stake
+    "NotTheSlasher": ("Only the slashing manager {slasher} takes stake, not {sender}.", _EVIDENCE),
+    "WrongFraction": ("A slash of {wad} / 1e18 is not accepted.", "Take more than 0 and at most 1e18."),
     "AlreadyMember": ("The account {account} is a member already.", "Nothing is left to do."),
     "BelowMinimum": (
         "The stake would be {stake:eth} ETH, but an operator needs {minimum:eth} ETH.",
@@ -201,6 +213,43 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Use a chain with the Prague upgrade or later; a test chain with anvil --hardfork prague.",
     ),
     "PrecompileFailed": ("The chain's precompile {precompile} refused its input.", _CHECK_POINT),
+    # --- slashing
+    "UnknownVerifier": ("No penalty is set for the evidence of {verifier}.", _EVIDENCE),
+    "WrongClass": ("A penalty of {wad} / 1e18 is more than everything.", "Take at most 1e18."),
+    "WrongBounty": ("A bounty of {bps} / 10,000 is above {maximum}.", "Choose a lower bounty."),
+    "UnbondingTooShort": (
+        "An offence can be punished for {needed} s; stake that leaves must stay more than twice as long, "
+        "not {unbonding} s.",
+        "Deploy with a longer withdrawal delay, or shorter windows.",
+    ),
+    "OffenceKnown": (
+        "This offence of {operator} (task {firstTask}) was reported before.",
+        "Nothing is left to do: an offence is punished once.",
+    ),
+    "UnknownCase": ("There is no case {id}.", "See p2pavs evidence list."),
+    "CaseClosed": ("Case {id} is closed: it was vetoed or punished.", "Nothing is left to do."),
+    "StillContestable": ("Case {id} can be vetoed until {until:time}.", "Execute it after that."),
+    "WindowOver": ("Case {id} could be vetoed until {since:time}.", "It is too late for a veto."),
+    "OtherEvidence": ("This is not the evidence of case {id}.", "Take it from the CaseOpened event."),
+    "NotTheGuardian": ("Only the guardian {guardian} can veto, not {sender}.", "Use the guardian's account."),
+    "UnknownKey": ("No operator ever registered the key with the hash {keyHash}.", _NO_PROOF),
+    "NoConflict": ("Both statements have the same value.", _NO_PROOF),
+    "UnknownKind": ("A statement of kind {kind} is no evidence.", _NO_PROOF),
+    "ClaimsNoResult": ("A statement of kind {kind} claims no result of its signer's own.", _NO_PROOF),
+    "ClaimsTheCertified": ("The statement claims no other result than the certified one.", _NO_PROOF),
+    "WrongSecret": ("The certified result does not commit to this trace secret.", _NO_PROOF),
+    "TagIsRight": ("The work tag is the one that was due.", _NO_PROOF),
+    "WrongRule": (
+        "Missing from {least} of {window} tasks is no rule.",
+        "Take at least 1 and at most as many as the window has.",
+    ),
+    "TooFewTasks": ("{tasks} tasks were named; {least} make the offence.", _NO_PROOF),
+    "NotAscending": ("Task {id} is named out of order.", "Name the tasks in ascending order."),
+    "WindowTooWide": ("Tasks {firstTask} to {lastTask} are more than {window} in a row.", _NO_PROOF),
+    "NotAnsweredByAll": ("Task {id} was not for the whole set.", _NO_PROOF),
+    "NotInTheSet": ("The set of task {id} has no index {index}.", _NO_PROOF),
+    "AnotherOperator": ("At that index of the set of task {id} is {found}, not {expected}.", _NO_PROOF),
+    "WasThere": ("{operator} is in the certificate of task {id}.", _NO_PROOF),
     # --- callbacks, money, ownership
     "NoCallbackToRetry": ("There is no failed callback of task {id}.", "Nothing is left to do."),
     "CallbackFailedAgain": (

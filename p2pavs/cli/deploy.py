@@ -11,6 +11,7 @@ from p2pavs.chain.deployment import Deployment
 from p2pavs.cli import common
 from p2pavs.cli.options import account_options, json_option, parse_amount, rpc_option
 from p2pavs.cli.output import address, ether, progress, show
+from p2pavs.contracts import NAMES
 from p2pavs.errors import UsageError
 
 _DEFAULTS = DeployParameters()
@@ -89,7 +90,7 @@ def deploy(
 
     async def work() -> Deployment:
         async with common.open_rpc(rpc) as endpoint, common.open_account(endpoint, source) as sender:
-            progress("Deploying six contracts; waiting for them to be mined.")
+            progress(f"Deploying {len(NAMES)} contracts; waiting for them to be mined.")
             return await deploy_all(endpoint, sender, parameters, done.append)
 
     deployment = common.run(work)

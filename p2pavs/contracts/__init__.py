@@ -18,8 +18,30 @@ NAMES = (
     "CertificateVerifier",
     "ModelRegistry",
     "TaskGateway",
+    "EquivocationVerifier",
+    "WrongOutputVerifier",
+    "LazyVoteVerifier",
+    "AbsenceVerifier",
+    "SlashingManager",
 )
-"""In the order in which they can be deployed: none needs one that comes after it."""
+"""Those of a deployment with native stake, in the order in which they can be deployed."""
+
+NATIVE_STAKE = "NativeStakeRegistry"
+STAKE_SOURCES = (NATIVE_STAKE,)
+"""What can be the stake source of a deployment."""
+
+EVIDENCE_VERIFIERS = {
+    "equivocation": "EquivocationVerifier",
+    "wrong-output": "WrongOutputVerifier",
+    "lazy-vote": "LazyVoteVerifier",
+    "absence": "AbsenceVerifier",
+}
+"""Which contract checks the evidence of which offence."""
+
+
+def names_with(stake_source: str) -> tuple[str, ...]:
+    """Return the contracts of a deployment with one of ``STAKE_SOURCES``."""
+    return tuple(stake_source if name == NATIVE_STAKE else name for name in NAMES)
 
 
 @dataclass(frozen=True, slots=True)

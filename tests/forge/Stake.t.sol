@@ -51,7 +51,7 @@ contract StakeTest is ForgeTest {
     Stakers private stakers;
 
     function setUp() external {
-        stakes = new NativeStakeRegistry(1 ether, 1 hours);
+        stakes = new NativeStakeRegistry(1 ether, 1 hours, address(this));
         stakers = new Stakers(stakes);
     }
 

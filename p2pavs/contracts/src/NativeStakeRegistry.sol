@@ -6,7 +6,7 @@ import {IStakeSource} from "./interfaces/IStakeSource.sol";
 /// @title Stake in the chain's own coin
 /// @notice Whoever has the minimum is a member. There is room for 256; when it is full, a newcomer takes the place
 /// of the member with the least stake, if it has more. What is asked back stops counting at once and is
-/// paid after a delay, during which sets that counted it run out.
+/// paid after a delay, during which sets that counted it run out, and during which it can still be slashed.
 contract NativeStakeRegistry is IStakeSource {
     error BelowMinimum(uint256 stake, uint256 minimum);
     error NothingDeposited();
@@ -16,14 +16,14 @@ contract NativeStakeRegistry is IStakeSource {
     error PaymentRefused(address account, uint256 amount);
     error SetFull(uint256 stake, uint256 leastMember);
     error AlreadyMember(address account);
+    error ZeroAddress();
 
     event Deposited(address indexed account, uint256 amount, uint256 stake);
     event WithdrawalRequested(address indexed account, uint256 amount, uint64 payableFrom);
     event Withdrawn(address indexed account, uint256 amount);
-    event MemberJoined(address indexed account);
-    event MemberLeft(address indexed account);
 
     uint256 public constant MAX_MEMBERS = 256;
+    uint256 private constant WHOLE = 1e18;
 
     struct Account {
         uint128 stake;
@@ -33,17 +33,26 @@ contract NativeStakeRegistry is IStakeSource {
     }
 
     uint256 public immutable minimumStake;
-    /// Seconds between asking stake back and getting it.
-    uint64 public immutable withdrawalDelay;
+    /// @inheritdoc IStakeSource
+    uint64 public immutable unbondingDelay;
+    /// The one contract that may take stake.
+    address public immutable slasher;
 
+    /// @inheritdoc IStakeSource
+    uint64 public lastSlashAt;
     address[] private _members;
     mapping(address => Account) private _accounts;
 
-    constructor(uint256 minimumStake_, uint64 withdrawalDelay_) {
+    constructor(uint256 minimumStake_, uint64 unbondingDelay_, address slasher_) {
         // A member without stake would have no weight and could still fill the set.
         if (minimumStake_ == 0) revert BelowMinimum(0, 1);
-        minimumStake = minimumStake_;
-        withdrawalDelay = withdrawalDelay_;
+        if (slasher_ == address(0)) revert ZeroAddress();
+        (minimumStake, unbondingDelay, slasher) = (minimumStake_, unbondingDelay_, slasher_);
+    }
+
+    modifier onlySlasher() {
+        if (msg.sender != slasher) revert NotTheSlasher(msg.sender, slasher);
+        _;
     }
 
     /// @notice Adds to the sender's stake, and makes it a member if it may be.
@@ -72,7 +81,7 @@ contract NativeStakeRegistry is IStakeSource {
         if (amount > account.stake) revert NotEnoughStake(amount, account.stake);
         account.stake -= uint128(amount);
         account.leaving += uint128(amount);
-        account.payableFrom = uint64(block.timestamp) + withdrawalDelay;
+        account.payableFrom = uint64(block.timestamp) + unbondingDelay;
         emit WithdrawalRequested(msg.sender, amount, account.payableFrom);
         if (account.placePlusOne != 0 && account.stake < minimumStake) _leave(msg.sender, account);
     }
@@ -90,6 +99,30 @@ contract NativeStakeRegistry is IStakeSource {
     }
 
     /// @inheritdoc IStakeSource
+    /// @dev Stake that is on its way out is taken in the same proportion: leaving is no escape.
+    function slash(address account, uint256 wad, string calldata reason) external onlySlasher returns (uint256 taken) {
+        if (wad == 0 || wad > WHOLE) revert WrongFraction(wad);
+        Account storage slashed = _accounts[account];
+        uint128 fromStake = uint128((uint256(slashed.stake) * wad) / WHOLE);
+        uint128 fromLeaving = uint128((uint256(slashed.leaving) * wad) / WHOLE);
+        taken = uint256(fromStake) + fromLeaving;
+        slashed.stake -= fromStake;
+        slashed.leaving -= fromLeaving;
+        lastSlashAt = uint64(block.number);
+        if (slashed.placePlusOne != 0 && slashed.stake < minimumStake) _leave(account, slashed);
+        emit StakeSlashed(account, wad, taken, reason);
+        (bool paid,) = msg.sender.call{value: taken}("");
+        if (!paid) revert PaymentRefused(msg.sender, taken);
+    }
+
+    /// @inheritdoc IStakeSource
+    function eject(address account) external onlySlasher {
+        Account storage ejected = _accounts[account];
+        lastSlashAt = uint64(block.number);
+        if (ejected.placePlusOne != 0) _leave(account, ejected);
+    }
+
+    /// @inheritdoc IStakeSource
     function members() external view returns (address[] memory accounts, uint256[] memory stakes) {
         accounts = _members;
         stakes = new uint256[](accounts.length);
@@ -101,6 +134,13 @@ contract NativeStakeRegistry is IStakeSource {
     /// @inheritdoc IStakeSource
     function stakeOf(address account) external view returns (uint256) {
         return _accounts[account].stake;
+    }
+
+    /// @inheritdoc IStakeSource
+    function slashableUntil(address account) external view returns (uint64) {
+        Account storage a = _accounts[account];
+        if (a.stake > 0) return type(uint64).max;
+        return a.leaving > 0 ? a.payableFrom : 0;
     }
 
     function isMember(address account) external view returns (bool) {

@@ -205,7 +205,12 @@ contract TaskGateway is TaskLedger, Owned {
         return task.status == CERTIFIED && _isResult(task, output);
     }
 
-    /// @notice Who signed a task's certificate: operators of the set, or seats. 0 until it is certified.
+    /// @inheritdoc ITaskGateway
+    function requireHeader(TaskHeader calldata header) external view {
+        _requireHeader(_tasks[header.id], header);
+    }
+
+    /// @inheritdoc ITaskGateway
     function signersOf(uint256 id) external view returns (uint256 bitmap) {
         return _tasks[id].bitmap;
     }

@@ -6,7 +6,15 @@ from eth_utils.crypto import keccak
 
 from consensus import bls
 from tests.integration.contracts.anvil import anvil, missing_tools
-from tests.integration.contracts.world import PEER_ID, Participant, Reverted, World, account, operator
+from tests.integration.contracts.world import (
+    KEY_DELAY,
+    PEER_ID,
+    Participant,
+    Reverted,
+    World,
+    account,
+    operator,
+)
 
 # The modulus of the field.
 P = 0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB
@@ -29,7 +37,9 @@ def test_registers_with_a_proof_of_possession(world: World) -> None:
     assert log["args"]["peerId"] == PEER_ID
     stored = world.registry.functions.operatorOf(who.account).call()
     assert stored == world.registry.functions.operatorAt(0).call()
-    number, address, key_hash, active, registered_at, key, peer_id = stored
+    number, address, key_hash, active, registered_at, key, peer_id, next_key, next_from = stored
+    assert (next_key, next_from) == (b"", 0)
+    assert world.registry.functions.ownerOf(keccak(who.key)).call() == who.account
     assert (number, address, active, peer_id) == (0, who.account, True, PEER_ID)
     assert key_hash == keccak(who.key)
     assert key == bls.public_key_to_evm(who.key)
@@ -148,8 +158,56 @@ def test_an_account_has_one_registration_and_after_its_exit_a_new_one(world: Wor
         world.send(world.registration(who), who.account)
     assert refusal.value.name == "KeyAlreadyUsed"
     world.send(world.registration(renewed), who.account)
-    assert world.registry.functions.operatorOf(who.account).call()[0] == 1
-    assert world.registry.functions.operatorAt(0).call()[3] is False
+    number, *_, key = world.registry.functions.operatorOf(who.account).call()[:6]
+    assert (number, key) == (0, bls.public_key_to_evm(renewed.key)), "it keeps its number"
+    assert world.registry.functions.operatorAt(0).call()[3] is True
+    assert world.registry.functions.count().call() == 1
+
+
+def test_a_key_takes_the_place_of_another_after_the_delay(world: World) -> None:
+    who, renewed = operator(0), Participant(operator(0).account, operator(1).secret)
+    world.send(world.registration(who), who.account)
+    world.send(world.rotation(renewed), who.account)
+    due = world.now() + KEY_DELAY
+    stored = world.registry.functions.operatorOf(who.account).call()
+    assert stored[5] == bls.public_key_to_evm(who.key)
+    assert (stored[7], stored[8]) == (bls.public_key_to_evm(renewed.key), due)
+    assert world.registry.functions.activeKeyOf(who.account).call() == bls.key_xy(who.key)
+    with pytest.raises(Reverted) as refusal:  # one at a time
+        world.send(world.rotation(Participant(who.account, operator(2).secret)), who.account)
+    assert refusal.value.name == "RotationUnderWay"
+    # The network name changes at once, for both keys.
+    world.send(world.registry.functions.changePeerId(b"x" * 38), who.account)
+    assert world.registry.functions.operatorOf(who.account).call()[6] == b"x" * 38
+
+    world.pass_time(KEY_DELAY)
+    assert world.registry.functions.activeKeyOf(who.account).call() == bls.key_xy(renewed.key)
+    stored = world.registry.functions.operatorOf(who.account).call()
+    assert (stored[5], stored[6]) == (bls.public_key_to_evm(renewed.key), b"x" * 38)
+    assert (stored[7], stored[8]) == (b"", 0)
+    # Both keys stay this operator's for good: what they signed can be held against it.
+    for key in (who.key, renewed.key):
+        assert world.registry.functions.ownerOf(keccak(key)).call() == who.account
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.rotation(who), who.account)
+    assert refusal.value.name == "KeyAlreadyUsed"
+    third = Participant(who.account, operator(3).secret)
+    world.send(world.rotation(third), who.account)
+    assert world.registry.functions.activeKeyOf(who.account).call() == bls.key_xy(renewed.key)
+    world.send(world.registry.functions.exit(), who.account)
+    assert world.registry.functions.activeKeyOf(who.account).call() == b""
+
+
+def test_a_stranger_rotates_nothing_and_registers_nobody(world: World) -> None:
+    who = operator(0)
+    for call in (world.rotation(who), world.registry.functions.changePeerId(PEER_ID)):
+        with pytest.raises(Reverted) as refusal:
+            world.send(call, who.account)
+        assert refusal.value.name == "NotAnOperator"
+    call = world.registry.functions.registerFor(who.account, b"", b"", PEER_ID)
+    with pytest.raises(Reverted) as refusal:
+        world.send(call, who.account)
+    assert refusal.value.name == "NotTheRegistrar"
 
 
 def test_exit_and_look_up_of_strangers(world: World) -> None:

@@ -21,6 +21,7 @@ from consensus import bls, sortition, vrf
 from consensus.committee import Committee, OperatorSet
 from consensus.signing import statement, value_id
 from consensus.types import Domain, FinishReason, InstanceId, Kind, Result, ResultStatus, Scope
+from p2pavs.chain.deploy import SLASHING_CLASSES, created_address
 from p2pavs.contracts import NAMES, artifact
 from p2pavs.contracts.compile import REPOSITORY, TREES, compile_sources
 from tests.integration.contracts.anvil import BLOCK_GAS
@@ -28,7 +29,11 @@ from tests.integration.contracts.anvil import BLOCK_GAS
 ETHER = 10**18
 EPOCH_LENGTH = 10
 REVEAL_BLOCKS = 4
-WITHDRAWAL_DELAY = 3600
+WITHDRAWAL_DELAY = 14 * 86_400
+KEY_DELAY = 3600
+VETO_WINDOW = 7200
+BOUNTY_BPS = 1000
+ABSENT_TASKS, ABSENT_WINDOW = 3, 5
 MINIMUM_WINDOW = 30
 MAXIMUM_WINDOW = 86_400
 PROFILE = keccak(b"a runtime profile")
@@ -226,11 +231,16 @@ class World:
     # --- the contracts --------------------------------------------------------------------------------------
 
     def deploy(self, minimum_stake: int = ETHER) -> None:
-        """Deploy all six contracts and register one model."""
+        """Deploy all contracts and register one model."""
         made = self.contracts
+        first = self.w3.eth.get_transaction_count(self.owner)
+        manager = to_checksum_address(
+            created_address(to_canonical_address(self.owner), first + NAMES.index("SlashingManager"))
+        )
+        evidence = ("OperatorRegistry", "TaskGateway", "CertificateVerifier")
         arguments: dict[str, Any] = {
-            "OperatorRegistry": lambda: (),
-            "NativeStakeRegistry": lambda: (minimum_stake, WITHDRAWAL_DELAY),
+            "OperatorRegistry": lambda: (KEY_DELAY, "0x" + "00" * 20),
+            "NativeStakeRegistry": lambda: (minimum_stake, WITHDRAWAL_DELAY, manager),
             "EpochManager": lambda: (
                 made["OperatorRegistry"].address,
                 made["NativeStakeRegistry"].address,
@@ -244,10 +254,27 @@ class World:
                 MINIMUM_WINDOW,
                 MAXIMUM_WINDOW,
             ),
+            "EquivocationVerifier": lambda: tuple(made[name].address for name in evidence[:2]),
+            "WrongOutputVerifier": lambda: tuple(made[name].address for name in evidence),
+            "LazyVoteVerifier": lambda: tuple(made[name].address for name in evidence),
+            "AbsenceVerifier": lambda: (
+                *(made[name].address for name in ("TaskGateway", "EpochManager")),
+                ABSENT_TASKS,
+                ABSENT_WINDOW,
+            ),
+            "SlashingManager": lambda: (
+                made["NativeStakeRegistry"].address,
+                account("guardian"),
+                BOUNTY_BPS,
+                (MAXIMUM_WINDOW, 86_400, VETO_WINDOW, EPOCH_LENGTH * 12),
+            ),
         }
         for name in NAMES:
             compiled = artifact(name)
             made[name] = self.deploy_code(compiled.abi, compiled.bytecode, *arguments[name]())
+        assert made["SlashingManager"].address == manager
+        for name, class_ in SLASHING_CLASSES.items():
+            self.send(self.slashing.functions.setClass(made[name].address, class_.to_abi()))
         self.send(self.models.functions.register(self.model()))
         self.model_id = self.models.functions.idAt(0).call()
 
@@ -276,6 +303,10 @@ class World:
         return self.contracts["TaskGateway"]
 
     @property
+    def slashing(self) -> Contract:
+        return self.contracts["SlashingManager"]
+
+    @property
     def domain(self) -> Domain:
         return Domain(self.w3.eth.chain_id, to_canonical_address(self.gateway.address))
 
@@ -296,11 +327,15 @@ class World:
         return tuple((fields | changes).values())
 
     def registration(self, who: Participant, **changes: Any) -> ContractFunction:
-        proof = bls.pop_prove(
-            who.secret, self.w3.eth.chain_id, to_canonical_address(self.registry.address), who.address
-        )
-        parts = {"key": bls.public_key_to_evm(who.key), "proof": bls.signature_to_evm(proof), "peer": PEER_ID}
+        parts = {"key": bls.public_key_to_evm(who.key), "proof": self.possession(who), "peer": PEER_ID}
         return self.registry.functions.register(*(parts | changes).values())
+
+    def rotation(self, who: Participant) -> ContractFunction:
+        return self.registry.functions.rotateKey(bls.public_key_to_evm(who.key), self.possession(who))
+
+    def possession(self, who: Participant) -> bytes:
+        registry = to_canonical_address(self.registry.address)
+        return bls.signature_to_evm(bls.pop_prove(who.secret, self.w3.eth.chain_id, registry, who.address))
 
     def enlist(self, stakes: Sequence[int]) -> list[Participant]:
         """Register operators 0, 1, 2... with these stakes."""

@@ -8,8 +8,9 @@ import pytest
 
 from p2pavs.chain.deployment import MAX_FILE_BYTES, Deployment
 from p2pavs.chain.errors import BadDeployment
+from p2pavs.contracts import NAMES
 
-DEPLOYMENT = Deployment(31337, 4, *(bytes([n]) * 20 for n in range(1, 7)))
+DEPLOYMENT = Deployment(31337, 4, {name: bytes([n]) * 20 for n, name in enumerate(NAMES, 1)})
 
 
 def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -35,7 +36,10 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_domain_is_chain_and_gateway() -> None:
-    assert (DEPLOYMENT.domain.chain_id, DEPLOYMENT.domain.gateway) == (31337, bytes([6]) * 20)
+    assert (DEPLOYMENT.domain.chain_id, DEPLOYMENT.domain.gateway) == (
+        31337,
+        DEPLOYMENT.contracts["TaskGateway"],
+    )
 
 
 def changed(**entries: Any) -> dict[str, Any]:

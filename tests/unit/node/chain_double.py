@@ -17,11 +17,13 @@ from p2pavs.chain.events import Event, LoggedEvent, TaskCertified, TaskRefunded,
 from p2pavs.chain.follower import BlockAdded, BlockRemoved, Change
 from p2pavs.chain.receipts import Receipt
 from p2pavs.chain.records import InferenceParams, TaskHeader, request_hash
+from p2pavs.contracts import NAMES
 from tests.unit.consensus import factory
 from tests.unit.node.parliament import until
 
-CONTRACTS = [*(bytes([number]) * 20 for number in range(1, 6)), factory.DOMAIN.gateway]
-DEPLOYMENT = Deployment(factory.DOMAIN.chain_id, 5, *CONTRACTS)
+CONTRACTS = {name: bytes([number]) * 20 for number, name in enumerate(NAMES, 1)}
+CONTRACTS["TaskGateway"] = factory.DOMAIN.gateway
+DEPLOYMENT = Deployment(factory.DOMAIN.chain_id, 5, CONTRACTS)
 RECEIPT = Receipt(keccak256(b"transaction"), 9, keccak256(b"block"), 250_000, 10**9, None)
 GENESIS_TIME = 1_000_000
 BLOCK_TIME = 10

@@ -113,4 +113,10 @@ interface ITaskGateway {
         returns (uint8 status, bytes32 value, uint64 finalizedAt, uint16 signedBps);
     function verifyResult(uint256 id, bytes calldata output) external view returns (bool);
     function committeeRoot(TaskHeader calldata header, uint16 attempt) external view returns (bytes32);
+
+    /// @notice Who signed a task's certificate: operators of the set, or seats. 0 until it is certified.
+    function signersOf(uint256 id) external view returns (uint256 bitmap);
+
+    /// @notice Reverts unless `header` is the header of the task whose id it has.
+    function requireHeader(TaskHeader calldata header) external view;
 }

@@ -64,9 +64,37 @@ library BLS12381 {
         internal
         view
     {
+        uint256 input = _begin(key, signature);
+        _hashToG2(message, dst, input + 512);
+        _requirePairing(input);
+    }
+
+    /// @notice Reverts unless `signature` is the sum of `key`'s signatures of two different messages under `dst`: one
+    /// pairing check for both, since e(key, H(first)) * e(key, H(second)) == e(key, H(first) + H(second)).
+    function requireSignatureOfBoth(
+        G1 memory key,
+        bytes32 first,
+        bytes32 second,
+        string memory dst,
+        bytes calldata signature
+    ) internal view {
+        uint256 input = _begin(key, signature);
+        uint256 points;
+        assembly ("memory-safe") {
+            points := mload(0x40)
+            mstore(0x40, add(points, 512))
+        }
+        _hashToG2(first, dst, points);
+        _hashToG2(second, dst, points + 256);
+        _call(G2ADD, points, 512, input + 512, 256);
+        _requirePairing(input);
+    }
+
+    /// @dev The pairing's input, -G1 | signature | key | room for H(message):
+    /// e(-G1, signature) * e(key, H(message)) == 1.
+    function _begin(G1 memory key, bytes calldata signature) private pure returns (uint256 input) {
         if (signature.length != SIGNATURE_LENGTH) revert WrongSignatureLength(signature.length);
         if (isInfinity(key)) revert InfinityKey();
-        uint256 input; // -G1 | signature | key | H(message): e(-G1, signature) * e(key, H(message)) == 1
         uint256 anyBit;
         assembly ("memory-safe") {
             input := mload(0x40)
@@ -80,7 +108,9 @@ library BLS12381 {
             for { let i := 128 } lt(i, 384) { i := add(i, 32) } { anyBit := or(anyBit, mload(add(input, i))) }
         }
         if (anyBit == 0) revert InfinitySignature();
-        _hashToG2(message, dst, input + 512);
+    }
+
+    function _requirePairing(uint256 input) private view {
         if (gasleft() < GAS_BEFORE_PAIRING) revert TooLittleGas(gasleft(), GAS_BEFORE_PAIRING);
         uint256 verdict;
         bool answered;

@@ -21,6 +21,8 @@ library Words {
     bytes32 internal constant VRF_INPUT = "p2pavs/vrf-in/1";
     bytes32 internal constant VRF_OUTPUT = "p2pavs/vrf-out/1";
     bytes32 internal constant SEAT = "p2pavs/seat/1";
+    bytes32 internal constant PROPOSAL = "p2pavs/proposal/1";
+    bytes32 internal constant WORK_TAG = "p2pavs/work-tag/1";
 
     function words(bytes32 tag, uint256 a, uint256 b) internal pure returns (bytes32) {
         return keccak256(abi.encode(tag, a, b));

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {IEpochManager} from "../interfaces/IEpochManager.sol";
+import {IEvidenceVerifier} from "../interfaces/IEvidenceVerifier.sol";
+import {ITaskGateway} from "../interfaces/ITaskGateway.sol";
+import {OperatorRecords} from "../libraries/OperatorRecords.sol";
+
+/// @title An operator that is hardly ever there
+/// @notice It is missing from the certificates of at least `least` of `window` tasks in a row, as they stand now. Being
+/// left out by a poster is no fault: an operator that voted adds itself to the certificate, and the
+/// evidence fails. Only tasks count which the whole set answers; a drawn seat says too little about presence.
+/// @dev Not every task of the window need be the operator's, so the rule is at least as mild as counting only those.
+contract AbsenceVerifier is IEvidenceVerifier {
+    error ZeroAddress();
+    error WrongRule(uint16 least, uint16 window);
+    error TooFewTasks(uint256 tasks, uint256 least);
+    error NotAscending(uint256 id);
+    error WindowTooWide(uint256 firstTask, uint256 lastTask, uint256 window);
+    error NotAnsweredByAll(uint256 id);
+    error NotCertified(uint256 id);
+    error AnotherOperator(uint256 id, address found, address expected);
+    error NotInTheSet(uint256 id, uint16 index);
+    error WasThere(uint256 id, address operator);
+
+    struct Absence {
+        address operator;
+        ITaskGateway.TaskHeader[] headers; // ascending by id
+        uint16[] indexes; // the operator's, in the set of each task's epoch
+    }
+
+    uint8 private constant CERTIFIED = 2;
+
+    ITaskGateway public immutable gateway;
+    IEpochManager public immutable epochs;
+    uint16 public immutable least;
+    uint16 public immutable window;
+
+    constructor(ITaskGateway gateway_, IEpochManager epochs_, uint16 least_, uint16 window_) {
+        if (address(gateway_) == address(0) || address(epochs_) == address(0)) revert ZeroAddress();
+        if (least_ == 0 || window_ < least_) revert WrongRule(least_, window_);
+        (gateway, epochs, least, window) = (gateway_, epochs_, least_, window_);
+    }
+
+    /// @inheritdoc IEvidenceVerifier
+    function check(bytes calldata evidence)
+        external
+        view
+        returns (address operator, uint256 firstTask, uint256 lastTask)
+    {
+        return this.checkDecoded(abi.decode(evidence, (Absence)));
+    }
+
+    /// @notice `check`, with the evidence as a struct.
+    function checkDecoded(Absence calldata e)
+        external
+        view
+        returns (address operator, uint256 firstTask, uint256 lastTask)
+    {
+        operator = e.operator;
+        uint256 tasks = e.headers.length;
+        if (tasks < least || e.indexes.length != tasks) revert TooFewTasks(tasks, least);
+        (firstTask, lastTask) = (e.headers[0].id, e.headers[tasks - 1].id);
+        if (lastTask - firstTask >= window) revert WindowTooWide(firstTask, lastTask, window);
+        for (uint256 i = 0; i < tasks; ++i) {
+            if (i > 0 && e.headers[i].id <= e.headers[i - 1].id) revert NotAscending(e.headers[i].id);
+            _requireAbsent(e.headers[i], e.indexes[i], operator);
+        }
+    }
+
+    function _requireAbsent(ITaskGateway.TaskHeader calldata header, uint16 index, address operator) private view {
+        uint256 id = header.id;
+        if (header.committeeSize != 0) revert NotAnsweredByAll(id);
+        gateway.requireHeader(header);
+        (uint8 status,,,) = gateway.resultOf(id);
+        if (status != CERTIFIED) revert NotCertified(id);
+        if ((gateway.signersOf(id) >> index) & 1 == 1) revert WasThere(id, operator);
+        (, uint16 count, address[2] memory blobs,) = epochs.setOf(header.epoch);
+        if (index >= count) revert NotInTheSet(id, index);
+        OperatorRecords.Record memory record;
+        OperatorRecords.readInto(record, blobs, index);
+        if (record.operator != operator) revert AnotherOperator(id, record.operator, operator);
+    }
+}
