@@ -81,7 +81,7 @@ def shell(anvil: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def test_from_nothing_to_an_open_epoch(shell: Shell) -> None:
-    deployed = shell.deploy("--epoch-blocks", "3", "--minimum-stake", "2", "--withdrawal-delay", "0")
+    deployed = shell.deploy("--epoch-blocks", "3", "--minimum-stake", "2")
     assert set(deployed["gas"]) == set(deployed["contracts"])
     assert max(deployed["gas"].values()) < 6_000_000
     assert Deployment.load(shell.directory / "deployment.json").chain_id == CHAIN_ID
@@ -117,7 +117,7 @@ def test_from_nothing_to_an_open_epoch(shell: Shell) -> None:
 
 
 def test_an_operator_leaves_and_takes_its_stake_along(shell: Shell) -> None:
-    shell.deploy("--withdrawal-delay", "5")
+    shell.deploy()
     shell.fund(*shell.new_keys("a"))
     keys = ["--keys", str(shell.keys("a"))]
     shell.run("operator", "register", *keys)
@@ -127,7 +127,7 @@ def test_an_operator_leaves_and_takes_its_stake_along(shell: Shell) -> None:
     left = shell.json("operator", "exit", *keys)
     assert left["leavingWei"] == str(3 * ETH // 2)
     assert "can be withdrawn from" in shell.run("operator", "withdraw", *keys, status=1)
-    shell.anvil.rpc("evm_increaseTime", 10)
+    shell.anvil.rpc("evm_increaseTime", 15 * 86_400)
     shell.anvil.mine()
     assert shell.json("operator", "withdraw", *keys)["stakeWei"] == str(3 * ETH // 2)
     status = shell.json("operator", "status", *keys)
