@@ -9,7 +9,7 @@ from consensus.evidence import Evidence, Offence
 from consensus.signing import value_id
 from consensus.types import Kind
 from p2pavs.chain.contracts import interface
-from p2pavs.chain.records import ChainCertificate, TaskHeader
+from p2pavs.chain.records import AbiTuple, ChainCertificate, TaskHeader
 from p2pavs.contracts import EVIDENCE_VERIFIERS
 
 
@@ -43,7 +43,7 @@ def encode_evidence(evidence: Evidence, certified: Certified | None = None) -> C
     if evidence.offence is Offence.EQUIVOCATION:
         scope, second = evidence.scope, evidence.statements[1]
         where = (scope.instance.task_id, scope.instance.attempt, scope.committee_root)
-        struct = (where, int(first.kind), first.round, first.value, second.value, key, signature)
+        struct: AbiTuple = (where, int(first.kind), first.round, first.value, second.value, key, signature)
         return _encoded("equivocation", evidence, struct)
     if certified is None:
         raise ValueError("this offence is one only against the task's certificate")
@@ -77,7 +77,7 @@ def proves_against(evidence: Evidence, certified: Certified) -> bool:
     return evidence.statements[0].value == value
 
 
-def _encoded(offence: str, evidence: Evidence, struct: tuple[object, ...]) -> ChainEvidence:
+def _encoded(offence: str, evidence: Evidence, struct: AbiTuple) -> ChainEvidence:
     verifier = EVIDENCE_VERIFIERS[offence]
     data = interface(verifier).encode("checkDecoded", struct)[4:]
     return ChainEvidence(verifier, evidence.accused.operator, evidence.scope.instance.task_id, data)
