@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {IEpochManager} from "../interfaces/IEpochManager.sol";
 import {IEvidenceVerifier} from "../interfaces/IEvidenceVerifier.sol";
 import {ITaskGateway} from "../interfaces/ITaskGateway.sol";
-import {OperatorRecords} from "../libraries/OperatorRecords.sol";
+import {OperatorRecords, RECORD_BLOBS} from "../libraries/OperatorRecords.sol";
 
 /// @title An operator that is hardly ever there
 /// @notice It is missing from the certificates of at least `least` of `window` tasks in a row, as they stand now. Being
@@ -75,7 +75,7 @@ contract AbsenceVerifier is IEvidenceVerifier {
         (uint8 status,,,) = gateway.resultOf(id);
         if (status != CERTIFIED) revert NotCertified(id);
         if ((gateway.signersOf(id) >> index) & 1 == 1) revert WasThere(id, operator);
-        (, uint16 count, address[2] memory blobs,) = epochs.setOf(header.epoch);
+        (, uint16 count, address[RECORD_BLOBS] memory blobs,) = epochs.setOf(header.epoch);
         if (index >= count) revert NotInTheSet(id, index);
         OperatorRecords.Record memory record;
         OperatorRecords.readInto(record, blobs, index);
