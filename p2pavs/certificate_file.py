@@ -21,7 +21,8 @@ from consensus.signing import value_id
 from consensus.types import Domain, Scope
 from consensus.wire import WireError, decode_message, encode_message
 from p2pavs import strict_json
-from p2pavs.chain.reader import CertifiedTask
+from p2pavs.chain.contracts import Chain
+from p2pavs.chain.reader import CertifiedTask, read_certificate, read_operator_set
 from p2pavs.errors import P2pavsError
 
 FORMAT = "p2pavs-certificate/1"
@@ -73,6 +74,16 @@ class CertificateFile:
             operator_set,
             Commit(task.certificate, task.output),
         )
+
+    @classmethod
+    async def read(cls, chain: Chain, task_id: int) -> CertificateFile:
+        """Read a certificate from the chain, its operators checked against the root in the contract.
+
+        Raises ``NotFound``, ``BadRecord``, ``WrappedCertificate``, ``RpcError``. It is not verified yet.
+        """
+        task = await read_certificate(chain, task_id)
+        operator_set = await read_operator_set(chain, task.header.epoch)
+        return cls.of(chain.deployment.domain, task, operator_set)
 
     def to_json(self) -> str:
         """The file's text."""

@@ -1,14 +1,18 @@
-"""A dApp's side: choose a model, pay for a task, watch it. Needs an RPC endpoint and no node."""
+"""A dApp's side: choose a model, pay for a task, watch it. Needs an RPC endpoint and no node.
+
+``light_client.Client`` is the face of this for programs.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+import anyio
 import httpx
-import trio
 
 from consensus.types import MAX_INPUT_BYTES, Mode
 from p2pavs import strict_json
@@ -55,6 +59,11 @@ class Posted:
     task: PostedTask
     fee: int  # wei
     receipt: Receipt
+
+    @property
+    def id(self) -> int:
+        """The task's number."""
+        return self.task.requested.id
 
 
 async def choose_model(chain: Chain, wanted: str | None) -> ModelEntry:
@@ -129,6 +138,14 @@ def _byte_length(text: str) -> int:
         return 0
 
 
+class EventSink(Protocol):
+    """Where events go: the sending end of a channel of trio or of a stream of anyio."""
+
+    async def send(self, value: dict[str, Any], /) -> None:
+        """Take one event; may wait."""
+        ...
+
+
 class NodeApi:
     """The HTTP API of some nodes, used only to show progress: the answer itself comes from the chain."""
 
@@ -150,12 +167,12 @@ class NodeApi:
     async def get(self, url: str, path: str, **query: str | int) -> Any:
         """One JSON answer. Raises ``NodeUnreachable``."""
         try:
-            with trio.fail_after(NODE_SECONDS):
+            with anyio.fail_after(NODE_SECONDS):
                 async with self._client.stream("GET", url + path, params=query) as response:
                     body = await _receive(response)
                     response.raise_for_status()
             return strict_json.loads(body)
-        except (httpx.HTTPError, httpx.InvalidURL, trio.TooSlowError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
             raise NodeUnreachable(
                 f"the node at {url} does not answer ({type(error).__name__})",
                 "Check that the node runs and that the address is its --api address.",
@@ -173,12 +190,12 @@ class NodeApi:
             else:
                 found[url] = answer if isinstance(answer, dict) else _other_version(url)
 
-        async with trio.open_nursery() as nursery:
+        async with anyio.create_task_group() as group:
             for url in self._urls:
-                nursery.start_soon(ask, url)
+                group.start_soon(ask, url)
         return {url: found[url] for url in self._urls}
 
-    async def events(self, task_id: int, news: trio.MemorySendChannel[dict[str, Any]]) -> None:
+    async def events(self, task_id: int, news: EventSink) -> None:
         """Send the events of a task from all nodes, each as it comes, until cancelled."""
 
         async def follow(url: str) -> None:
@@ -188,23 +205,23 @@ class NodeApi:
                     found = await self.get(url, f"/tasks/{task_id}/events", after=after, wait=4)
                     events = _events(url, found)
                 except NodeUnreachable:
-                    await trio.sleep(1)
+                    await anyio.sleep(1)
                     continue
                 for event in events:
                     after = max(after, event["seq"])
                     await news.send(event | {"node": url})
-                await trio.sleep(0.1)  # a node that does not wait must not keep us busy
+                await anyio.sleep(0.1)  # a node that does not wait must not keep us busy
 
-        async with trio.open_nursery() as nursery:
+        async with anyio.create_task_group() as group:
             for url in self._urls:
-                nursery.start_soon(follow, url)
+                group.start_soon(follow, url)
 
 
 async def _receive(response: httpx.Response) -> bytes:
     """The body as it was sent. Raises ``ValueError`` where it is longer than any answer of a node."""
     body = bytearray()
     # Cancelled, not left: httpx's chain of generators ends cleanly only by an exception from inside.
-    with trio.CancelScope() as reading:
+    with anyio.CancelScope() as reading:
         async for part in response.aiter_raw():
             if len(body) + len(part) > MAX_NODE_ANSWER:
                 reading.cancel()
@@ -291,18 +308,26 @@ async def _check_window(chain: Chain, window: int) -> None:
         )
 
 
-async def wait_settled(chain: Chain, task_id: int, *, every: float = 0.5) -> AsyncIterator[TaskResult]:
+async def wait_settled(chain: Chain, task_id: int, *, every: float = 0.5) -> AsyncGenerator[TaskResult]:
     """Yield the task's state on the chain again and again until it is settled; the last one is settled."""
     while True:
         try:
             result = await read_result(chain, task_id)
         except ChainError:
-            await trio.sleep(2 * every)
+            await anyio.sleep(2 * every)
             continue
         yield result
         if result.status in (TaskStatus.CERTIFIED, TaskStatus.EXPIRED, TaskStatus.REFUNDED):
             return
-        await trio.sleep(every)
+        await anyio.sleep(every)
+
+
+async def settled(chain: Chain, task_id: int) -> TaskResult:
+    """Wait until the chain has settled a task, and return how."""
+    async with aclosing(wait_settled(chain, task_id)) as states:
+        async for result in states:
+            last = result
+    return last
 
 
 async def refund(chain: Chain, sender: Sender, task_id: int) -> Receipt:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import trio
+import anyio.to_thread
 
 from p2pavs.chain.errors import AccountInUse, ChainError
 
@@ -146,7 +146,7 @@ class SqlitePendingStore:
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         # In a thread, because a commit waits for the disk. Not abandoned when cancelled: a write is whole.
-        return await trio.to_thread.run_sync(self._locked, work)
+        return await anyio.to_thread.run_sync(self._locked, work)
 
     def _locked(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._mutex:

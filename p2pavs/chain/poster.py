@@ -9,16 +9,14 @@ other's nonces: that ends in ``NonceTaken``, and ``SqlitePendingStore`` refuses 
 
 from __future__ import annotations
 
-import math
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import anyio
 import structlog
-import trio
-from eth_account.signers.local import LocalAccount
-from eth_account.types import TransactionDictType
 
 from p2pavs.chain import answers
 from p2pavs.chain.answers import in_next_block
@@ -41,8 +39,8 @@ from p2pavs.chain.rpc_values import Block, RawReceipt
 from p2pavs.chain.tickets import Ticket
 
 if TYPE_CHECKING:
-    # trio's own, under the name that its type stubs have for it.
-    from trio_typing import TaskStatus
+    from eth_account.signers.local import LocalAccount
+    from eth_account.types import TransactionDictType
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +54,7 @@ _MISSED_LOOKS = 3
 class _Watched:
     transaction: PendingTransaction
     waiter: Ticket | None  # None after a restart: nobody waits any more
-    bump_at: float  # trio time
+    bump_at: float  # the event loop's time
     head: int | None = None  # newest block when it was first looked at, or its fees were raised
     mined: bool = False
     missed_looks: int = 0
@@ -102,7 +100,8 @@ class Sender:
         self._max_fee = max_fee
         self._next_nonce = 0
         self._watched: dict[int, _Watched] = {}
-        self._jobs_in, self._jobs = trio.open_memory_channel[_Job](math.inf)
+        self._jobs: deque[_Job] = deque()
+        self._news = anyio.Event()
         self._running = False
 
     @property
@@ -146,25 +145,31 @@ class Sender:
     def submit(self, call: Call) -> Ticket:
         """Hand over a call without waiting. Nonces go by the order in which calls are handed over."""
         ticket = Ticket()
-        self._jobs_in.send_nowait(_Job(call, ticket))
+        self._jobs.append(_Job(call, ticket))
+        self._news.set()
         return ticket
 
-    async def run(self, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    # Any: what trio's nurseries and anyio's task groups give has the same one method and no common type.
+    async def run(self, *, task_status: Any = anyio.TASK_STATUS_IGNORED) -> None:
         """Own the key: take up what an earlier run left, then send and watch until cancelled."""
         if self._running:
             raise RuntimeError("one task owns the account key: run is already running")
         self._running = True
         await self._take_up()
         task_status.started()
-        async with trio.open_nursery() as nursery:
-            guard = trio.Lock()
-            nursery.start_soon(self._watch, guard)
-            async for job in self._jobs:
-                async with guard:
-                    try:
-                        await self._begin(job)
-                    except ChainError as error:
-                        job.waiter.done(error)
+        async with anyio.create_task_group() as group:
+            guard = anyio.Lock()
+            group.start_soon(self._watch, guard)
+            while True:
+                await self._news.wait()
+                self._news = anyio.Event()
+                while self._jobs:
+                    job = self._jobs.popleft()
+                    async with guard:
+                        try:
+                            await self._begin(job)
+                        except ChainError as error:
+                            job.waiter.done(error)
 
     # --- beginning a transaction --------------------------------------------------------------------------
 
@@ -179,10 +184,10 @@ class Sender:
                 break
             except RpcError as error:
                 self.last_error = error
-                await trio.sleep(pause)
+                await anyio.sleep(pause)
                 pause = min(2 * pause, 10.0)
         self.last_error = None
-        now = trio.current_time()
+        now = anyio.current_time()
         self._watched = {t.nonce: _Watched(t, None, now + self._bump_after) for t in stored}
         self._next_nonce = max([mined, pending, *(t.nonce + 1 for t in stored)])
         for transaction in stored:
@@ -196,7 +201,7 @@ class Sender:
         transaction = self._sign(job.call, self._next_nonce, gas, fees)
         await self._store.put(transaction)
         self._next_nonce += 1
-        watched = _Watched(transaction, job.waiter, trio.current_time() + self._bump_after)
+        watched = _Watched(transaction, job.waiter, anyio.current_time() + self._bump_after)
         self._watched[transaction.nonce] = watched
         try:
             await self._rpc.send_raw_transaction(transaction.raw)
@@ -283,7 +288,7 @@ class Sender:
 
     # --- watching until settled ---------------------------------------------------------------------------
 
-    async def _watch(self, guard: trio.Lock) -> None:
+    async def _watch(self, guard: anyio.Lock) -> None:
         while True:
             try:
                 if self._watched:
@@ -294,7 +299,7 @@ class Sender:
                 if self.last_error is None:
                     log.warning("cannot watch transactions", error=str(error))
                 self.last_error = error
-            await trio.sleep(self._poll_interval)
+            await anyio.sleep(self._poll_interval)
 
     async def _look(self) -> None:
         head = await self._rpc.block_number()
@@ -359,10 +364,10 @@ class Sender:
             watched.head = head
         if watched.mined:
             watched.mined = False
-            watched.bump_at = trio.current_time() + self._bump_after
+            watched.bump_at = anyio.current_time() + self._bump_after
             log.warning("a reorganisation took a transaction out of the chain", what=t.what, nonce=t.nonce)
         # A chain that makes no blocks takes no transaction at any price.
-        if trio.current_time() >= watched.bump_at and head > watched.head:
+        if anyio.current_time() >= watched.bump_at and head > watched.head:
             watched.head = head
             await self._bump(watched)
         elif await self._rpc.transaction(t.hashes[-1]) is None:
@@ -370,7 +375,7 @@ class Sender:
 
     async def _bump(self, watched: _Watched) -> None:
         old = watched.transaction
-        watched.bump_at = trio.current_time() + self._bump_after
+        watched.bump_at = anyio.current_time() + self._bump_after
         least = Fees(old.max_fee, old.tip).bumped()
         fees = least.at_least(await market_fees(self._rpc)).at_most(self._max_fee)
         if fees.max_fee < least.max_fee:
@@ -391,7 +396,7 @@ class Sender:
             if answers.says(error, answers.KNOWN + answers.NONCE_LOW):
                 return
             if answers.says(error, answers.UNDERPRICED):
-                watched.bump_at = trio.current_time()  # what is in the pool pays more than we knew
+                watched.bump_at = anyio.current_time()  # what is in the pool pays more than we knew
                 return
             self._complain(watched, error.reason)
 
@@ -413,12 +418,12 @@ async def open_sender(
     """Run a sender for as long as the block. What the block raises comes out as it is, in no group."""
     sender = Sender(rpc, account, store, chain_id=chain_id, poll_interval=poll_interval)
     failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
-        await nursery.start(sender.run)
+    async with anyio.create_task_group() as group:
+        await group.start(sender.run)
         try:
             yield sender
         except Exception as error:
             failure = error
-        nursery.cancel_scope.cancel()
+        group.cancel_scope.cancel()
     if failure is not None:
         raise failure

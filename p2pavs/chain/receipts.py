@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import trio
+import anyio
 
 from p2pavs.chain.rpc import Rpc
 from p2pavs.chain.rpc_values import RawReceipt
@@ -61,4 +61,4 @@ async def wait_receipt(
             head = await rpc.block_number() if confirmations else receipt.block_number
             if head >= receipt.block_number + confirmations:
                 return receipt
-        await trio.sleep(poll_interval)
+        await anyio.sleep(poll_interval)

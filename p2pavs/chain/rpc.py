@@ -1,4 +1,4 @@
-"""Ethereum JSON-RPC over HTTP under trio, strictly decoded.
+"""Ethereum JSON-RPC over HTTP under trio or asyncio, strictly decoded.
 
 The endpoint is not trusted with this process: answers are capped in size while they arrive, quantities and
 byte strings are checked for form, and every failure is one of the errors in ``p2pavs.chain.errors``.
@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Any, Self
 
+import anyio
 import httpx
-import trio
 
 from p2pavs import strict_json
 from p2pavs.chain.errors import RpcBadAnswer, RpcRefused, RpcUnreachable
@@ -121,7 +121,7 @@ class Rpc:
         pause = self._retry_pause
         for attempt in range(attempts):
             if attempt:
-                await trio.sleep(pause)
+                await anyio.sleep(pause)
                 pause *= 3
             try:
                 raw = await self._post(body)
@@ -135,7 +135,7 @@ class Rpc:
     async def _post(self, body: bytes) -> bytes:
         try:
             # For the whole exchange: httpx's own limits start anew with every piece that arrives.
-            with trio.fail_after(self._timeout):
+            with anyio.fail_after(self._timeout):
                 response = await self._client.send(self._request(body), stream=True)
                 async with aclosing(response):
                     if response.status_code in _BUSY:
@@ -145,7 +145,7 @@ class Rpc:
                     if response.status_code != 200 and not received.lstrip().startswith(b"{"):
                         raise RpcBadAnswer(self.url, f"HTTP status {response.status_code}")
                     return received
-        except trio.TooSlowError:
+        except TimeoutError:
             raise RpcUnreachable(self.url, f"no answer within {self._timeout:g} s") from None
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise RpcUnreachable(self.url, _short(str(error)) or type(error).__name__) from None
@@ -162,7 +162,7 @@ class Rpc:
     async def _receive(self, response: httpx.Response) -> bytes:
         received = bytearray()
         # Cancelled, not left: httpx's chain of generators ends cleanly only by an exception from inside.
-        with trio.CancelScope() as reading:
+        with anyio.CancelScope() as reading:
             async for piece in response.aiter_raw():
                 if len(received) + len(piece) > self._cap:
                     reading.cancel()

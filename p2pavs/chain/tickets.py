@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import trio
+import anyio
 
 from p2pavs.chain.errors import ChainError
 from p2pavs.chain.receipts import Receipt
@@ -12,7 +12,7 @@ class Ticket:
     """A transaction that was handed to a ``Sender``."""
 
     def __init__(self) -> None:
-        self._event = trio.Event()
+        self._event = anyio.Event()
         self._result: Receipt | ChainError | None = None
 
     def done(self, result: Receipt | ChainError) -> None:

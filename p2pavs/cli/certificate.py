@@ -14,7 +14,6 @@ from p2pavs.errors import UsageError
 
 if TYPE_CHECKING:
     from p2pavs.certificate_file import CertificateFile
-    from p2pavs.chain.contracts import Chain
 
 CHAIN = "the chain"
 MAX_DIGITS = 78  # of a task's number
@@ -36,9 +35,11 @@ def export(number: int, out: Path, force: bool, rpc: str | None, deployment: Pat
     if out.exists() and not force:
         raise _exists(out)
 
+    from p2pavs.certificate_file import CertificateFile
+
     async def work() -> CertificateFile:
         async with common.open_chain(rpc, deployment) as chain:
-            return await _from_chain(chain, number)
+            return await CertificateFile.read(chain, number)
 
     found = common.run(work)
     found.verify()
@@ -68,11 +69,13 @@ def verify(what: str, set_root: str | None, rpc: str | None, deployment: Path | 
     A file is checked by itself; it cannot prove that its operator set was the chain's, so compare the set
     root it prints with the chain's, or give the one you trust with --set-root.
     """
+    from p2pavs.certificate_file import CertificateFile
+
     if what.isascii() and what.isdigit() and len(what) <= MAX_DIGITS:
 
         async def work() -> CertificateFile:
             async with common.open_chain(rpc, deployment) as chain:
-                return await _from_chain(chain, int(what))
+                return await CertificateFile.read(chain, int(what))
 
         found, against = common.run(work), CHAIN
     else:
@@ -104,15 +107,6 @@ def _show(content: dict[str, Any]) -> None:
         f"  value   {content['value']}",
         f"  answer  {printable(content['output'])}",
     )
-
-
-async def _from_chain(chain: Chain, number: int) -> CertificateFile:
-    from p2pavs.certificate_file import CertificateFile
-    from p2pavs.chain.reader import read_certificate, read_operator_set
-
-    task = await read_certificate(chain, number)
-    operator_set = await read_operator_set(chain, task.header.epoch)
-    return CertificateFile.of(chain.deployment.domain, task, operator_set)
 
 
 def _from_file(path: Path) -> CertificateFile:

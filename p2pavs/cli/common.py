@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,10 +13,9 @@ import click
 import trio
 
 from p2pavs.errors import P2pavsError, UsageError
+from p2pavs.payer import PENDING_FILE, Payer
 
 if TYPE_CHECKING:
-    from eth_account.signers.local import LocalAccount
-
     from p2pavs import keystore
     from p2pavs.chain.contracts import Chain
     from p2pavs.chain.poster import Sender
@@ -26,21 +24,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_SECRET_FILE_BYTES = 4096
-PENDING_FILE = "pending.sqlite"
-"""Unsettled transactions of an account, beside its key; its lock keeps other processes off the account."""
-
-
-@dataclass(frozen=True, slots=True)
-class AccountSource:
-    """An account to send with, and where its unsettled transactions are kept."""
-
-    account: LocalAccount
-    pending: Path
-
-    @property
-    def address(self) -> bytes:
-        """The account, 20 bytes."""
-        return bytes.fromhex(self.account.address[2:])
 
 
 def run(work: Callable[[], Awaitable[T]]) -> T:
@@ -73,19 +56,17 @@ def read_password(password_file: Path | None, *, new: bool = False) -> str:
     return prompted
 
 
-def read_account(keys: Path | None, key_file: Path | None, password_file: Path | None) -> AccountSource:
+def read_account(keys: Path | None, key_file: Path | None, password_file: Path | None) -> Payer:
     """Open the account of ``--key-file``, or else of ``--keys``."""
     from p2pavs import keystore
 
     if key_file is not None:
         secret = read_key_file(key_file)
-        return AccountSource(
-            keystore.account_of(secret), key_file.with_name(f"{key_file.name}.{PENDING_FILE}")
-        )
+        return Payer(keystore.account_of(secret), key_file.with_name(f"{key_file.name}.{PENDING_FILE}"))
     directory = required(keys, "--keys (or --key-file)", "P2PAVS_KEYS")
     keystore.load_public(directory)  # before the password is asked for
     account = keystore.load_account(directory, read_password(password_file))
-    return AccountSource(account, directory / PENDING_FILE)
+    return Payer(account, directory / PENDING_FILE)
 
 
 def read_key_file(path: Path) -> keystore.Secret:
@@ -138,15 +119,10 @@ async def open_chain(url: str | None, deployment: Path | None) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def open_account(rpc: Rpc, source: AccountSource) -> AsyncIterator[Sender]:
+async def open_account(rpc: Rpc, source: Payer) -> AsyncIterator[Sender]:
     """Run a sender with an account; only one process at a time may."""
-    from p2pavs.chain.pending import SqlitePendingStore
-    from p2pavs.chain.poster import open_sender
-
-    chain_id = await rpc.chain_id()
-    with SqlitePendingStore(source.pending, chain_id=chain_id, account=source.address) as store:
-        async with open_sender(rpc, source.account, store, chain_id=chain_id, poll_interval=0.1) as sender:
-            yield sender
+    async with source.open_sender(rpc) as sender:
+        yield sender
 
 
 def inference_failure(error: Exception) -> P2pavsError:

@@ -11,6 +11,7 @@ import click
 
 from p2pavs.cli import common
 from p2pavs.cli.options import chain_options, json_option, key_options
+from p2pavs.payer import PENDING_FILE
 
 if TYPE_CHECKING:
     import trio
@@ -122,7 +123,7 @@ def node(
         rpc_url=common.required(rpc, "--rpc", "P2PAVS_RPC"),
         deployment=Deployment.load(common.required(deployment, "--deployment", "P2PAVS_DEPLOYMENT")),
         identity=keystore.load(directory, common.read_password(password_file)),
-        pending=directory / common.PENDING_FILE,
+        pending=directory / PENDING_FILE,
         data=data,
         listen=listen,
         api=api,

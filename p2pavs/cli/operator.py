@@ -18,6 +18,7 @@ from p2pavs.cli.options import account_address, chain_options, json_option, key_
 from p2pavs.cli.output import address, ether, hex_, moment, show, table
 from p2pavs.cli.rewards import claim, from_block_option
 from p2pavs.errors import P2pavsError, UsageError
+from p2pavs.payer import PENDING_FILE, Payer
 
 
 @click.group()
@@ -40,7 +41,7 @@ def register(
     directory = common.required(keys, "--keys", "P2PAVS_KEYS")
     keystore.load_public(directory)
     identity = keystore.load(directory, common.read_password(password_file))
-    source = common.AccountSource(identity.account(), directory / common.PENDING_FILE)
+    source = Payer(identity.account(), directory / PENDING_FILE)
 
     async def work() -> tuple[bool, OperatorRecord]:
         async with common.open_chain(rpc, deployment) as chain:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,11 @@ from p2pavs.cli.narrator import Narrator
 from p2pavs.cli.options import account_options, chain_options, json_option
 from p2pavs.cli.output import ether, hex_, printable, progress, show
 from p2pavs.cli.settings import list_setting
-from p2pavs.errors import P2pavsError, UsageError
+from p2pavs.errors import UsageError
+from p2pavs.light_client import NotCertified
+from p2pavs.request_options import compact_json
 
 _MAX_SCHEMA_FILE = 1 << 16
-
-
-class NotCertified(P2pavsError):
-    """The deadline passed without a certificate."""
 
 
 @click.command()
@@ -112,19 +109,21 @@ def request(
     """
     from consensus.types import Mode
     from p2pavs import client
-    from p2pavs.chain.records import InferenceParams
+    from p2pavs.request_options import to_params
 
-    params = InferenceParams(
-        max_tokens=max_tokens,
-        temperature_milli=round(temperature * 1000),
-        top_k=top_k,
-        top_p_micro=round(top_p * 1_000_000),
-        min_p_micro=round(min_p * 1_000_000),
-        repetition_penalty_milli=round(repetition_penalty * 1000),
-        seed=seed,
-        stop=stop,
-        choices=tuple(choice.strip() for choice in choices.split(",")) if choices else (),
-        json_schema=_schema(schema_file) if schema_file else "",
+    params = to_params(
+        {
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "min_p": min_p,
+            "repetition_penalty": repetition_penalty,
+            "seed": seed,
+            "stop": stop,
+            "choices": [choice.strip() for choice in choices.split(",")] if choices else [],
+            "json_schema": _schema(schema_file) if schema_file else "",
+        }
     )
     try:
         text = prompt.encode()
@@ -183,9 +182,7 @@ def _schema(path: Path) -> str:
     """The schema in a file, without the blanks that it would pay for."""
     try:
         with path.open("rb") as file:
-            return json.dumps(
-                strict_json.loads(file.read(_MAX_SCHEMA_FILE)), separators=(",", ":"), ensure_ascii=False
-            )
+            return compact_json(strict_json.loads(file.read(_MAX_SCHEMA_FILE)))
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path} holds no JSON schema: {error}.", "Give a file with one JSON object."

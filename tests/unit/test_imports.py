@@ -226,3 +226,35 @@ def test_a_node_does_not_load_llama_cpp() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr or "importing the node loaded llama_cpp into its process"
+
+
+HEAVY = (
+    "libp2p",
+    "llama_cpp",
+    "web3",
+    "eth_account",
+    "eth_abi",
+    "httpx",
+    "trio",
+    "numpy",
+    "p2pavs.chain",
+    "consensus",
+)
+
+
+@pytest.mark.parametrize("name", ["Client", "SyncClient", "Payer", "Checkpoint", "verify_file"])
+def test_the_python_api_is_imported_without_what_takes_long(name: str) -> None:
+    program = f"import sys; from p2pavs import {name}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = {module for module in done.stdout.split() if within(module, HEAVY)}
+    assert not loaded
+
+
+def test_a_client_that_verifies_loads_no_network_and_no_model() -> None:
+    program = "import sys, p2pavs.client, p2pavs.certificate_file; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert not {m for m in done.stdout.split() if within(m, ("libp2p", "llama_cpp", "web3", "inference"))}
