@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from inference.errors import RequestError
-from inference.sampling import Integers
+from inference.fixed_point import Integers
 
 
 class Spelling:

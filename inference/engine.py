@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from inference.choices import Choices, Spelling
-from inference.errors import EngineError, NotEnoughMemory, RequestError
+from inference.errors import EngineError, NotEnoughMemory
+from inference.fixed_point import Logits
+from inference.json_output import JsonOutput, JsonVocabulary
 from inference.llama import Llama
 from inference.model import INPUT, ModelFile
 from inference.request import (
@@ -24,7 +26,7 @@ from inference.request import (
     Status,
     rejection,
 )
-from inference.sampling import Logits, Sampler
+from inference.sampling import Sampler
 from inference.slots import Slots
 from inference.trace import CHUNK_TOKENS, Trace, logits_digest
 
@@ -47,6 +49,7 @@ class _Sequence:
     guess: list[int]
     sampler: Sampler
     choices: Choices | None
+    value: JsonOutput | None
     stops: tuple[bytes, ...]
     proved: int = 0
     stale: bool = False  # the cache holds tokens of a guess that proved wrong
@@ -96,6 +99,7 @@ class Engine:
             )
         self._ends = frozenset((*self._llama.end_tokens, *self.manifest.stop_token_ids))
         self._spelling = Spelling([b"" if t in self._ends else p for t, p in enumerate(self._llama.pieces)])
+        self._json_vocabulary = JsonVocabulary(self._llama)
         self._slots = Slots(self._llama, slots)
         self._active: dict[int, _Sequence] = {}
 
@@ -150,18 +154,16 @@ class Engine:
         """
         if self.full:
             raise EngineError("every slot is taken")
-        if request.top_p_micro or request.repetition_penalty_milli or request.json_schema:
-            raise RequestError("top-p, repetition penalty and JSON schema are not served yet")
         line = self.prompt_tokens(request.input)
         room = self.manifest.context_length - len(line)
         if room < 1:
             return rejection(FinishReason.INPUT_TOO_LONG, len(line))
         choices = Choices(request.choices, self._spelling, sorted(self._ends)) if request.choices else None
-        sampler = Sampler(
-            request.temperature_milli, request.top_k, request.min_p_micro, request.seed, request.task_seed
-        )
+        value = None
+        if request.json_schema:
+            value = JsonOutput(request.json_schema, self._json_vocabulary, self._ends)
         limit = min(room, request.max_tokens)
-        stops = () if choices else tuple(s.encode() for s in (*request.stop, *self.manifest.stop))
+        stops = () if choices or value else tuple(s.encode() for s in (*request.stop, *self.manifest.stop))
         guess = list(request.draft[:limit])
         slot = self._slots.take(line)
         self._active[key] = _Sequence(
@@ -175,8 +177,9 @@ class Engine:
             len(line),
             limit,
             guess,
-            sampler,
+            Sampler(request),
             choices,
+            value,
             stops,
         )
         return None
@@ -214,6 +217,8 @@ class Engine:
         sequence = self._active.pop(key, None)
         if sequence is not None:
             self._slots.give_back(sequence.slot)
+            if sequence.value is not None:
+                sequence.value.close()
 
     def step(self) -> list[tuple[int, Generation]]:
         """Decode one batch; return the requests that it finished."""
@@ -255,8 +260,10 @@ class Engine:
 
     def _advance(self, sequence: _Sequence, logits: Logits) -> None:
         """Sample the next token and add it to the answer."""
-        allowed = sequence.choices.allowed(bytes(sequence.output)) if sequence.choices else None
-        token = sequence.sampler.pick(logits, len(sequence.line) - sequence.prompt, allowed)
+        token = self._pick(sequence, logits)
+        if token is None:
+            sequence.finish = FinishReason.BAD_REQUEST  # the vocabulary cannot write what the schema asks for
+            return
         piece = b"" if token in self._ends else self._llama.pieces[token]
         if len(sequence.output) + len(piece) > MAX_OUTPUT_BYTES:
             sequence.finish = FinishReason.LENGTH
@@ -274,31 +281,51 @@ class Engine:
         if wrong:
             self._differs(sequence, len(sequence.line) - sequence.prompt - 1)
         sequence.output += piece
+        if sequence.value is not None and token not in self._ends:
+            sequence.value.add(token, piece)
         digest = sequence.trace.add(token, logits.tobytes())
         if digest is not None and sequence.report is not None:
             sequence.report(Progress(sequence.chunks, tuple(sequence.answer[-CHUNK_TOKENS:]), digest))
         sequence.chunks += digest is not None
         sequence.finish = self._finish(sequence, token)
 
+    @staticmethod
+    def _pick(sequence: _Sequence, logits: Logits) -> int | None:
+        if sequence.value is not None:
+            return sequence.value.pick(sequence.sampler, logits, sequence.answer)
+        allowed = sequence.choices.allowed(bytes(sequence.output)) if sequence.choices else None
+        return sequence.sampler.pick(logits, sequence.answer, allowed)
+
     def _finish(self, sequence: _Sequence, token: int) -> FinishReason | None:
+        full = len(sequence.line) - sequence.prompt >= sequence.limit
+        if sequence.value is not None:
+            output = bytes(sequence.output)
+            whole = sequence.value.whole if full else sequence.value.finished
+            if token in self._ends or whole(output):
+                return FinishReason.JSON
         if sequence.choices is not None:
             if token in self._ends or sequence.choices.finished(bytes(sequence.output)):
                 return FinishReason.CHOICE
-        elif token in self._ends:
+        elif sequence.value is None and token in self._ends:
             return FinishReason.END_OF_TEXT
         found = [at for stop in sequence.stops if (at := sequence.output.find(stop)) >= 0]
         if found:
             del sequence.output[min(found) :]
             return FinishReason.STOP_STRING
-        return FinishReason.LENGTH if len(sequence.line) - sequence.prompt >= sequence.limit else None
+        return FinishReason.LENGTH if full else None
 
     @staticmethod
     def _result(sequence: _Sequence, finish: FinishReason) -> Generation:
         root, secret, chunks = sequence.trace.finish()
         tokens = tuple(sequence.answer)
         output = bytes(sequence.output)
+        status = Status.COMPLETED
+        asked = sequence.choices is not None or sequence.value is not None
+        if asked and finish not in (FinishReason.CHOICE, FinishReason.JSON):
+            # The beginning of a choice or of a JSON value is no answer that a contract could use.
+            output, status = b"", Status.REJECTED
         return Generation(
-            Status.COMPLETED,
+            status,
             output,
             tokens,
             finish,

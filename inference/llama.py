@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.errors import EngineError
-from inference.sampling import Logits
+from inference.fixed_point import Integers, Logits
 
 _WARNING, _ERROR = 3, 4
 
@@ -108,11 +108,15 @@ class Llama:
         lib.llama_free(self._context)
         lib.llama_model_free(self._model)
 
-    def _piece(self, token: int) -> bytes:
+    def special_piece(self, token: int) -> bytes:
+        """The bytes of a token, of special ones their names."""
+        return self._piece(token, special=True)
+
+    def _piece(self, token: int, *, special: bool = False) -> bytes:
         size = 64
         while True:
             buffer = ctypes.create_string_buffer(size)
-            written = int(lib.llama_token_to_piece(self._vocab, token, buffer, size, 0, False))
+            written = int(lib.llama_token_to_piece(self._vocab, token, buffer, size, 0, special))
             if written >= 0:
                 return buffer.raw[:written]
             size = -written
@@ -126,6 +130,13 @@ class Llama:
             if count >= 0:
                 return list(buffer[:count])
             size = -count
+
+    def grammar(self, text: str) -> Any:
+        """A sampler of llama.cpp that knows only a grammar. Raises EngineError."""
+        sampler = lib.llama_sampler_init_grammar(self._vocab, text.encode(), b"root")
+        if not sampler:
+            raise EngineError("llama.cpp does not take a grammar that was made from a JSON schema")
+        return sampler
 
     def beginning(self) -> list[int]:
         """The beginning-of-text token, if the vocabulary has one."""
@@ -156,3 +167,34 @@ class Llama:
     def copy(self, source: int, target: int) -> None:
         """Make a sequence's cache that of another; llama.cpp does it before it decodes the next batch."""
         lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+
+
+_CANDIDATE = np.dtype([("id", "<i4"), ("logit", "<f4"), ("p", "<f4")])  # llama_token_data
+
+
+class Grammar:
+    """One of llama.cpp's grammars, at one place in a text."""
+
+    def __init__(self, llama: Llama, text: str) -> None:
+        """``text`` is in GBNF; its start rule is ``root``. Raises EngineError where llama.cpp refuses it."""
+        self._sampler = llama.grammar(text)
+
+    def close(self) -> None:
+        """Free the memory."""
+        if self._sampler:
+            lib.llama_sampler_free(self._sampler)
+            self._sampler = None
+
+    def allowed(self, ids: Integers) -> Integers:
+        """Those of the tokens that may come next; an end token where the text may end."""
+        data = np.zeros(len(ids), _CANDIDATE)
+        data["id"] = ids
+        pointer = ctypes.cast(data.ctypes.data, lib.llama_token_data_p)
+        array = lib.llama_token_data_array(pointer, len(ids), -1, False)
+        lib.llama_sampler_apply(self._sampler, ctypes.byref(array))
+        kept: Integers = ids[data["logit"] == 0]
+        return kept
+
+    def accept(self, token: int) -> None:
+        """Go on after an allowed token. Another one would end the process."""
+        lib.llama_sampler_accept(self._sampler, token)

@@ -7,6 +7,7 @@ from enum import IntEnum, unique
 from typing import TypeVar
 
 from inference.errors import RequestError
+from inference.json_schema import grammar_of
 from inference.trace import Trace, trace_commit
 
 MAX_INPUT_BYTES = 16_384
@@ -90,6 +91,7 @@ class Request:
         if self.json_schema != "":
             _texts("json_schema", (self.json_schema,), 1, MAX_SCHEMA_BYTES)
             _need(not self.choices, "json_schema and choices exclude each other")
+            grammar_of(self.json_schema)
         _need(isinstance(self.task_seed, bytes) and len(self.task_seed) == 32, "task_seed must be 32 bytes")
         _need(
             isinstance(self.draft, tuple) and len(self.draft) <= MAX_TOKENS,

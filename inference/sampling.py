@@ -1,105 +1,154 @@
 """Sampling in integers, bound to the task's seed: every node draws the same token.
 
-Greedy at temperature 0. Otherwise Gumbel-max: each token's score is ``round(logit * 2^16 / T)`` plus a
-Gumbel value ``round(-ln(-ln((k + 1/2) / 2^16)) * 2^16)``, and the highest score wins, the lower id among
-equals. ``k`` is the token's 16-bit word of SHAKE-256(tag, key, position). Only IEEE multiplication, integer
-arithmetic and hashing take part, so no ``exp`` or ``log`` of a platform can make nodes differ.
+Greedy at temperature 0. Otherwise Gumbel-max: each token's score is its logit over the temperature plus
+Gumbel noise, and the highest score wins, the lower id among equals. Logits are integers in units of 2^-16.
+
+A vocabulary can have 256,000 tokens, and nearly all of them cannot win. What the definition says of all is
+worked out only for those that can: bounds are wide enough that it never changes the token.
 """
 
 from __future__ import annotations
 
-import math
-from decimal import Context, Decimal
-from functools import cache
-from hashlib import sha256, shake_256
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Logits: TypeAlias = npt.NDArray[np.float32]
-Integers: TypeAlias = npt.NDArray[np.int64]
+from inference import fixed_point
+from inference.fixed_point import UNIT, Integers, Logits
+from inference.gumbel import Noise, most_outside_tail, sampling_key
+from inference.request import Request
 
-UNIT = 1 << 16
-_TABLE_SHA256 = "fc2d8ed7fe9b4cbc3b95bcc8c5a35b0f8f7c8897e9d9e4f3e42501a83d059cc8"
-_HUGE = float(1 << 30)  # keeps scores inside int64 at the lowest temperature
-
-
-@cache
-def gumbel_table() -> Integers:
-    """The 65,536 Gumbel values in units of 2^-16, lowest first."""
-    halves = (2 * k + 1 for k in range(UNIT))
-    table = np.array([round(-math.log(-math.log(h / (2 * UNIT))) * UNIT) for h in halves], np.int64)
-    if sha256(table.astype("<i4").tobytes()).hexdigest() != _TABLE_SHA256:
-        table = _exact_gumbel_table()  # a platform whose log rounds differently
-    return table
+PENALTY_WINDOW = 64
+"""The repetition penalty looks at this many tokens at the answer's end."""
 
 
-def _exact_gumbel_table() -> Integers:
-    """The same values from decimal arithmetic, which rounds correctly everywhere (some seconds)."""
-    return np.array([exact_gumbel(k) for k in range(UNIT)], np.int64)
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """The tokens of one draw: their ids, ascending, their logits nearly, and what makes those exact."""
 
+    ids: Integers | None  # None: all
+    rough: Logits
+    exact: Callable[[Integers], Integers]  # logits, in units of 2^-16, of some places in the field
 
-def exact_gumbel(k: int) -> int:
-    """Entry ``k`` of the table, by definition."""
-    context = Context(prec=24)
-    inner = -context.ln(Decimal(2 * k + 1) / Decimal(2 * UNIT))
-    return int((-context.ln(inner) * UNIT).to_integral_value())
+    def near(self, lowest: float) -> Integers:
+        """Ascending places of all tokens whose logit is at least ``lowest`` (nats); perhaps some below it."""
+        slack = 2.0**-8 + abs(lowest) * 2.0**-18  # above what rounding to 2^-16 and to float32 can move
+        bound = lowest - slack
+        return np.flatnonzero(self.rough >= np.float32(bound if bound > -fixed_point.HUGE else -np.inf))
 
-
-def sampling_key(task_seed: bytes, seed: int) -> bytes:
-    """The key of a request's random words: the task's seed and the requester's own."""
-    return sha256(b"p2pavs/sampling/1" + task_seed + seed.to_bytes(8, "big")).digest()
-
-
-def random_words(key: bytes, position: int, count: int) -> npt.NDArray[np.uint16]:
-    """Uniform 16-bit words for the answer's token at ``position``; word i belongs to token id i."""
-    stream = shake_256(b"p2pavs/gumbel/1" + key + position.to_bytes(8, "big")).digest(2 * count)
-    return np.frombuffer(stream, "<u2")
+    def at(self, places: Integers) -> Integers:
+        """Ids of the tokens at some places."""
+        return places if self.ids is None else self.ids[places]
 
 
 class Sampler:
     """Picks the only token that the request and the task's seed allow at each position."""
 
-    def __init__(
-        self, temperature_milli: int, top_k: int, min_p_micro: int, seed: int, task_seed: bytes
-    ) -> None:
-        self._scale = UNIT * 1000 / temperature_milli if temperature_milli else 0.0
-        self._top_k = top_k
-        self._margin = _log_margin(min_p_micro) if min_p_micro else None
-        self._key = sampling_key(task_seed, seed)
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._key = sampling_key(request.task_seed, request.seed)
 
-    def pick(self, logits: Logits, position: int, allowed: Integers | None = None) -> int:
-        """The token at ``position`` (from 0), out of ``allowed`` (ascending ids, not empty) or all of them.
+    @property
+    def chooses_among_best(self) -> bool:
+        """Whether a token can be out because of other tokens: by top-k, top-p or min-p."""
+        request = self._request
+        return request.temperature_milli > 0 and bool(
+            request.top_k or request.top_p_micro or request.min_p_micro
+        )
 
-        NaN counts as minus infinity; where nothing is finite the lowest id of the highest wins.
+    def pick(self, logits: Logits, answer: Sequence[int], allowed: Integers | None = None) -> int:
+        """The token after ``answer``, out of ``allowed`` (ascending ids, not empty) or all of them.
+
+        What is not a number counts as lowest.
         """
-        ids = np.arange(len(logits)) if allowed is None else allowed
-        values = logits[ids].astype(np.float64)
-        values[np.isnan(values)] = -np.inf
-        if not self._scale:
-            return int(ids[np.argmax(values)])
-        values = np.clip(values, -_HUGE, _HUGE)
-        kept = self._best(np.rint(values * UNIT).astype(np.int64))
-        ids, values = ids[kept], values[kept]
-        scores = np.rint(values * self._scale).astype(np.int64)
-        scores += gumbel_table()[random_words(self._key, position, len(logits))[ids]]
-        return int(ids[np.argmax(scores)])
+        field = self._field(logits, answer, allowed)
+        best = float(field.rough.max())
+        if not self._request.temperature_milli:
+            places = field.near(best)
+            return int(field.at(places)[np.argmax(field.exact(places))])
+        if self.chooses_among_best:
+            field = self._best(field, best)
+        return self._race(field, Noise(self._key, len(answer), len(logits)))
 
-    def _best(self, fixed: Integers) -> Integers:
-        """Ascending indexes of the logits (in units of 2^-16) that ``top_k`` and ``min_p`` leave."""
-        keep = np.ones(len(fixed), np.bool_)
-        if 0 < self._top_k < len(fixed):
-            least = np.partition(fixed, len(fixed) - self._top_k)[len(fixed) - self._top_k]
-            keep = fixed > least
-            keep[np.flatnonzero(fixed == least)[: self._top_k - int(keep.sum())]] = True
-        if self._margin is not None:
-            keep &= fixed >= fixed.max() - self._margin
-        return np.flatnonzero(keep)
+    def _field(self, logits: Logits, answer: Sequence[int], allowed: Integers | None) -> _Field:
+        penalty = self._request.repetition_penalty_milli
+        recent = np.unique(np.array(answer[-PENALTY_WINDOW:], np.int64)) if penalty else np.empty(0, np.int64)
+
+        def exact(places: Integers) -> Integers:
+            ids = places if allowed is None else allowed[places]
+            values = fixed_point.fixed(logits[ids])
+            if len(recent):
+                again = np.isin(ids, recent)
+                values[again] = fixed_point.penalised(values[again], penalty)
+            return values
+
+        rough = logits
+        if len(recent):
+            rough = logits.copy()
+            rough[recent] = fixed_point.penalised(fixed_point.fixed(logits[recent]), penalty) / UNIT
+        if allowed is not None:
+            rough = rough[allowed]
+        if not np.isfinite(rough.max()) or rough.max() > fixed_point.HUGE:
+            huge = fixed_point.HUGE
+            rough = np.clip(np.nan_to_num(rough, nan=-huge), -huge, huge).astype(np.float32)
+        return _Field(allowed, rough, exact)
+
+    def _best(self, field: _Field, best: float) -> _Field:
+        """The tokens that top-k leaves, of these what top-p leaves, of these what min-p leaves."""
+        request = self._request
+        count = request.top_k
+        if count:
+            places = field.near(_low_bound(field.rough, count))
+        elif request.top_p_micro:
+            places = field.near(best - fixed_point.REACH)
+        else:
+            places = field.near(best - fixed_point.log_margin(request.min_p_micro) / UNIT)
+        values = field.exact(places)
+        if count:
+            kept = fixed_point.best_values(values, count)
+            places, values = places[kept], values[kept]
+        if request.top_p_micro:
+            kept = fixed_point.best_shares(values, request.top_p_micro)
+            places, values = places[kept], values[kept]
+        if request.min_p_micro:
+            kept = np.flatnonzero(values >= values.max() - fixed_point.log_margin(request.min_p_micro))
+            places, values = places[kept], values[kept]
+        return _Field(field.at(places), (values / UNIT).astype(np.float32), values.__getitem__)
+
+    def _race(self, field: _Field, noise: Noise) -> int:
+        """The token with the highest score."""
+        temperature = self._request.temperature_milli
+
+        def scores(places: Integers) -> Integers:
+            return field.exact(places) * 1000 // temperature + noise.of(field.at(places))
+
+        # First the few with the most noise, and the best logit. Of the others only those matter that could
+        # still beat what these reach.
+        runners = np.append(_places(field, noise.tail), np.argmax(field.rough))
+        reached = int(scores(runners).max())
+        rest = field.near((reached - most_outside_tail()) * temperature / 1000 / UNIT)
+        places = np.union1d(runners, rest)
+        return int(field.at(places)[np.argmax(scores(places))])
 
 
-@cache
-def _log_margin(min_p_micro: int) -> int:
-    """``-ln(min_p)`` in units of 2^-16, from correctly rounded decimal arithmetic."""
-    logarithm = Context(prec=24).ln(Decimal(min_p_micro) / Decimal(1_000_000))
-    return int((-logarithm * UNIT).to_integral_value())
+def _places(field: _Field, ids: Integers) -> Integers:
+    """Where in the field those of ``ids`` are that are in it."""
+    if field.ids is None or not len(ids):
+        return ids
+    places = np.searchsorted(ids, field.ids)
+    places[places == len(ids)] = 0
+    return np.flatnonzero(ids[places] == field.ids)
+
+
+def _low_bound(values: Logits, count: int) -> float:
+    """A number that at least ``count`` of the values reach, and few more, if there are so many.
+
+    The ``count`` best of the maxima of blocks reach the lowest of them.
+    """
+    blocks = 8 * count
+    if blocks > len(values) // 8:
+        return -fixed_point.HUGE
+    size = len(values) // blocks
+    maxima = values[: blocks * size].reshape(blocks, size).max(axis=1)
+    return float(np.partition(maxima, blocks - count)[blocks - count])

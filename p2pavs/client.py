@@ -15,6 +15,8 @@ import anyio
 import httpx
 
 from consensus.types import MAX_INPUT_BYTES, Mode
+from inference.errors import RequestError
+from inference.json_schema import grammar_of
 from p2pavs import strict_json
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ChainError
@@ -128,6 +130,10 @@ def _check_schema(params: InferenceParams) -> None:
             f"the JSON schema is not a text of at most {MAX_SCHEMA_BYTES} bytes",
             "Make it shorter: leave out descriptions and blanks.",
         )
+    try:
+        grammar_of(params.json_schema)
+    except RequestError as error:
+        raise BadRequest(str(error), "docs/dapps.md lists what a schema may hold.") from None
 
 
 def _byte_length(text: str) -> int:

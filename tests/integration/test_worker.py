@@ -155,7 +155,8 @@ async def test_choices_hold_whatever_the_model_prefers(temperature):
             assert answer.output.decode() in choices
             assert answer.finish_reason is FinishReason.CHOICE
         cut = await worker.generate(Request(b"x", 2, choices=("abcdef",)))
-        assert (cut.output, cut.finish_reason) == (b"ab", FinishReason.LENGTH)
+        assert (cut.status, cut.output, cut.finish_reason) == (Status.REJECTED, b"", FinishReason.LENGTH)
+        assert cut.token_count == 2
 
 
 async def test_the_task_seed_decides_the_draw():

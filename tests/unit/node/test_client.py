@@ -82,6 +82,7 @@ def test_what_the_network_takes_is_taken(prompt: bytes, changes: dict[str, Any])
         (b"?", {"repetition_penalty_milli": 999}, "repetition penalty"),
         (b"?", {"repetition_penalty_milli": 10_001}, "repetition penalty"),
         (b"?", {"json_schema": "x" * 4097}, "JSON schema"),
+        (b"?", {"json_schema": '{"type":"string","pattern":"a*"}'}, "'pattern'"),
         (b"?", {"json_schema": "\udcff"}, "JSON schema"),
         (b"?", {"json_schema": '{"type":"boolean"}', "choices": ("a",)}, "exclude each other"),
         (b"?", {"temperature_milli": 2**32}, "temperature"),
