@@ -15,8 +15,6 @@ import anyio
 import httpx
 
 from consensus.types import MAX_INPUT_BYTES, Mode
-from inference.errors import RequestError
-from inference.json_schema import grammar_of
 from p2pavs import strict_json
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ChainError
@@ -123,6 +121,9 @@ def check_request(prompt: bytes, params: InferenceParams) -> None:
 
 
 def _check_schema(params: InferenceParams) -> None:
+    from inference.errors import RequestError  # only here: a client that verifies needs no model
+    from inference.json_schema import grammar_of
+
     if params.choices:
         raise BadRequest("choices and a JSON schema exclude each other", "Give one of them.")
     if not 0 < _byte_length(params.json_schema) <= MAX_SCHEMA_BYTES:
