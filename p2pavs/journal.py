@@ -14,7 +14,7 @@ import trio
 Json: TypeAlias = "str | int | float | bool | None | Sequence[Json] | Mapping[str, Json]"
 
 EVENTS_PER_TASK = 512
-TASKS_KEPT = 1024
+TASKS_KEPT = 256
 
 log = structlog.get_logger()
 

@@ -51,12 +51,14 @@ from p2pavs.network import Network, NetworkConfig, Offence
 from p2pavs.network.peer_ids import peer_id_to_text
 from p2pavs.routing import Router
 from p2pavs.settings import NodeSettings
-from p2pavs.storage import CertificateStore, DataDirectory, EvidenceStore, SignGuard
+from p2pavs.storage import CertificateStore, DataDirectory, EvidenceStore, SignGuard, until_stored
+from p2pavs.storage.retention import forget_old
 from p2pavs.task_desk import DeskParts, TaskDesk
 
 BALANCE_EVERY = 30.0
 LOW_BALANCE = 10**16  # wei: some thirty postings at 1 gwei
 OPERATORS_EVERY = 15.0
+FORGET_EVERY = 30.0
 LENIENT_AFTER_REORGANISATION = 30.0  # seconds
 STRANGERS_EVERY = 3.0  # seconds until a stranger's message makes the node read the registry again
 
@@ -203,6 +205,7 @@ class Node:
                 nursery.start_soon(self.sync.run)
             nursery.start_soon(self._watch_account)
             nursery.start_soon(self._watch_operators)
+            nursery.start_soon(self._forget_old)
             keeper = EpochKeeper(self.chain, self._sender, self.config.identity.address, self._signer.prove)
             nursery.start_soon(keeper.run)
             ready(url)
@@ -287,6 +290,14 @@ class Node:
             except ChainError as error:
                 log.warning("balance_unread", error=error.message)
             await trio.sleep(BALANCE_EVERY)
+
+    async def _forget_old(self) -> None:
+        keep = self.config.settings.keep_tasks
+        while True:
+            await trio.sleep(FORGET_EVERY)
+            gone = await until_stored(lambda: forget_old(self.directory.database, keep))
+            if gone:
+                log.debug("old_tasks_forgotten", rows=gone)
 
     async def _watch_operators(self) -> None:
         while True:

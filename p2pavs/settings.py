@@ -29,5 +29,8 @@ class NodeSettings:
     poster_delay: float = 4.0
     """The poster of rank i may post i times this after it decided."""
 
+    keep_tasks: int = 100_000
+    """Of so many of the newest tasks certificates and signatures are kept; a task takes about 3 kB."""
+
     poll_every: float = 0.25
     """How often the chain is asked for a new block."""

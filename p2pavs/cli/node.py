@@ -73,6 +73,13 @@ if TYPE_CHECKING:
     help="In verify mode: seconds to wait for each further chunk.",
 )
 @click.option(
+    "--keep-tasks",
+    default=100_000,
+    show_default=True,
+    type=click.IntRange(10),
+    help="Of so many of the newest tasks certificates and signatures are kept.",
+)
+@click.option(
     "--bootstrap-timeout",
     default=20.0,
     show_default=True,
@@ -94,6 +101,7 @@ def node(
     poster_delay: float,
     first_chunk: float,
     next_chunk: float,
+    keep_tasks: int,
     bootstrap_timeout: float,
     rpc: str | None,
     deployment: Path | None,
@@ -132,6 +140,7 @@ def node(
             confirmations=confirmations,
             poster_delay=poster_delay,
             patience=Patience(first_chunk, next_chunk),
+            keep_tasks=keep_tasks,
         ),
         models=models or (demo_model(),),
         bootstrap=bootstrap,

@@ -11,6 +11,7 @@ from consensus.signing import Signer, statement
 from consensus.types import Kind, Scope
 from p2pavs.errors import P2pavsError
 from p2pavs.storage.database import Database
+from p2pavs.storage.retention import floor
 
 
 class ConflictingSignature(P2pavsError):
@@ -58,6 +59,11 @@ class SignGuard:
         )
 
         def work(connection: sqlite3.Connection) -> bytes:
+            if key[0] < floor(connection):
+                raise ConflictingSignature(
+                    f"refused to sign for task {key[0]}: what was signed for it is forgotten",
+                    "Nothing was signed and nothing is lost: the task was over long ago.",
+                )
             row = connection.execute(
                 "SELECT statement, signature FROM signatures "
                 "WHERE task_id=? AND attempt=? AND committee_root=? AND kind=? AND round=?",

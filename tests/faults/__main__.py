@@ -1,0 +1,67 @@
+"""Command line: see ``testnet/perturb.py --help``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from tests.faults.generate import generate
+from tests.faults.manifest import Manifest, ManifestError, load
+from tests.faults.run import Outcome, run_manifest
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run manifests one after another; 0 if everything held in all of them."""
+    parser = argparse.ArgumentParser(
+        prog="testnet/perturb.py",
+        description="Disturb test networks on purpose, and judge what became of it.",
+    )
+    parser.add_argument("manifests", nargs="*", type=Path, metavar="MANIFEST", help="TOML files")
+    parser.add_argument("--generate", type=int, default=0, metavar="N", help="N manifests made from --seed")
+    parser.add_argument("--seed", type=int, default=1, help="of the first one; the next has the next seed")
+    parser.add_argument("--nodes", type=int, default=4, help="of generated ones (default 4)")
+    parser.add_argument("--tasks", type=int, default=8, help="of generated ones (default 8)")
+    parser.add_argument("--show", action="store_true", help="print the manifests and do nothing")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave keys, data and logs there")
+    given = parser.parse_args(arguments)
+    try:
+        manifests = [load(path) for path in given.manifests]
+    except ManifestError as error:
+        print(error, file=sys.stderr)
+        return 2
+    seeds = range(given.seed, given.seed + given.generate)
+    manifests += [generate(seed, nodes=given.nodes, tasks=given.tasks) for seed in seeds]
+    if not manifests:
+        parser.error("name a manifest, or give --generate N")
+    if given.show:
+        for one in manifests:
+            print(f"# {one.name}\n{one.to_toml()}")
+        return 0
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    outcomes = [_run(one, given.keep) for one in manifests]
+    asked = sum(one.manifest.tasks for one in outcomes)
+    certified = sum(one.certified for one in outcomes)
+    sound = sum(not one.problems for one in outcomes)
+    print(f"\n{certified} of {asked} tasks certified; {sound} of {len(outcomes)} manifests without a problem")
+    return 0 if sound == len(outcomes) else 1
+
+
+def _run(manifest: Manifest, keep: Path | None) -> Outcome:
+    print(f"\n== {manifest.name}: {manifest.nodes} nodes, {manifest.tasks} tasks", flush=True)
+    with tempfile.TemporaryDirectory(prefix="p2pavs-perturb-") as temporary:
+        directory = Path(temporary) / "net" if keep is None else keep.resolve() / manifest.name
+        outcome = run_manifest(manifest, directory, lambda line: print(line, flush=True))
+    print(f"  {outcome.certified} of {manifest.tasks} tasks certified, {outcome.seconds:.0f} s")
+    for problem in outcome.problems:
+        print(f"  PROBLEM: {problem}")
+    return outcome
+
+
+if __name__ == "__main__":
+    sys.exit(main())
