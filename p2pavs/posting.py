@@ -21,6 +21,11 @@ FINAL_REFUSALS = frozenset({"AlreadyCertified", "DeadlinePassed", "AlreadyRefund
 """Answers of the gateway after which posting again is pointless while the block stands."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds
+LOOK_AGAIN = 0.5  # seconds
+BLOCKS_EACH = 2
+"""Blocks that each poster has for itself: on a slow chain the one before may be waiting to be mined."""
+PATIENCE = 8
+"""Delays after which a turn does not wait for blocks any more: this node may be the one that sees none."""
 
 
 @dataclass(slots=True)
@@ -29,12 +34,17 @@ class ChainView:
 
     certified: bool = False
     refunded: bool = False
+    head: int = 0
+    """The newest block."""
     over: bool = False
     """Deep enough below the head that it will not change any more."""
 
 
 class PosterLadder:
-    """Posts one certificate, after as many delays as this operator's rank says."""
+    """Posts one certificate when it is this operator's turn: a time and two blocks for each of those before it.
+
+    If a reorganisation takes the certificate out again, the turns begin anew.
+    """
 
     def __init__(
         self,
@@ -58,14 +68,30 @@ class PosterLadder:
 
     async def run(self, commit: Commit) -> None:
         """Post until the chain holds a certificate for good or will not take one any more."""
-        await trio.sleep(self._rank * self._delay)
-        pause = FIRST_PAUSE
-        while not self._view.over:
-            if self._view.certified or self._view.refunded or await self._attempt(commit):
-                pause = FIRST_PAUSE
-            else:
-                pause = min(2 * pause, LONGEST_PAUSE)
+        view, pause = self._view, FIRST_PAUSE
+        turn: tuple[float, int] | None = self._turn()
+        while not view.over:
+            if view.certified or view.refunded:
+                turn = None
+                await trio.sleep(LOOK_AGAIN)
+                continue
+            turn = turn or self._turn()
+            if (wait := self._wait(turn)) > 0:
+                await trio.sleep(min(wait, LOOK_AGAIN))
+                continue
+            pause = FIRST_PAUSE if await self._attempt(commit) else min(2 * pause, LONGEST_PAUSE)
             await trio.sleep(pause)
+
+    def _wait(self, turn: tuple[float, int]) -> float:
+        """Seconds until the turn comes, if there are no blocks meanwhile; none are left when it is there."""
+        moment, block = turn
+        if self._view.head < block:
+            moment += self._rank * self._delay * (PATIENCE - 1)
+        return moment - trio.current_time()
+
+    def _turn(self) -> tuple[float, int]:
+        """From which moment, and from which block on, this operator posts if nobody has."""
+        return trio.current_time() + self._rank * self._delay, self._view.head + self._rank * BLOCKS_EACH
 
     async def _attempt(self, commit: Commit) -> bool:
         """Post once; whether it was mined. What keeps it from that may pass: funds, an endpoint, a reorg."""

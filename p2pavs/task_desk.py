@@ -160,6 +160,7 @@ class TaskDesk:
         for logged in block.events:
             await self._event(logged)
         for task in list(self.tasks.values()):
+            task.view.head = block.number
             await self._close_if_over(task, block)
         # Far behind the head not after each block: every write waits for the disk.
         if block.number % FAR_BEHIND == 0 or self._is_head(block.number + FAR_BEHIND):

@@ -36,7 +36,13 @@ def ladder(rank: int, view: ChainView, sender: SenderDouble, journal: Journal | 
 
 @asynccontextmanager
 async def running(one: PosterLadder) -> Any:
+    async def blocks() -> None:
+        while True:
+            await trio.sleep(1.0)
+            one._view.head += 1
+
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(blocks)
         nursery.start_soon(one.run, COMMIT)
         yield
         nursery.cancel_scope.cancel()
@@ -155,3 +161,30 @@ async def test_a_refunded_task_is_not_posted(sender: SenderDouble, autojump_cloc
     async with running(ladder(0, ChainView(refunded=True), sender)):
         await trio.sleep(100)
     assert sender.calls == []
+
+
+async def test_on_a_slow_chain_each_poster_has_two_blocks_for_itself(
+    sender: SenderDouble, autojump_clock: MockClock
+) -> None:
+    view = ChainView(head=10)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ladder(2, view, sender).run, COMMIT)
+        await trio.sleep(20)
+        assert sender.calls == []
+        view.head = 13
+        await trio.sleep(20)
+        assert sender.calls == []
+        view.head = 14
+        await sender.wait_for(1)
+        nursery.cancel_scope.cancel()
+
+
+async def test_after_a_reorganisation_the_turns_begin_anew(
+    sender: SenderDouble, autojump_clock: MockClock
+) -> None:
+    view = ChainView(certified=True)
+    async with running(ladder(1, view, sender)):
+        await trio.sleep(100)
+        view.certified, undone = False, trio.current_time()
+        await sender.wait_for(1)
+    assert sender.times[0] - undone >= DELAY
