@@ -41,7 +41,7 @@ class ChainView:
 
 
 class PosterLadder:
-    """Posts one certificate when it is this operator's turn: a time and two blocks for each of those before it.
+    """Posts one certificate on this operator's turn: a time and two blocks for each of those before it.
 
     If a reorganisation takes the certificate out again, the turns begin anew.
     """

@@ -1,10 +1,10 @@
 """Exactly-once posting under faults: ``python -m tests.faults.posting [--runs 100]``.
 
-Four operators post to a real development chain: real desks, members, ladders, senders, signatures, databases.
-Two things are left out, because posting does not depend on them: the model (every operator has the same answer
-ready) and libp2p (messages go from desk to desk). Each fault is put on ten tasks at a time, between their
-certificate and its settlement. At the end the chain says how many transactions carried a certificate, mined or
-reverted, and how many certificates it holds.
+Four operators post to a real development chain: real desks, members, ladders, senders, signatures and
+databases. Two things are left out, because posting does not depend on them: the model (every operator has the
+same answer ready) and libp2p (messages go from desk to desk). Each fault is put on ten tasks, between
+their certificate and its settlement. At the end the chain says how many transactions carried a certificate,
+whether the gateway took it or not, and how many certificates it holds.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Signer:
 class Model:
     """The same answer for everybody, at once."""
 
-    async def execute(self, task: Any, progress: Any) -> Execution:
+    async def execute(self, task: Any, progress: Any, guide: Any = None) -> Execution:
         """Answer."""
         await trio.lowlevel.checkpoint()
         result = Result(
@@ -144,6 +144,7 @@ class Operator:
             catch_up=cast(Any, self),
             topics=cast(Any, self),
             publish=publish,
+            author_of=lambda peer: address_of(self.bus[int(peer)].member.account),
             blame=lambda peer, offence: None,
             certified=lambda header: None,
             reorganised=lambda: None,
@@ -192,6 +193,14 @@ class Scene:
             if all(found[task] for task in tasks):
                 return
             await trio.sleep(0.2)
+
+    async def blocks(self, count: int) -> None:
+        """Wait for so many more blocks."""
+        last = int(await self.rpc("eth_blockNumber"), 16) + count
+        while True:
+            if int(await self.rpc("eth_blockNumber"), 16) >= last:
+                return
+            await trio.sleep(0.3)
 
 
 async def certificates(chain: Chain) -> Counter[int]:
@@ -316,9 +325,7 @@ async def run_fault(
     with trio.fail_after(240):
         await fault(scene, tasks)
         await scene.certified(tasks)
-        head = int(await scene.rpc("eth_blockNumber"), 16)
-        while int(await scene.rpc("eth_blockNumber"), 16) < head + SETTINGS.finality_depth + 2:
-            await trio.sleep(0.3)
+        await scene.blocks(SETTINGS.finality_depth + 2)
     found = await certificates(scene.network.chain)
     wrong = {task: found[task] for task in tasks if found[task] != 1}
     if wrong:
