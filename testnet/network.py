@@ -48,6 +48,10 @@ class Network:
     state: State
     doubles: Mapping[int, str] = field(default_factory=dict)
     """Nodes that run another module in place of `p2pavs`, by index: for tests."""
+    stakes: Mapping[int, str] = field(default_factory=dict)
+    """ETH that operators register with, by index, where it is not the usual."""
+    node_options: Sequence[str] = ()
+    """Further options of every node."""
     say: Callable[[str], None] = print
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -169,7 +173,9 @@ class Network:
         """Register one operator with its keys and stake."""
         directory = self.layout.operator(index)
         options = ["--keys", str(self.keys(directory)), "--password-file", str(self.password(directory))]
-        self.command("operator", "register", *options, "--stake", STAKE, *self._chain_options())
+        self.command(
+            "operator", "register", *options, "--stake", self.stakes.get(index, STAKE), *self._chain_options()
+        )
 
     def register_model(self) -> None:
         """Register the demo model."""
@@ -209,6 +215,7 @@ class Network:
         command = [sys.executable, "-m", module, "node", "--data", str(data)]
         command += ["--keys", str(self.keys(operator)), "--password-file", str(self.password(operator))]
         command += [*self._chain_options(), "--listen", "/ip4/127.0.0.1/tcp/0", "--api", "127.0.0.1:0"]
+        command += self.node_options
         if bootstrap is not None:
             command += ["--bootstrap", bootstrap]
         self._spawn(node_name(index), command)

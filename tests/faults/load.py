@@ -17,13 +17,13 @@ from p2pavs.chain.pending import SqlitePendingStore
 from p2pavs.chain.poster import Sender, open_sender
 from p2pavs.chain.records import InferenceParams, ModelEntry
 from p2pavs.chain.rpc import Rpc
-from p2pavs.cli.common import PENDING_FILE
 from p2pavs.client import choose_model, post
 from tests.e2e.harness import Testnet
 
 PROMPT = b"Classify this proposal: pay 40,000 USDC from the treasury to the audit team for Q3"
 CHOICES = ("treasury", "parameter", "upgrade", "membership", "spam", "other")
 RETRY = 1.0
+PENDING_FILE = "pending.sqlite"  # as the command line calls it
 
 
 class Load:
