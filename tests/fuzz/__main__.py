@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     chosen = [one for one in targets() if not given.only or one.name in given.only]
     rng = random.Random(given.seed)
-    counts = {one.name: [0, 0, 0.0] for one in chosen}
+    counts: dict[str, tuple[int, int, float]] = {one.name: (0, 0, 0.0) for one in chosen}
     end = time.monotonic() + 60 * given.minutes
     problems = 0
     while time.monotonic() < end and not problems:
@@ -59,10 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 problems += 1
                 break
             count = counts[one.name]
-            counts[one.name] = [count[0] + tried, count[1] + accepted, max(count[2], longest)]
+            counts[one.name] = (count[0] + tried, count[1] + accepted, max(count[2], longest))
     print(f"{'decoder':<28}{'inputs':>12}{'accepted':>12}{'longest':>12}")
     for name, (tried, accepted, longest) in counts.items():
-        print(f"{name:<28}{int(tried):>12,}{int(accepted):>12,}{1000 * longest:>9.1f} ms")
+        print(f"{name:<28}{tried:>12,}{accepted:>12,}{1000 * longest:>9.1f} ms")
         problems += longest > LONG
     return 1 if problems else 0
 

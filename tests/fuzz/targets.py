@@ -18,7 +18,8 @@ from nacl.signing import SigningKey
 
 from consensus import encoding, wire
 from consensus.bls import SCHEME
-from consensus.effects import ExecutionTimeout, OwnResult, RebroadcastDue, TimerFired
+from consensus.effects import ExecutionTimeout, Input, OwnResult, RebroadcastDue, TimerFired
+from consensus.messages import Message
 from consensus.types import Kind, Step
 from inference import wire as worker_wire
 from inference.errors import DamagedModel, InferenceError
@@ -32,7 +33,7 @@ from p2pavs.chain.contracts import interface
 from p2pavs.chain.records import InferenceParams, InferenceRequest
 from p2pavs.network import InvalidRecord, exchange
 from p2pavs.network.addresses import parse_address
-from p2pavs.network.mends.first_reads import MessageTooLarge, ParseError, take_prefixed
+from p2pavs.network.mends.first_reads import take_prefixed
 from p2pavs.network.peers_file import load_peers, save_peers
 from p2pavs.network.records import make_record, read_record
 from tests.unit.consensus import factory
@@ -53,7 +54,7 @@ class Target:
 def _messages() -> tuple[bytes, ...]:
     of = factory.committee()
     value = factory.vote(of, 0).value_id
-    made = (
+    made: tuple[Message, ...] = (
         factory.proposal(of),
         factory.vote(of, 0),
         factory.vote(of, 1, Kind.PRECOMMIT),
@@ -66,7 +67,7 @@ def _messages() -> tuple[bytes, ...]:
 
 def _inputs() -> tuple[bytes, ...]:
     own = OwnResult(factory.result(), factory.OUTPUT, factory.SECRET)
-    made = (own, ExecutionTimeout(), TimerFired(Step.PREVOTE, 3), RebroadcastDue())
+    made: tuple[Input, ...] = (own, ExecutionTimeout(), TimerFired(Step.PREVOTE, 3), RebroadcastDue())
     return tuple(map(wire.encode_input, made))
 
 
@@ -90,6 +91,13 @@ def _peers_file() -> bytes:
         path = Path(directory) / "peers.cbor"
         save_peers(path, [read_record(_record())])
         return path.read_bytes()
+
+
+def _packet_errors() -> tuple[type[BaseException], ...]:
+    from libp2p.exceptions import ParseError  # not before p2pavs.network, which silences its warnings
+    from libp2p.io.exceptions import MessageTooLarge
+
+    return ParseError, MessageTooLarge
 
 
 def _prefixed(data: bytes) -> object:
@@ -180,12 +188,7 @@ def targets() -> Sequence[Target]:
         Target(
             "gossip packets", _prefixed, (ParseError, MessageTooLarge), (b"\x03abc\x80\x01" + bytes(128),)
         ),
-        Target(
-            "addresses",
-            lambda data: parse_address(data.decode(errors="replace")),
-            (InvalidAddress,),
-            _addresses(),
-        ),
+        Target("addresses", _address, (ValueError,), _addresses()),
         Target("keys and signatures", _points, (), (proof,)),
         Target("certificate file", _certificate_file, (BadCertificate,), (_FILE,)),
         Target("json", strict_json.loads, (ValueError,), (b'{"a": [1, {"b": null}]}',)),
