@@ -185,9 +185,7 @@ def targets() -> Sequence[Target]:
             (),
             (Announcement(b"\1" * 20, (b"\2" * 32,)).to_bytes(),),
         ),
-        Target(
-            "gossip packets", _prefixed, (ParseError, MessageTooLarge), (b"\x03abc\x80\x01" + bytes(128),)
-        ),
+        Target("gossip packets", _prefixed, _packet_errors(), (_PACKETS,)),
         Target("addresses", _address, (ValueError,), _addresses()),
         Target("keys and signatures", _points, (), (proof,)),
         Target("certificate file", _certificate_file, (BadCertificate,), (_FILE,)),
