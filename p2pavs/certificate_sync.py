@@ -6,7 +6,6 @@ the chain says is certified, whether or not it took part.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -98,8 +97,7 @@ class CertificateSync:
             await trio.sleep(pause)
             before = self.fetched
             await self._drop_stored()
-            peers = sorted(self._network.connected())
-            for peer in random.sample(peers, len(peers)):
+            for peer in self._network.operators_first():
                 if not self._wanted:
                     break
                 await self._fetch_from(peer)

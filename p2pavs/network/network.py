@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
+from typing import Final
 
 import structlog
 import trio
@@ -35,6 +37,7 @@ from p2pavs.network.upkeep import keep_up
 log = structlog.get_logger(__name__)
 
 DEFAULT_LIMITS = ServeLimits()
+ADDRESSES_EVERY: Final = 15.0  # seconds
 _EXCHANGE_LIMITS = ServeLimits(
     max_request=exchange.MAX_REQUEST,
     max_response=exchange.MAX_RESPONSE,
@@ -204,6 +207,12 @@ class Network:
         """Return the peer ids of those who are connected now."""
         return set(self._connections.peers)
 
+    def operators_first(self) -> list[str]:
+        """Return the connected peers in random order, but preferred ones before strangers."""
+        peers = sorted(self._connections.peers)
+        random.shuffle(peers)
+        return sorted(peers, key=lambda peer: peer not in self._connections.preferred)
+
     def peers(self) -> list[PeerInfo]:
         """Everybody we know, connected or not."""
         known = self._discovery.book.entries
@@ -292,8 +301,19 @@ class Network:
             nursery.start_soon(self._connections.make_room)
             nursery.start_soon(self._bootstrap.run)
             nursery.start_soon(keep_up, self._libp2p, self._connections)
+            nursery.start_soon(self._watch_addresses)
             log.info("network is up", peer_id=self.peer_id, addresses=self.addresses)
             yield
+
+    async def _watch_addresses(self) -> None:
+        """Announce anew when this machine's addresses have changed."""
+        while True:
+            await trio.sleep(ADDRESSES_EVERY)
+            now = await trio.to_thread.run_sync(own_addresses, self._libp2p.host, self._config)
+            if now and now != self._addresses:
+                log.info("addresses changed", addresses=now, before=self._addresses)
+                self._addresses = now
+                self._discovery.announce(now, self._payload)
 
     async def _ask_records(self, peer: str, data: bytes) -> bytes:
         return await send_request(self._libp2p.host, peer, exchange.PROTOCOL, data, exchange.MAX_RESPONSE)

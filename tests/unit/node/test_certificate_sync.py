@@ -57,8 +57,8 @@ class NetworkDouble:
     def handle(self, protocol: str, handler: Any, limits: Any) -> None:
         self.handlers[protocol] = handler
 
-    def connected(self) -> set[str]:
-        return set(self.peers)
+    def operators_first(self) -> list[str]:
+        return sorted(self.peers)
 
     def blame(self, peer: str, offence: Offence) -> None:
         self.blamed.append((peer, offence))
