@@ -40,6 +40,11 @@ def begin(tmp_path: Path, token: str) -> Iterator[Begin]:
         environment = {"PATH": "/usr/bin:/bin"}
         process, known = processes.start("it", command, tmp_path / "log", token, environment, tmp_path)
         started.append(process)
+        # For a moment after it began to run a program, the kernel shows no environment of a process.
+        deadline = time.monotonic() + 10
+        while process.pid not in processes.carrying(token) and process.poll() is None:
+            assert time.monotonic() < deadline, "the process does not show its token"
+            time.sleep(0.001)
         return process, known
 
     yield start
