@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 import trio
@@ -45,10 +45,12 @@ from consensus.messages import (
 from consensus.signing import proposal_id, value_id, work_tag
 from consensus.types import NIL, Kind, Scope
 from consensus.verification import Invalid, MessageVerifier
+from p2pavs.divergence import DivergenceBook
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
 from p2pavs.journal import Journal, Json
 from p2pavs.network import Offence
+from p2pavs.scrutiny import Compare, Scrutiny, nobody
 from p2pavs.seldom import Seldom
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import CertificateStore, ConflictingSignature, InputLog, SignGuard, Slot, until_stored
@@ -95,6 +97,9 @@ class MemberPorts:
     """Tells which operator (20 bytes) a peer is."""
     stream: Stream | None = None
     """The part of the execution that members share, where the task asks for that."""
+    compare: Compare = nobody
+    """Asks an operator where its result parts from the own one."""
+    divergences: DivergenceBook = field(default_factory=DivergenceBook)
     blame: Callable[[str, Offence], None] = lambda peer, offence: None
     """Told which peer sent a message whose signatures do not hold."""
 
@@ -129,6 +134,16 @@ class Member:
         self._trace_secret: bytes | None = None
         self._decided = False
         self._seldom = Seldom()
+        self._scrutiny = Scrutiny(
+            self.task_id,
+            committee,
+            own,
+            self._note,
+            ports.divergences,
+            ports.compare,
+            lambda index: None if ports.stream is None else ports.stream.refusal(index),
+            ports.settings.rebroadcast_every,
+        )
         self.seen = Seen()
         self.dropped = 0
 
@@ -151,6 +166,11 @@ class Member:
     def chunks(self) -> int:
         """How many chunks the answer can have; 0 where members do not stream."""
         return 0 if self._ports.stream is None else self._ports.stream.max_chunks
+
+    @property
+    def trace(self) -> Execution | None:
+        """The own result with its trace, as far as others may see it: not before the decision."""
+        return self._scrutiny.trace
 
     def deliver(self, message: Message, peer: str = "") -> None:
         """Take a message that `peer` answers for.
@@ -191,6 +211,7 @@ class Member:
                 nursery.start_soon(self._verify)
                 nursery.start_soon(self._repeat)
                 nursery.start_soon(self._catch_up)
+                nursery.start_soon(self._scrutiny.run)
                 if self._trace_secret is None:
                     nursery.start_soon(self._compute)
                 for effect in effects:
@@ -242,6 +263,7 @@ class Member:
         if execution is None:
             await self._send_input.send(ExecutionTimeout())
             return
+        self._scrutiny.execution = execution
         self._note(
             "inference_done",
             tokens=execution.result.token_count,
@@ -287,7 +309,8 @@ class Member:
         if key in self._heard:
             return
         self._heard.add(key)
-        self._note("divergence", operator=self._name(report.sender))
+        self._note("divergence", operator=self._name(report.sender), chunk=report.first_chunk)
+        self._scrutiny.reported(report)
         await until_stored(
             lambda: self._ports.evidence.divergence(self.scope, self.committee, report), task=self.task_id
         )
@@ -367,7 +390,7 @@ class Member:
                 return Vote(instance, kind, round_, value, self.own, signature, work)
             case SignDivergence(own):
                 signature = await self._ports.guard.sign(Slot(self.scope, Kind.OUTPUT, 0), value_id(own))
-                return DivergenceReport(instance, own, -1, self.own, signature)
+                return DivergenceReport(instance, own, self._scrutiny.first_chunk, self.own, signature)
 
     async def _work_tag(self) -> WorkTag:
         if self._trace_secret is None:
@@ -379,6 +402,7 @@ class Member:
     async def _decide(self, effect: Decided) -> None:
         self._decided = True
         certificate = effect.certificate
+        self._scrutiny.decided(certificate)
         weight = sum(self.committee.weight_of(signer) for signer in certificate.signers)
         self._note(
             "certificate",
@@ -398,6 +422,7 @@ class Member:
     def _note_secret(self, one: Input) -> None:
         if isinstance(one, OwnResult):
             self._trace_secret = one.trace_secret
+            self._scrutiny.computed(one)
 
     def _tell(self, one: Input) -> None:
         if not isinstance(one, Received):
@@ -421,6 +446,8 @@ class Member:
         if key not in self._heard:
             self._heard.add(key)
             self._note(key[0], round=message.round, operator=self._name(message.sender), **fields)
+            if isinstance(message, Proposal):
+                self._scrutiny.proposed(message)
 
     def _note(self, kind: str, **fields: Json) -> None:
         self._ports.journal.add(self.task_id, kind, **fields)

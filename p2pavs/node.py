@@ -41,6 +41,7 @@ from p2pavs.chain.reader import (
 from p2pavs.chain.records import ModelEntry, TaskHeader
 from p2pavs.chain.rpc import Rpc
 from p2pavs.committee_topics import CommitteeTopics
+from p2pavs.divergence import DivergenceBook
 from p2pavs.epoch_keeper import EpochKeeper
 from p2pavs.errors import P2pavsError
 from p2pavs.evidence_book import EvidenceBook
@@ -54,6 +55,7 @@ from p2pavs.settings import NodeSettings
 from p2pavs.storage import CertificateStore, DataDirectory, EvidenceStore, SignGuard, until_stored
 from p2pavs.storage.retention import forget_old
 from p2pavs.task_desk import DeskParts, TaskDesk
+from p2pavs.traces import Traces
 
 BALANCE_EVERY = 30.0
 LOW_BALANCE = 10**16  # wei: some thirty postings at 1 gwei
@@ -145,6 +147,7 @@ class Node:
         self.directory = directory
         self.evidence = EvidenceStore(directory.database)
         self.certificates = CertificateStore(directory.database)
+        self.divergences = DivergenceBook()
         self.router = Router(network.blame, lambda peer: self.operators.get(peer))
         self.started_at = time.time()
         self.balance = 0
@@ -256,6 +259,9 @@ class Node:
                 topics=self._topics,
                 publish=self._topics.publish,
                 author_of=lambda peer: self.operators.get(peer),
+                peer_of=self._peer_of,
+                traces=Traces(self.network, lambda instance: desk.trace(instance)),
+                divergences=self.divergences,
                 blame=self.network.blame,
                 certified=lambda header: sync.want(header.id, header),
                 reorganised=lambda: self.network.pardon(LENIENT_AFTER_REORGANISATION),
@@ -274,6 +280,9 @@ class Node:
     def _peers_of(self, committee: Committee) -> set[str]:
         members = {member.operator for member in committee.members}
         return {peer for peer, operator in self.operators.items() if operator in members}
+
+    def _peer_of(self, operator: bytes) -> str | None:
+        return next((peer for peer, account in self.operators.items() if account == operator), None)
 
     async def _watch_account(self) -> None:
         """Posting costs gas: tell the operator before the account is empty, not after."""

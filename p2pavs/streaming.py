@@ -14,6 +14,7 @@ from consensus.types import CHUNK_TOKENS
 from inference.request import Difference, Progress
 from inference.worker import Guide
 from p2pavs.execution import Execution, OnProgress
+from p2pavs.journal import Json
 from p2pavs.relay import Action, Extend, Lead, Refused, Relay, Say
 
 log = structlog.get_logger()
@@ -22,7 +23,7 @@ log = structlog.get_logger()
 class Note(Protocol):
     """Writes an event into the task's journal."""
 
-    def __call__(self, kind: str, **fields: str | int | bool | None) -> None:
+    def __call__(self, kind: str, **fields: Json) -> None:
         """Write it."""
         ...
 

@@ -14,7 +14,7 @@ from consensus.committee import Committee, OperatorSet
 from consensus.instance import Instance
 from consensus.messages import Commit, Message
 from consensus.signing import Randomness
-from consensus.types import InstanceId, Mode, Scope
+from consensus.types import InstanceId, Mode, Result, Scope
 from consensus.verification import MessageVerifier
 from inference.errors import InferenceError, QueueFull
 from inference.request import Progress
@@ -27,6 +27,7 @@ from p2pavs.chain.poster import Sender
 from p2pavs.chain.reader import read_operator_set
 from p2pavs.chain.records import TaskHeader
 from p2pavs.committee_topics import CommitteeTopics
+from p2pavs.divergence import DivergenceBook
 from p2pavs.errors import P2pavsError
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution, Executor, OnProgress
@@ -40,6 +41,7 @@ from p2pavs.storage import CertificateStore, InputLog, SignGuard, until_stored
 from p2pavs.storage.database import Database
 from p2pavs.storage.tasks import StoredTask, TaskState, TaskStore
 from p2pavs.streaming import Stream
+from p2pavs.traces import Parting, TraceRefused, Traces
 
 SETS_KEPT = 16
 FAR_BEHIND = 32  # blocks
@@ -65,6 +67,10 @@ class DeskParts:
     publish: Callable[[Message], Awaitable[None]]
     author_of: Callable[[str], bytes | None]
     """Tells which operator (20 bytes) a peer is."""
+    peer_of: Callable[[bytes], str | None]
+    """Tells an operator's peer id."""
+    traces: Traces
+    divergences: DivergenceBook
     blame: Blame
     certified: Callable[[TaskHeader], None]
     """Told of each task that the chain holds a certificate of, for good."""
@@ -133,6 +139,13 @@ class TaskDesk:
         if task is None or task.member is None or task.member.scope.instance != instance:
             return []
         return list(task.member.messages())
+
+    def trace(self, instance: InstanceId) -> Execution | None:
+        """What a peer may see of the own computation of an instance: nothing before its decision."""
+        task = self.tasks.get(instance.task_id)
+        if task is None or task.member is None or task.member.scope.instance != instance:
+            return None
+        return task.member.trace
 
     async def run(self, follower: Follower) -> None:
         """Work through the chain's changes for as long as the node runs.
@@ -361,6 +374,11 @@ class TaskDesk:
             async def catch_up() -> list[tuple[Message, str]]:
                 return await parts.catch_up.ask(instance_id, parts.peers_of(committee))
 
+            async def compare(operator: bytes, own: Execution, theirs: Result) -> Parting | None:
+                if (peer := parts.peer_of(operator)) is None:
+                    raise TraceRefused("its peer id is not known")
+                return await parts.traces.parting(peer, instance_id, own, theirs)
+
             ports = MemberPorts(
                 guard=parts.guard,
                 inputs=InputLog(parts.database, scope),
@@ -375,6 +393,8 @@ class TaskDesk:
                 decided=decided,
                 author_of=parts.author_of,
                 stream=stream,
+                compare=compare,
+                divergences=parts.divergences,
                 blame=parts.blame,
             )
             task.member = Member(

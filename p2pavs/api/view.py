@@ -49,6 +49,9 @@ class View:
             "models": ["0x" + model.hex() for model in node.executors],
             "peers": self._peers(),
             "tasks": self.tasks(),
+            "divergences": [
+                {"task": one.task_id, **one.fields()} for one in reversed(node.divergences.recent())
+            ],
         }
 
     def _peers(self) -> list[Json]:
@@ -136,6 +139,8 @@ class View:
             "gossip_refused": node.router.refused,
             "gossip_strangers": node.strangers,
             "early_messages_dropped": node.router.early_dropped,
+            "own_results_diverged": node.divergences.own,
+            "others_diverged": node.divergences.others,
             "signatures_refused": 0 if node.desk is None else node.desk.signatures_refused,
         }
         for name, value in asdict(node.network.stats()).items():

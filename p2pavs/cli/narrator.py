@@ -64,6 +64,11 @@ class Narrator:
                 return self._vote(kind, event)
             case "divergence" if self._news("divergence", event["operator"]):
                 return f"divergence   {name(event['operator'])} computed something else"
+            case "diverged" if self._news("diverged", event["operator"]):
+                profile = "another runtime profile" if event["profilesDiffer"] else "the same runtime profile"
+                return f"diverged     {name(event['operator'])}: {event['detail']}, {profile}"
+            case "proposal_refused" if self._news("refused", event["round"], event["operator"]):
+                return f"refused      proposal of {name(event['operator'])}: {event['reason']}"
             case "evidence" if self._news("evidence", event["offence"], event["operator"]):
                 return f"evidence     {event['offence']} by {name(event['operator'])}"
             case "certificate" if self._news("certificate"):

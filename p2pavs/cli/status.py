@@ -8,9 +8,11 @@ import click
 
 from p2pavs.cli import common
 from p2pavs.cli.options import json_option
-from p2pavs.cli.output import ether, table
+from p2pavs.cli.output import ether, printable, table, wants_json
 from p2pavs.cli.settings import list_setting
 from p2pavs.errors import UsageError
+
+SHOWN, LONGEST = 5, 300  # divergences of a node, characters of a line
 
 
 @click.command()
@@ -42,6 +44,10 @@ def status(nodes: tuple[str, ...]) -> None:
         [_row(one) for one in content],
         "no nodes",
     )
+    if not wants_json():
+        for one in content:
+            for line in _divergences(one):
+                click.secho(line, fg="yellow", err=True)
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:
@@ -63,3 +69,17 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
         )
     except (KeyError, TypeError, ValueError):
         return (one["url"], "speaks another version", "", "", "", "", "")
+
+
+def _divergences(one: dict[str, Any]) -> list[str]:
+    """What the operator of a node must see: its results were not those of the committee."""
+    lines = []
+    try:
+        for found in one.get("divergences", [])[:SHOWN]:
+            whose = "its own result differs" if found["own"] else f"{found['operator'][:10]} differs"
+            profile = "another" if found["profilesDiffer"] else "the same"
+            where = f"{one['url']}: task {found['task']}: {whose}"
+            lines.append(printable(f"{where}: {found['detail']}, {profile} runtime profile")[:LONGEST])
+    except (AttributeError, KeyError, TypeError):
+        return []
+    return lines

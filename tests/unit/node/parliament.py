@@ -29,11 +29,13 @@ from consensus.timeouts import TimeoutConfig
 from consensus.types import Kind, Scope
 from consensus.verification import MessageVerifier
 from consensus.wire import decode_message, encode_message
+from p2pavs.divergence import DivergenceBook
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
 from p2pavs.journal import Journal
 from p2pavs.member import Member, MemberPorts
 from p2pavs.network import Offence
+from p2pavs.scrutiny import Compare, nobody
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import CertificateStore, Database, EvidenceStore, InputLog, SignGuard
 from p2pavs.streaming import Stream
@@ -157,6 +159,8 @@ class Seat:
     journal: Journal = field(default_factory=Journal)
     execute: Callable[[], Awaitable[Execution | None]] | None = None
     stream: Callable[[], Stream] | None = None
+    compare: Compare = nobody
+    divergences: DivergenceBook = field(default_factory=DivergenceBook)
     execution_limit: float = 60.0
     member: Member | None = None
     guard: SignGuard | None = None
@@ -176,14 +180,16 @@ class Seat:
             certificates=CertificateStore(self.database),
             evidence=EvidenceBook(EvidenceStore(self.database), self.journal),
             journal=self.journal,
-            settings=SETTINGS,
-            publish=self._publish,
+            settings=self.parliament.settings,
+            publish=self.publish,
             catch_up=self._catch_up,
             execute=self._execute,
             execution_limit=self.execution_limit,
             decided=self._decided,
             author_of=self.parliament.author_of,
             stream=None if self.stream is None else self.stream(),
+            compare=self.compare,
+            divergences=self.divergences,
             blame=lambda peer, offence: self.blamed.append((peer, offence)),
         )
         self.member = Member(
@@ -219,7 +225,8 @@ class Seat:
         task = self.parliament.setting.scope.instance.task_id
         return [event.fields for event in self.journal.events(task) if event.kind == kind]
 
-    async def _publish(self, message: Message) -> None:
+    async def publish(self, message: Message) -> None:
+        """Say something to the others."""
         await self.fate.step()
         self.parliament.say(self.index, message)
         await self.fate.step()
@@ -246,6 +253,7 @@ class Parliament:
 
     def __init__(self, setting: Setting, directory: Path) -> None:
         self.setting = setting
+        self.settings = SETTINGS
         self.said: list[tuple[int, Message]] = []
         self.deaf: set[int] = set()  # who is given nothing that is said
         self.seats = [
@@ -262,7 +270,7 @@ class Parliament:
         self.said.append((sender, message))
         data = encode_message(message)
         if isinstance(message, OutputChunk) and message.sender != sender:
-            return  # what the gossip rules do with it
+            return  # as by the gossip rules
         for seat in self.seats:
             if seat.index not in {sender, *self.deaf} and seat.member is not None:
                 seat.member.deliver(decode_message(data))

@@ -209,14 +209,14 @@ async def meet_with_twin(house: Parliament, twin: int) -> None:
     seat = house.seats[twin]
     signed = of.signer(twin).sign(statement(of.scope, Kind.PRECOMMIT, 0, NIL))
     other = Vote(of.scope.instance, Kind.PRECOMMIT, 0, NIL, twin, signed)
-    honest = seat._publish
+    honest = seat.publish
 
     async def publish(message: Message) -> None:
         await honest(message)
         if isinstance(message, Vote) and message.kind is Kind.PRECOMMIT:
             house.say(twin, other)
 
-    seat._publish = publish  # type: ignore[method-assign]
+    seat.publish = publish  # type: ignore[method-assign]
     async with trio.open_nursery() as nursery:
         for one in house.seats:
             nursery.start_soon(one.live)

@@ -21,6 +21,7 @@ from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ReorgTooDeep, RpcUnreachable, WrongChain
 from p2pavs.chain.follower import BlockRemoved
 from p2pavs.chain.records import TaskHeader
+from p2pavs.divergence import DivergenceBook
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
 from p2pavs.journal import Journal
@@ -124,6 +125,9 @@ class Office:
             topics=cast(Any, self),
             publish=publish,
             author_of=lambda peer: None,
+            peer_of=lambda operator: None,
+            traces=cast(Any, None),
+            divergences=DivergenceBook(),
             blame=lambda peer, offence: None,
             certified=self.certified.append,
             reorganised=lambda: None,
