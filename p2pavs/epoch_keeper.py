@@ -60,13 +60,12 @@ class EpochKeeper:
             log.info("epoch_frozen", epoch=await freeze_epoch(self._chain, self._sender))
 
     async def is_my_turn(self) -> bool:
-        """Whether the epoch is over and this operator's wait too."""
+        """Whether the epoch is over (or someone in it was slashed) and this operator's wait too."""
         current = await reader.current_epoch(self._chain)
-        info = await reader.read_epoch(self._chain, current) if current else None
-        if info is None:
+        if not current:
             return False  # the first epoch is begun by whoever sets the network up
         head = await self._chain.rpc.block_number()
-        overdue = head - info.opened_at - await reader.epoch_length(self._chain)
+        overdue = head - await reader.due_block(self._chain)
         if overdue < 0:
             return False
         operators = (await reader.read_operator_set(self._chain, current)).operators

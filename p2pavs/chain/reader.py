@@ -81,6 +81,11 @@ async def epoch_length(chain: Chain) -> int:
     return int(await chain.read_one("EpochManager", "epochLength"))
 
 
+async def due_block(chain: Chain) -> int:
+    """Return the block from which on the next set may be frozen."""
+    return int(await chain.read_one("EpochManager", "dueBlock"))
+
+
 async def read_epoch(chain: Chain, epoch: int) -> EpochInfo | None:
     """Return what is fixed about an epoch; None where it is not frozen yet."""
     try:

@@ -52,10 +52,9 @@ contract EpochManager is OperatorSets {
         if (epoch.frozenAt != 0 && block.number <= _ladderEnd(epoch) + epochLength) revert AlreadyFrozen(next);
         bytes32 before;
         if (next > 1) {
-            Epoch storage running = _epochs[next - 1];
-            uint256 due = uint256(running.openedAt) + epochLength;
+            uint256 due = dueBlock();
             if (block.number < due) revert EpochNotDue(due, block.number);
-            before = running.seed;
+            before = _epochs[next - 1].seed;
         }
         if (!_snapshot(next, mostBlobs)) return;
         // Without the block's randomness the first leader would know its output long before the set is frozen, and
@@ -98,6 +97,15 @@ contract EpochManager is OperatorSets {
         epoch = currentEpoch + 1;
         Epoch storage e = _epochs[epoch];
         return (epoch, e.frozenAt, e.seed);
+    }
+
+    /// @inheritdoc IEpochManager
+    function dueBlock() public view returns (uint256 due) {
+        Epoch storage running = _epochs[currentEpoch];
+        due = uint256(running.openedAt) + epochLength;
+        // The running set counts someone who has lost stake: another one is due from then on.
+        uint64 slashedAt = stakes.lastSlashAt();
+        if (slashedAt >= running.frozenAt && slashedAt < due) due = slashedAt;
     }
 
     function _open(uint64 next, bytes32 seed) private {

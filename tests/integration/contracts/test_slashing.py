@@ -24,7 +24,9 @@ from tests.integration.contracts.world import (
     ABSENT_TASKS,
     ABSENT_WINDOW,
     BOUNTY_BPS,
+    EPOCH_LENGTH,
     ETHER,
+    REVEAL_BLOCKS,
     VETO_WINDOW,
     WITHDRAWAL_DELAY,
     Reverted,
@@ -383,11 +385,25 @@ def test_what_is_no_absence(staffed: Staffed) -> None:
     assert refused(world, absence([*tasks[-2:], drawn], 5)) == "NotAnsweredByAll"
 
 
-def test_a_slash_shows_for_the_next_epoch(scene: Scene) -> None:
+def test_a_slash_makes_the_next_epoch_due(scene: Scene) -> None:
     world = scene.world
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.epochs.functions.freeze(1))
+    assert refusal.value.name == "EpochNotDue"
     assert world.stakes.functions.lastSlashAt().call() == 0
     report(world, scene.encode(equivocation(scene, 4)))
-    assert world.stakes.functions.lastSlashAt().call() == world.w3.eth.block_number
+    slashed_at = world.w3.eth.block_number
+    assert world.stakes.functions.lastSlashAt().call() == slashed_at
+    assert world.epochs.functions.dueBlock().call() == slashed_at
+    world.send(world.epochs.functions.freeze(1))
+    world.mine(REVEAL_BLOCKS * world.epochs.functions.RANKS().call())
+    world.send(world.epochs.functions.open())
+    accounts = [one.operator for one in world.operator_set().operators]
+    assert operator(4).address not in accounts
+    assert len(accounts) == len(STAKES) - 1
+    # The new set is right: the next one is due when the epoch is over.
+    opened = world.epochs.functions.epochInfo(2).call()[4]
+    assert world.epochs.functions.dueBlock().call() == opened + EPOCH_LENGTH
 
 
 def test_only_the_manager_takes_stake_and_only_the_owner_sets_penalties(scene: Scene) -> None:

@@ -32,6 +32,10 @@ interface IEpochManager {
     /// value that the seed will be made from.
     function pending() external view returns (uint64 epoch, uint64 frozenAt, bytes32 preSeed);
 
+    /// @notice From which block on the next set may be frozen: when the running epoch is over, or when someone in its
+    /// set has been slashed.
+    function dueBlock() external view returns (uint256);
+
     /// @notice Whose proof made an epoch's seed; 0 where there was none.
     function revealerOf(uint64 epoch) external view returns (address);
 
