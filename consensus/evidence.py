@@ -90,9 +90,10 @@ def _contradict(first: SignedStatement, second: SignedStatement) -> bool:
     return (first.kind, first.round) == (second.kind, second.round) and first.value != second.value
 
 
-def _conflict(
+def conflict(
     first: Proposal | Vote | DivergenceReport, second: Proposal | Vote | DivergenceReport
 ) -> tuple[SignedStatement, SignedStatement] | None:
+    """Return two statements of one member that contradict each other, if there are any."""
     if (first.instance, first.sender) != (second.instance, second.sender):
         return None
     for one in statements_of(first):
@@ -109,7 +110,7 @@ def equivocation(
 
     Votes for different values in different rounds are no equivocation.
     """
-    return _conflict(first, second) is not None
+    return conflict(first, second) is not None
 
 
 def equivocation_evidence(
@@ -119,7 +120,7 @@ def equivocation_evidence(
     committee: Committee,
 ) -> Evidence:
     """Describe an equivocation in two verified messages; raises ``EvidenceError`` if there is none."""
-    found = _conflict(first, second)
+    found = conflict(first, second)
     if found is None:
         raise EvidenceError("the two messages do not contradict each other")
     return Evidence(Offence.EQUIVOCATION, scope, committee.member(first.sender), found)

@@ -19,9 +19,13 @@ class EvidenceBook:
         self._journal = journal
 
     async def offence(
-        self, scope: Scope, committee: Committee, effect: Equivocation | FalseWorkTag | WrongOutput
+        self,
+        scope: Scope,
+        committee: Committee,
+        effect: Equivocation | FalseWorkTag | WrongOutput,
+        trace_secret: bytes | None = None,
     ) -> None:
-        """Store an offence with the signed messages that prove it."""
+        """Store an offence with all that proves it: a false work tag takes the own trace secret."""
         match effect:
             case Equivocation(one, two):
                 await self._put(
@@ -29,7 +33,13 @@ class EvidenceBook:
                 )
             case FalseWorkTag(vote, expected_tag):
                 await self._put(
-                    scope, committee, "lazy-vote", vote.sender, encode_message(vote), expected_tag
+                    scope,
+                    committee,
+                    "lazy-vote",
+                    vote.sender,
+                    encode_message(vote),
+                    expected_tag,
+                    trace_secret or b"",
                 )
             case WrongOutput(message, certificate):
                 proof = encode_message(Commit(certificate, b""))
@@ -42,11 +52,26 @@ class EvidenceBook:
         await self._put(scope, committee, "divergence", report.sender, encode_message(report), b"")
 
     async def _put(
-        self, scope: Scope, committee: Committee, offence: str, sender: int, first: bytes, second: bytes
+        self,
+        scope: Scope,
+        committee: Committee,
+        offence: str,
+        sender: int,
+        first: bytes,
+        second: bytes,
+        secret: bytes = b"",
     ) -> None:
-        operator = committee.member(sender).operator
-        if await self._store.put(
-            StoredEvidence(scope.instance, scope.committee_root, offence, operator, first, second)
-        ):
-            name = "0x" + operator.hex()
+        accused = committee.member(sender)
+        evidence = StoredEvidence(
+            scope.instance,
+            scope.committee_root,
+            offence,
+            accused.operator,
+            first,
+            second,
+            accused.key,
+            secret,
+        )
+        if await self._store.put(evidence):
+            name = "0x" + accused.operator.hex()
             self._journal.add(scope.instance.task_id, "evidence", offence=offence, operator=name)

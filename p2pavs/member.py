@@ -361,7 +361,9 @@ class Member:
                 await self._decide(effect)
             case Equivocation() | FalseWorkTag() | WrongOutput():
                 await until_stored(
-                    lambda: self._ports.evidence.offence(self.scope, self.committee, effect),
+                    lambda: self._ports.evidence.offence(
+                        self.scope, self.committee, effect, self._trace_secret
+                    ),
                     task=self.task_id,
                 )
 

@@ -45,6 +45,7 @@ from p2pavs.divergence import DivergenceBook
 from p2pavs.epoch_keeper import EpochKeeper
 from p2pavs.errors import P2pavsError
 from p2pavs.evidence_book import EvidenceBook
+from p2pavs.evidence_keeper import EvidenceKeeper
 from p2pavs.execution import Executor, WorkerExecutor
 from p2pavs.journal import Journal
 from p2pavs.keystore import Identity
@@ -148,6 +149,9 @@ class Node:
         self.evidence = EvidenceStore(directory.database)
         self.certificates = CertificateStore(directory.database)
         self.divergences = DivergenceBook()
+        self.accuser = EvidenceKeeper(
+            chain, sender, config.identity.address, self.evidence, self.certificates
+        )
         self.router = Router(network.blame, lambda peer: self.operators.get(peer))
         self.started_at = time.time()
         self.balance = 0
@@ -211,6 +215,7 @@ class Node:
             nursery.start_soon(self._forget_old)
             keeper = EpochKeeper(self.chain, self._sender, self.config.identity.address, self._signer.prove)
             nursery.start_soon(keeper.run)
+            nursery.start_soon(self.accuser.run)
             ready(url)
             if (advice := bls.backend_advice()) is not None:
                 log.warning("slow_signatures", backend=bls.backend_name(), remedy=advice)

@@ -52,6 +52,8 @@ class Network:
     """ETH that operators register with, by index, where it is not the usual."""
     node_options: Sequence[str] = ()
     """Further options of every node."""
+    parameters: Path | None = None
+    """Parameters of the deployment that differ from the defaults (TOML)."""
     say: Callable[[str], None] = print
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -138,10 +140,10 @@ class Network:
 
     def deploy(self) -> None:
         """Deploy the contracts."""
-        key = str(self.layout.deployer_key)
-        self.command(
-            "deploy", "--rpc", self.state.rpc, "--key-file", key, "--out", str(self.layout.deployment)
-        )
+        options = ["--rpc", self.state.rpc, "--key-file", str(self.layout.deployer_key)]
+        if self.parameters is not None:
+            options += ["--config", str(self.parameters)]
+        self.command("deploy", *options, "--out", str(self.layout.deployment))
 
     # -- accounts -------------------------------------------------------------------------------------
 

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 from consensus.signing import value_id
 from p2pavs import __version__
+from p2pavs.accusation import SUBMITTED, NoProof, accuse
 from p2pavs.announcement import Announcement
+from p2pavs.chain.errors import ChainError
 from p2pavs.journal import Journal, Json
 from p2pavs.metrics import render_metrics
+from p2pavs.storage.evidence import StoredEvidence
 
 if TYPE_CHECKING:
     from p2pavs.node import Node
@@ -112,6 +115,7 @@ class View:
         """Stored evidence of misbehaviour, as encoded messages."""
         return [
             {
+                "id": one.id,
                 "task": one.instance.task_id,
                 "attempt": one.instance.attempt,
                 "committeeRoot": "0x" + one.committee_root.hex(),
@@ -119,9 +123,21 @@ class View:
                 "operator": "0x" + one.operator.hex(),
                 "first": one.first.hex(),
                 "second": one.second.hex(),
+                "state": one.state.value,
+                "report": await self._report(one),
             }
             for one in await self._node.evidence.all()
         ]
+
+    async def _report(self, stored: StoredEvidence) -> Json:
+        """What the contracts would be sent; None where it is nothing for them, or not yet."""
+        if stored.offence not in SUBMITTED:
+            return None
+        try:
+            found = await accuse(self._node.chain, self._node.certificates, stored)
+        except (NoProof, ChainError):
+            return None
+        return None if found is None else {"verifier": found.verifier, "data": "0x" + found.data.hex()}
 
     def metrics(self) -> bytes:
         """Counters and gauges; the network's are named ``network_*``."""
@@ -141,6 +157,8 @@ class View:
             "early_messages_dropped": node.router.early_dropped,
             "own_results_diverged": node.divergences.own,
             "others_diverged": node.divergences.others,
+            "offences_reported": node.accuser.reported,
+            "cases_executed": node.accuser.executed,
             "signatures_refused": 0 if node.desk is None else node.desk.signatures_refused,
         }
         for name, value in asdict(node.network.stats()).items():

@@ -14,6 +14,7 @@ from p2pavs.chain.poster import Sender
 from p2pavs.chain.receipts import Receipt
 from p2pavs.chain.rpc import Rpc
 from p2pavs.contracts import NAMES, artifact
+from p2pavs.errors import UsageError
 
 BLS_G1ADD = bytes(19) + b"\x0b"
 """The first of the precompiles of EIP-2537."""
@@ -73,6 +74,18 @@ class DeployParameters:
     absent_tasks: int = 50  # missing from so many ...
     absent_window: int = 100  # ... of so many tasks is an offence
 
+    def check(self) -> None:
+        """Raise ``UsageError`` where the contracts would refuse to be built."""
+        windows = self.maximum_window + self.report_window + self.veto_window
+        needed = windows + self.epoch_blocks * self.block_seconds
+        if needed >= self.withdrawal_delay // 2:
+            raise UsageError(
+                f"An offence can be punished until {needed} s after its task: the longest deadline, the "
+                f"report window, the veto window and an epoch. Half of the withdrawal delay must be "
+                f"longer, and is {self.withdrawal_delay // 2} s.",
+                "Choose a longer withdrawal_delay, or shorter windows.",
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class DeployedContract:
@@ -94,6 +107,7 @@ async def deploy_all(
     Raises ``NoBlsPrecompiles`` before anything is sent, or what ``Sender.send`` raises.
     """
     # The sum of the point at infinity with itself: 128 zero bytes, or no bytes where there is no precompile.
+    parameters.check()
     if len(await rpc.call(BLS_G1ADD, bytes(256))) != 128:
         raise NoBlsPrecompiles
     chain_id = await rpc.chain_id()

@@ -97,6 +97,29 @@ class OperatorExited:
 
 
 @dataclass(frozen=True, slots=True)
+class CaseOpened:
+    """An offence was reported and waits out its veto window."""
+
+    id: int
+    operator: bytes
+    executable_from: int  # unix seconds
+    evidence: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSlashed:
+    """An operator lost stake."""
+
+    operator: bytes
+    verifier: bytes
+    reporter: bytes
+    first_task: int
+    wad: int  # of 1e18 of its stake
+    taken: int  # wei; 0 where the stake source keeps it
+    bounty: int  # wei of it that went to the reporter
+
+
+@dataclass(frozen=True, slots=True)
 class CallbackFailed:
     """The requester's contract did not take the result; anyone may retry."""
 
@@ -114,6 +137,8 @@ Event: TypeAlias = (
     | OperatorRegistered
     | OperatorExited
     | CallbackFailed
+    | CaseOpened
+    | OperatorSlashed
 )
 
 
@@ -158,6 +183,10 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Event]] = {
     "BeaconRevealed": lambda a: BeaconRevealed(a["epoch"], a["operator"], a["rank"]),
     "OperatorRegistered": lambda a: OperatorRegistered(a["operator"], a["id"], a["publicKey"], a["peerId"]),
     "OperatorExited": lambda a: OperatorExited(a["operator"], a["id"]),
+    "CaseOpened": lambda a: CaseOpened(a["id"], a["operator"], a["executableFrom"], a["evidence"]),
+    "OperatorSlashed": lambda a: OperatorSlashed(
+        a["operator"], a["verifier"], a["reporter"], a["firstTask"], a["wad"], a["taken"], a["bounty"]
+    ),
     "CallbackFailed": lambda a: CallbackFailed(a["id"], a["callback"]),
 }
 """How each event is built from its decoded arguments, by the event's name."""

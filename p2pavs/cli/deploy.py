@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from p2pavs.chain.deploy import DeployedContract, DeployParameters, deploy_all
+from p2pavs.chain.deploy_config import load_parameters
 from p2pavs.chain.deployment import Deployment
 from p2pavs.cli import common
 from p2pavs.cli.options import account_options, json_option, parse_amount, rpc_option
@@ -21,71 +23,45 @@ _DEFAULTS = DeployParameters()
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Deployment file to write.")
 @click.option("--overwrite", is_flag=True, help="Replace the deployment file if it exists.")
 @click.option(
-    "--epoch-blocks",
-    type=click.IntRange(1),
-    default=_DEFAULTS.epoch_blocks,
-    show_default=True,
-    help="Blocks an epoch lasts at least.",
+    "--config",
+    type=click.Path(path_type=Path),
+    help="TOML file with any of the deployment's parameters; the options below win over it.",
 )
+@click.option("--epoch-blocks", type=click.IntRange(1), help="Blocks an epoch lasts at least.")
 @click.option(
     "--reveal-blocks",
-    type=click.IntRange(2),
-    default=_DEFAULTS.reveal_blocks,
-    show_default=True,
+    type=click.IntRange(1),
     help="Blocks that each leader has to reveal the next epoch's seed.",
 )
+@click.option("--minimum-stake", type=parse_amount, help="Stake of an operator, in ETH.")
 @click.option(
-    "--minimum-stake", type=parse_amount, default="1", show_default=True, help="Stake of an operator, in ETH."
+    "--withdrawal-delay", type=click.IntRange(0), help="Seconds between asking stake back and getting it."
 )
 @click.option(
-    "--withdrawal-delay",
-    type=click.IntRange(0),
-    default=_DEFAULTS.withdrawal_delay,
-    show_default=True,
-    help="Seconds between asking stake back and getting it.",
+    "--minimum-window", type=click.IntRange(1), help="Least seconds from a request to its deadline."
 )
-@click.option(
-    "--minimum-window",
-    type=click.IntRange(1),
-    default=_DEFAULTS.minimum_window,
-    show_default=True,
-    help="Least seconds from a request to its deadline.",
-)
-@click.option(
-    "--maximum-window",
-    type=click.IntRange(1),
-    default=_DEFAULTS.maximum_window,
-    show_default=True,
-    help="Most seconds from a request to its deadline.",
-)
+@click.option("--maximum-window", type=click.IntRange(1), help="Most seconds from a request to its deadline.")
 @rpc_option
 @account_options
 @json_option
 def deploy(
     out: Path,
     overwrite: bool,
-    epoch_blocks: int,
-    reveal_blocks: int,
-    minimum_stake: int,
-    withdrawal_delay: int,
-    minimum_window: int,
-    maximum_window: int,
+    config: Path | None,
     rpc: str | None,
     keys: Path | None,
     key_file: Path | None,
     password_file: Path | None,
+    **given: int | None,
 ) -> None:
-    """Put all contracts on a chain and write the deployment file. The account becomes the gateway's owner."""
+    """Put all contracts on a chain and write the deployment file. The account becomes their owner."""
     _check_target(out, overwrite)
     source = common.read_account(keys, key_file, password_file)
-    parameters = DeployParameters(
-        epoch_blocks=epoch_blocks,
-        reveal_blocks=reveal_blocks,
-        minimum_stake=minimum_stake,
-        withdrawal_delay=withdrawal_delay,
-        minimum_window=minimum_window,
-        maximum_window=maximum_window,
+    parameters = replace(
+        _DEFAULTS if config is None else load_parameters(config),
+        **{name: value for name, value in given.items() if value is not None},
     )
+    parameters.check()
     done: list[DeployedContract] = []
 
     async def work() -> Deployment:

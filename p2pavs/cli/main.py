@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "request": ("p2pavs.cli.request:request", "Pay for an inference and watch it."),
     "task": ("p2pavs.cli.task:task", "See a task, take a refund."),
     "certificate": ("p2pavs.cli.certificate:certificate", "Export and verify certificates."),
+    "evidence": ("p2pavs.cli.evidence:evidence", "See and report offences of operators."),
     "doctor": ("p2pavs.cli.doctor:doctor", "Check that this machine computes the right bits."),
     "account": ("p2pavs.cli.account:account", "Balances and payments."),
     "sim": ("p2pavs.cli.sim:sim", "Simulate many nodes, bad ones among them."),

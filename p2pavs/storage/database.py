@@ -17,7 +17,7 @@ from p2pavs.errors import P2pavsError
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 RETRY_AFTER = 1.0  # seconds
 
 SCHEMA = """
@@ -41,9 +41,21 @@ CREATE TABLE certificates (
 CREATE TABLE evidence (
     id INTEGER PRIMARY KEY, task_id INTEGER NOT NULL, attempt INTEGER NOT NULL, committee_root BLOB NOT NULL,
     offence TEXT NOT NULL, operator BLOB NOT NULL, first BLOB NOT NULL, second BLOB NOT NULL,
+    key BLOB NOT NULL DEFAULT x'', secret BLOB NOT NULL DEFAULT x'',
+    found_at INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'open',
     UNIQUE (task_id, attempt, committee_root, offence, operator)
 ) STRICT;
 """
+
+MIGRATIONS = {
+    1: """
+ALTER TABLE evidence ADD COLUMN key BLOB NOT NULL DEFAULT x'';
+ALTER TABLE evidence ADD COLUMN secret BLOB NOT NULL DEFAULT x'';
+ALTER TABLE evidence ADD COLUMN found_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE evidence ADD COLUMN state TEXT NOT NULL DEFAULT 'open';
+"""
+}
+"""What brings a file of that format to the next one."""
 
 log = structlog.get_logger()
 
@@ -87,7 +99,12 @@ class Database:
             connection.executescript(
                 f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;"
             )
-        elif version != SCHEMA_VERSION:
+        while version in MIGRATIONS:
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {MIGRATIONS[version]} PRAGMA user_version={version + 1}; COMMIT;"
+            )
+            version += 1
+        if version not in (0, SCHEMA_VERSION):
             raise StorageError(
                 f"the database {self.path} has format {version}, this program reads {SCHEMA_VERSION}",
                 "Use the version of p2pavs that wrote it.",

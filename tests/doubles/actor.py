@@ -10,6 +10,7 @@ honest node. The file is read at each step:
     {"die": "posting"}       when it is about to post its next certificate
     {"cheat": "wrong"}       certifies, if it can, another output than the model's
     {"cheat": "lazy"}        computes nothing: copies the proposal and invents a work tag
+    {"cheat": "equivocate"}  says two things in one round: sends a second precommit, for another value
 
 "die" happens once: the file is removed first.
 """
@@ -28,7 +29,8 @@ import trio
 
 from consensus.hashing import keccak256
 from consensus.messages import Message, Proposal, Vote
-from consensus.types import InstanceId, Kind
+from consensus.signing import statement
+from consensus.types import InstanceId, Kind, ValueId
 from p2pavs.cli import node as node_command
 from p2pavs.cli.main import run
 from p2pavs.execution import Execution, Executor, OnProgress
@@ -178,9 +180,24 @@ class ActingDesk(TaskDesk):
         if isinstance(message, Vote) and message.kind is Kind.PRECOMMIT:
             self._script.die_at("precommit")
         await parts.publish(message)
+        if (
+            isinstance(message, Vote)
+            and message.kind is Kind.PRECOMMIT
+            and self._script.cheat == "equivocate"
+        ):
+            await parts.publish(await self._contradict(parts, message))
         if isinstance(message, Vote) and message.kind is Kind.PREVOTE:
             await trio.sleep(0.3)  # so that it is on the wire and not only in a queue
             self._script.die_at("prevote")
+
+    async def _contradict(self, parts: DeskParts, vote: Vote) -> Vote:
+        """Another value for the same slot, signed past the guard that would refuse it."""
+        task = self.tasks[vote.instance.task_id]
+        if task.member is None:
+            raise RuntimeError("who votes is a member")
+        value = ValueId(keccak256(b"the other story"))
+        message = statement(task.member.scope, vote.kind, vote.round, value)
+        return replace(vote, value_id=value, signature=parts.guard._signer.sign(message))
 
     async def _execute(self, event: TaskRequested, stream: Stream | None = None) -> Execution | None:
         if self._script.cheat != "lazy":
