@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import structlog
 import trio
 
@@ -27,14 +29,14 @@ class EpochKeeper:
         chain: Chain,
         sender: Sender,
         operator: bytes,
-        prover: Prover,
+        provers: Mapping[bytes, Prover],
         turn_blocks: int = 5,
         check_every: float = 3.0,
     ) -> None:
         self._chain = chain
         self._sender = sender
         self._operator = operator
-        self._prover = prover
+        self._provers = provers
         self._turn_blocks = turn_blocks
         self._check_every = check_every
 
@@ -54,7 +56,7 @@ class EpochKeeper:
         """Do what is this operator's to do now, if anything. Raises ``ChainError``."""
         pending = await reader.pending_epoch(self._chain)
         if pending.frozen_at:
-            if await make_seed(self._chain, self._sender, {self._operator: self._prover}):
+            if await make_seed(self._chain, self._sender, self._provers):
                 log.info("epoch_begun", epoch=pending.epoch)
         elif await self.is_my_turn():
             log.info("epoch_frozen", epoch=await freeze_epoch(self._chain, self._sender))

@@ -2,6 +2,7 @@
 
 ``account.json`` (secp256k1: transactions), ``consensus.json`` (BLS12-381: votes) and ``peer.json`` (Ed25519:
 the network identity) are Web3 v3 key files of 32 bytes each under one password. ``identity.json`` is public.
+Consensus keys that take the place of the first one lie beside it in ``consensus-*.json``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,6 +23,8 @@ from p2pavs.errors import P2pavsError, UsageError
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
+
+    from consensus.bls import SecretKey
 
 SECRET_BYTES = 32
 STRONG_SCRYPT_N = 2**17
@@ -32,6 +35,8 @@ MAX_FILE_BYTES = 16 * 1024
 _MAX_SCRYPT_BYTES = 1 << 30
 _MAX_PBKDF2_ROUNDS = 10_000_000
 _SECRET_FILES = ("account.json", "consensus.json", "peer.json")
+_FURTHER_PATTERN = "consensus-*.json"
+_NEXT_PEER_FILE = "next-peer.json"
 _ED25519_PROTOBUF = bytes.fromhex("08011220")  # key type Ed25519, then 32 bytes of key
 _IDENTITY_MULTIHASH = b"\x00"
 _SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -108,9 +113,7 @@ class PublicIdentity:
     @property
     def peer_id_bytes(self) -> bytes:
         """The peer id as registered on the chain: a multihash."""
-        import base58
-
-        return bytes(base58.b58decode(self.peer_id))
+        return peer_id_bytes(self.peer_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,15 @@ class Identity:
     account_secret: Secret
     consensus_secret: Secret
     peer_seed: Secret
+    further_consensus_secrets: tuple[Secret, ...] = ()
+    """Of keys that were made to take the first one's place (``add_consensus_key``)."""
+
+    def consensus_keys(self) -> dict[bytes, SecretKey]:
+        """Return all consensus keys: the secret by its public key (48 bytes)."""
+        from consensus import bls
+
+        secrets = (self.consensus_secret, *self.further_consensus_secrets)
+        return {bls.public_key(key): key for key in (bls.SecretKey(secret.reveal()) for secret in secrets)}
 
     @property
     def address(self) -> bytes:
@@ -193,7 +205,52 @@ def load(directory: Path, password: str) -> Identity:
         raise DamagedKeys(directory, "a secret in it is not a valid key") from None
     if identity.public != public:
         raise DamagedKeys(directory / "identity.json", "it does not fit the secret keys beside it")
-    return identity
+    further = sorted(directory.glob(_FURTHER_PATTERN))
+    return replace(identity, further_consensus_secrets=tuple(_open(path, password) for path in further))
+
+
+def add_consensus_key(directory: Path, password: str) -> bytes:
+    """Make another consensus key beside those there are; returns its public key (48 bytes).
+
+    The file is whole or not there. Raises what ``load`` raises, ``P2pavsError`` where it cannot be written.
+    """
+    from consensus import bls
+    from consensus.bls_backends.protocol import CURVE_ORDER
+
+    load(directory, password)  # not under another password than the rest
+    secret = Secret(_scalar(CURVE_ORDER))
+    public = bls.public_key(bls.SecretKey(secret.reveal()))
+    sealed = _seal(secret, password, _work_of(directory))
+    _add_file(directory / _FURTHER_PATTERN.replace("*", public.hex()[:16]), sealed)
+    return public
+
+
+def next_peer_seed(directory: Path, password: str) -> Secret:
+    """Return the seed of the peer key that is to take the place of the present one; made if need be.
+
+    ``adopt_peer_seed`` makes it the one.
+    """
+    load_public(directory)
+    path = directory / _NEXT_PEER_FILE
+    if not path.exists():
+        _add_file(path, _seal(Secret(_scalar(_SECP256K1_ORDER)), password, _work_of(directory)))
+    return _open(path, password)
+
+
+def adopt_peer_seed(directory: Path, password: str) -> str:
+    """Put the next peer key in the place of the one there is; returns the new peer id.
+
+    A crash in between leaves files that ``load`` refuses; running it again mends them.
+    """
+    public = load_public(directory)
+    path = directory / _NEXT_PEER_FILE
+    source = path if path.exists() else directory / "peer.json"
+    peer_id = peer_id_of(_open(source, password))
+    _add_file(directory / "identity.json", _public_json(replace(public, peer_id=peer_id)))
+    if path.exists():
+        path.rename(directory / "peer.json")
+        _sync_directory(directory)
+    return peer_id
 
 
 def load_account(directory: Path, password: str) -> LocalAccount:
@@ -236,6 +293,13 @@ def peer_id_of(seed: Secret) -> str:
 
     key = _ED25519_PROTOBUF + bytes(SigningKey(seed.reveal()).verify_key)
     return base58.b58encode(_IDENTITY_MULTIHASH + bytes([len(key)]) + key).decode()
+
+
+def peer_id_bytes(peer_id: str) -> bytes:
+    """Return the multihash that a peer id (base58) writes."""
+    import base58
+
+    return bytes(base58.b58decode(peer_id))
 
 
 def _identity(account_secret: Secret, consensus_secret: Secret, peer_seed: Secret) -> Identity:
@@ -351,6 +415,30 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DamagedKeys(path, "it is not a JSON object")
     return content
+
+
+def _work_of(directory: Path) -> int:
+    """How hard the files of a directory are to open: a further one is not easier."""
+    parameters = _read_json(directory / "consensus.json").get("crypto", {}).get("kdfparams", {})
+    work = parameters.get("n", STRONG_SCRYPT_N)
+    return work if isinstance(work, int) else STRONG_SCRYPT_N
+
+
+def _add_file(path: Path, content: dict[str, Any]) -> None:
+    """Write a file of a key directory: whole, or the old one stays."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+        with os.fdopen(descriptor, "w") as file:
+            file.write(json.dumps(content, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise P2pavsError(
+            f"The key directory {path.parent} cannot be written: {error.strerror}.",
+            "Make it writable for this user.",
+        ) from None
 
 
 def _write_directory(directory: Path, files: dict[str, dict[str, Any]]) -> None:

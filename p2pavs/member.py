@@ -53,7 +53,15 @@ from p2pavs.network import Offence
 from p2pavs.scrutiny import Compare, Scrutiny, nobody
 from p2pavs.seldom import Seldom
 from p2pavs.settings import NodeSettings
-from p2pavs.storage import CertificateStore, ConflictingSignature, InputLog, SignGuard, Slot, until_stored
+from p2pavs.storage import (
+    CertificateStore,
+    ConflictingSignature,
+    InputLog,
+    KeyGuard,
+    SignGuard,
+    Slot,
+    until_stored,
+)
 from p2pavs.streaming import Stream
 
 INBOX = 1024
@@ -77,7 +85,7 @@ log = structlog.get_logger()
 class MemberPorts:
     """What a member needs from its node."""
 
-    guard: SignGuard
+    guard: SignGuard | KeyGuard
     inputs: InputLog
     certificates: CertificateStore
     evidence: EvidenceBook

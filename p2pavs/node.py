@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +38,7 @@ from p2pavs.chain.reader import (
     read_operator_set,
     read_task,
 )
-from p2pavs.chain.records import ModelEntry, TaskHeader
+from p2pavs.chain.records import ModelEntry, OperatorRecord, TaskHeader
 from p2pavs.chain.rpc import Rpc
 from p2pavs.committee_topics import CommitteeTopics
 from p2pavs.divergence import DivergenceBook
@@ -99,10 +99,10 @@ class NodeConfig:
 
 
 class ConsensusSigner:
-    """Signs with the operator's consensus key: statements for the sign guard alone, proofs for the beacon."""
+    """Signs with one of the operator's consensus keys: statements for the sign guard alone, beacon proofs."""
 
-    def __init__(self, identity: Identity) -> None:
-        self._secret = bls.SecretKey(identity.consensus_secret.reveal())
+    def __init__(self, secret: bls.SecretKey) -> None:
+        self._secret = secret
 
     def sign(self, statement: bytes) -> bytes:
         """The 96-byte signature of a 32-byte statement."""
@@ -167,7 +167,9 @@ class Node:
         self._topics = CommitteeTopics(
             network, consensus_topic(config.deployment), self._accept, self.router.route
         )
-        self._signer = ConsensusSigner(config.identity)
+        # An epoch's set fixes which key counts in it: the old one works on until no live epoch has it.
+        secrets = config.identity.consensus_keys()
+        self._signers = {key: ConsensusSigner(secret) for key, secret in secrets.items()}
 
     @classmethod
     @asynccontextmanager
@@ -213,7 +215,8 @@ class Node:
             nursery.start_soon(self._watch_account)
             nursery.start_soon(self._watch_operators)
             nursery.start_soon(self._forget_old)
-            keeper = EpochKeeper(self.chain, self._sender, self.config.identity.address, self._signer.prove)
+            provers = {key: signer.prove for key, signer in self._signers.items()}
+            keeper = EpochKeeper(self.chain, self._sender, self.config.identity.address, provers)
             nursery.start_soon(keeper.run)
             nursery.start_soon(self.accuser.run)
             ready(url)
@@ -239,7 +242,8 @@ class Node:
         return self.router.accept(peer, data)
 
     def _open_desk(self, nursery: trio.Nursery) -> TaskDesk:
-        guard = SignGuard(self.directory.database, ConsensusSigner(self.config.identity))
+        first = self._signers[self.config.identity.public.consensus_key]
+        guard = SignGuard(self.directory.database, first, self._signers)
         catch_up = CatchUp(self.network, self.certificates, lambda instance: desk.running(instance))
         self.sync = CertificateSync(
             self.network,
@@ -329,6 +333,9 @@ class Node:
         except ChainError as error:
             log.warning("operators_unread", error=error.message)
             return
+        for one in operators:
+            if one.account == self.config.identity.address:
+                _warn_of_rotation(one, self._signers)
         # Who has left may still be in the set of the current epoch.
         self.operators = {peer_id_to_text(one.peer_id): one.account for one in operators}
         active = {peer_id_to_text(one.peer_id) for one in operators if one.active}
@@ -346,11 +353,11 @@ def _network_config(config: NodeConfig) -> NetworkConfig:
 
 
 async def _bind(directory: DataDirectory, chain: Chain, config: NodeConfig) -> None:
-    """Tie the data directory to this chain, gateway and key."""
+    """Tie the data directory to this chain, gateway and operator."""
     identity = {
         "chain": str(config.deployment.chain_id),
         "gateway": "0x" + config.deployment.domain.gateway.hex(),
-        "consensus key": config.identity.public.consensus_key.hex(),
+        "operator": "0x" + config.identity.address.hex(),
     }
     genesis = await chain.rpc.block(0)
     if genesis is not None:  # endpoints that keep recent blocks only do not know it
@@ -367,15 +374,27 @@ async def _check_registration(chain: Chain, identity: Identity) -> None:
             f"the account {account} is not a registered operator of this deployment",
             "Register it with 'p2pavs operator register', or pass the right --keys and --deployment.",
         )
-    if operator.consensus_key != identity.public.consensus_key:
+    keys = identity.consensus_keys()
+    if operator.consensus_key not in keys:
         raise NotAnOperator(
-            f"the account {account} is registered with another consensus key than the one in --keys",
+            f"the account {account} is registered with another consensus key than those in --keys",
             "Start the node with the keys that were registered.",
         )
+    _warn_of_rotation(operator, keys)
     if peer_id_to_text(operator.peer_id) != identity.public.peer_id:
         raise NotAnOperator(
             f"the account {account} is registered with another peer id than the one in --keys",
             "Start the node with the keys that were registered.",
+        )
+
+
+def _warn_of_rotation(operator: OperatorRecord, held: Collection[bytes]) -> None:
+    if operator.next_key is not None and operator.next_key not in held:
+        log.warning(
+            "next_key_not_held",
+            key=operator.next_key.hex()[:16],
+            counts_from=operator.next_key_from,
+            remedy="Start the node again before then, with the key directory that 'rotate-key' wrote to.",
         )
 
 

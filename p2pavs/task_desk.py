@@ -380,7 +380,7 @@ class TaskDesk:
                 return await parts.traces.parting(peer, instance_id, own, theirs)
 
             ports = MemberPorts(
-                guard=parts.guard,
+                guard=parts.guard.for_key(committee.member(own).key),
                 inputs=InputLog(parts.database, scope),
                 certificates=self._certificates,
                 evidence=parts.evidence,

@@ -31,6 +31,7 @@ class Turn:
     rank: int
     index: int  # of the leader in the running epoch's set
     operator: bytes
+    key: bytes  # 48 bytes: what it signs with in that set
     message: bytes  # what it has to sign
     first_block: int  # of its window
     last_block: int
@@ -74,6 +75,7 @@ async def turn(chain: Chain, pending: PendingEpoch) -> Turn | None:
         rank=rank,
         index=index,
         operator=operators.operators[index].operator,
+        key=operators.operators[index].key,
         message=message,
         first_block=pending.frozen_at + rank * blocks + 1,
         last_block=pending.frozen_at + (rank + 1) * blocks,
@@ -83,7 +85,7 @@ async def turn(chain: Chain, pending: PendingEpoch) -> Turn | None:
 async def make_seed(chain: Chain, sender: Sender, provers: Mapping[bytes, Prover]) -> bool:
     """Open the frozen epoch if that is possible now; whether it was.
 
-    ``provers`` are those of the operators (by account) that can be spoken for. Raises ``ContractRevert``
+    ``provers`` are those of the consensus keys that can be spoken for. Raises ``ContractRevert``
     where the chain has moved on meanwhile (``MOVED_ON``), or what ``Sender.send`` raises.
     """
     pending = await reader.pending_epoch(chain)
@@ -97,7 +99,7 @@ async def make_seed(chain: Chain, sender: Sender, provers: Mapping[bytes, Prover
             return False
         await sender.send(chain.call("EpochManager", "open"))
         return True
-    prover = provers.get(leader.operator)
+    prover = provers.get(leader.key)
     if prover is None or head + 1 < leader.first_block:
         return False
     proof = bls.signature_to_evm(prover(leader.message))

@@ -25,6 +25,7 @@ from p2pavs.chain.records import (
     TaskStatus,
     request_hash,
 )
+from p2pavs.contracts import NATIVE_STAKE
 
 
 class BadRecord(ChainError):
@@ -147,6 +148,11 @@ async def read_operator(chain: Chain, account: bytes) -> OperatorRecord | None:
     return await _with_stake(chain, value)
 
 
+async def key_owner(chain: Chain, key: bytes) -> bytes:
+    """Return the account that brought a consensus key (48 bytes); zero where nobody did."""
+    return bytes(await chain.read_one("OperatorRegistry", "ownerOf", keccak(key)))
+
+
 async def list_operators(chain: Chain) -> tuple[OperatorRecord, ...]:
     """Return all operators that ever registered, in that order, with their stakes."""
     count = await chain.read_one("OperatorRegistry", "count")
@@ -174,7 +180,9 @@ async def minimum_stake(chain: Chain) -> int:
 
 async def withdrawal_of(chain: Chain, account: bytes) -> Withdrawal:
     """Return what an account asked back and cannot or did not take yet."""
-    value = await chain.read("NativeStakeRegistry", "withdrawalOf", account)
+    if chain.deployment.stake_source != NATIVE_STAKE:
+        return Withdrawal(0, 0)  # it leaves through the stake source's own contracts
+    value = await chain.read(NATIVE_STAKE, "withdrawalOf", account)
     return Withdrawal(value["amount"], value["payableFrom"])
 
 

@@ -106,7 +106,7 @@ async def _open_now(chain: Chain, sender: Sender, provers: Provers) -> int:
             f"No operator set is frozen for epoch {pending.epoch}.", "Freeze it first: p2pavs epoch freeze."
         )
     leader = await turn(chain, pending)
-    if leader is not None and leader.operator not in provers:
+    if leader is not None and leader.key not in provers:
         raise NotFound(
             f"Up to block {leader.last_block} it is the turn of {address(leader.operator)} "
             f"(rank {leader.rank}).",
@@ -143,13 +143,14 @@ async def _freeze(chain: Chain, sender: Sender, _: Provers) -> int:
 
 def _provers(keys: Path | None, password_file: Path | None) -> Provers:
     """The operator that --keys can speak for at the beacon."""
-    from consensus import bls, vrf
+    from functools import partial
+
+    from consensus import vrf
     from p2pavs import keystore
 
     directory = common.required(keys, "--keys (or --key-file)", "P2PAVS_KEYS")
     identity = keystore.load(directory, common.read_password(password_file))
-    secret = bls.SecretKey(identity.consensus_secret.reveal())
-    return {identity.address: lambda message: vrf.prove(secret, message)}
+    return {key: partial(vrf.prove, secret) for key, secret in identity.consensus_keys().items()}
 
 
 async def _status(chain: Chain) -> dict[str, Any]:

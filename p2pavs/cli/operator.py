@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,8 +17,12 @@ from p2pavs.cli import common
 from p2pavs.cli.options import account_address, chain_options, json_option, key_options, parse_amount
 from p2pavs.cli.output import address, ether, hex_, moment, show, table
 from p2pavs.cli.rewards import claim, from_block_option
+from p2pavs.contracts import NATIVE_STAKE
 from p2pavs.errors import P2pavsError, UsageError
 from p2pavs.payer import PENDING_FILE, Payer
+
+if TYPE_CHECKING:
+    from consensus import bls
 
 
 @click.group()
@@ -48,11 +52,11 @@ def register(
             known = await reader.read_operator(chain, identity.address)
             registered = known is not None and known.active
             if known is not None and registered:
-                _require_same_keys(known, identity.public)
+                _require_same_keys(known, identity)
             async with common.open_account(chain.rpc, source) as sender:
                 tickets = [] if registered else [sender.submit(_registration(chain, identity))]
                 if stake:
-                    tickets.append(sender.submit(chain.call("NativeStakeRegistry", "deposit", value=stake)))
+                    tickets.append(sender.submit(chain.call(_native(chain), "deposit", value=stake)))
                 for ticket in tickets:
                     await ticket.receipt()
             return not registered, await _must_read(chain, identity.address)
@@ -80,7 +84,7 @@ def stake(
     async def work() -> int:
         async with common.open_chain(rpc, deployment) as chain:
             async with common.open_account(chain.rpc, source) as sender:
-                await sender.send(chain.call("NativeStakeRegistry", "deposit", value=amount))
+                await sender.send(chain.call(_native(chain), "deposit", value=amount))
             return await reader.stake_of(chain, source.address)
 
     total = common.run(work)
@@ -130,11 +134,89 @@ def status(
         f"unclaimed   {_unclaimed(content)}",
         f"epoch       {place} the set of epoch {content['epoch']}",
     ]
+    if content["nextKey"] is not None:
+        lines.append(f"next key    counts from {moment(content['nextKeyFrom'])} on")
     if content["leavingWei"] != "0":
         lines.append(
             f"leaving     {ether(int(content['leavingWei']))}, from {moment(content['payableFrom'])} on"
         )
     show(content, *lines)
+
+
+@operator.command("rotate-key")
+@chain_options
+@key_options
+@json_option
+def rotate_key(
+    rpc: str | None, deployment: Path | None, keys: Path | None, password_file: Path | None
+) -> None:
+    """Replace the consensus key: make another one in the key directory, and register it.
+
+    It counts in the sets that are frozen after a delay. Start the node again before then: it holds the old
+    key and the new one, and signs with the one that the epoch's set has.
+    """
+    directory = common.required(keys, "--keys", "P2PAVS_KEYS")
+    password = common.read_password(password_file)
+    identity = keystore.load(directory, password)
+    source = Payer(identity.account(), directory / PENDING_FILE)
+
+    async def work() -> tuple[bool, OperatorRecord]:
+        async with common.open_chain(rpc, deployment) as chain:
+            record = await _must_read(chain, identity.address)
+            if record.next_key is not None:
+                if record.next_key not in identity.consensus_keys():
+                    raise UsageError(
+                        "Another key is on its way in, and it is not in this key directory.",
+                        "Use the key directory that the rotation was begun with.",
+                    )
+                return False, record
+            new = await _unused_key(chain, identity)
+            if new is None:
+                new = keystore.add_consensus_key(directory, password)
+            secret = keystore.load(directory, password).consensus_keys()[new]
+            async with common.open_account(chain.rpc, source) as sender:
+                await sender.send(_rotation(chain, identity.address, new, secret))
+            return True, await _must_read(chain, identity.address)
+
+    changed, record = common.run(work)
+    if record.next_key is None:  # without a delay
+        line = "The new key counts from the next snapshot on."
+    else:
+        line = f"The new key counts in sets frozen from {moment(record.next_key_from)} on."
+    show(
+        _json(record) | {"changed": changed},
+        line if changed else f"A rotation is under way. {line}",
+        "Start the node again before then, with this key directory; and back the directory up.",
+    )
+
+
+@operator.command("change-peer-id")
+@chain_options
+@key_options
+@json_option
+def change_peer_id(
+    rpc: str | None, deployment: Path | None, keys: Path | None, password_file: Path | None
+) -> None:
+    """Replace the network key, and with it the peer id. Stop the node before, start it again after."""
+    directory = common.required(keys, "--keys", "P2PAVS_KEYS")
+    password = common.read_password(password_file)
+    source = common.read_account(directory, None, password_file)
+
+    async def work() -> None:
+        async with common.open_chain(rpc, deployment) as chain:
+            seed = keystore.next_peer_seed(directory, password)
+            peer_id = keystore.peer_id_bytes(keystore.peer_id_of(seed))
+            record = await _must_read(chain, source.address)
+            if record.peer_id != peer_id:
+                async with common.open_account(chain.rpc, source) as sender:
+                    await sender.send(chain.call("OperatorRegistry", "changePeerId", peer_id))
+
+    common.run(work)
+    peer_id = keystore.adopt_peer_seed(directory, password)
+    show(
+        {"address": address(source.address), "peerId": peer_id},
+        f"The peer id is now {peer_id}. Start the node again; and back the key directory up.",
+    )
 
 
 @operator.command("exit")
@@ -159,7 +241,7 @@ def exit_(
                 if record.active:
                     await sender.send(chain.call("OperatorRegistry", "exit"))
                 if record.stake and not keep_stake:
-                    await sender.send(chain.call("NativeStakeRegistry", "requestWithdrawal", record.stake))
+                    await sender.send(chain.call(_native(chain), "requestWithdrawal", record.stake))
             return await reader.withdrawal_of(chain, source.address), await _last_epoch(chain, source.address)
 
     leaving, last = common.run(work)
@@ -218,9 +300,19 @@ def withdraw(rpc: str | None, deployment: Path | None, keys: Path | None, passwo
     )
 
 
+def _native(chain: Chain) -> str:
+    """Return the contract that takes deposits. Raises ``UsageError`` where stake is not deposited here."""
+    if chain.deployment.stake_source != NATIVE_STAKE:
+        raise UsageError(
+            f"The stake of this deployment is held by {chain.deployment.stake_source}, not deposited here.",
+            "Allocate, join and leave with EigenLayer's own tools.",
+        )
+    return NATIVE_STAKE
+
+
 async def _withdraw_stake(chain: Chain, sender: Any, rewards: int) -> None:
     try:
-        await sender.send(chain.call("NativeStakeRegistry", "withdraw"))
+        await sender.send(chain.call(_native(chain), "withdraw"))
     except ContractRevert as error:
         if rewards:
             error.message = f"The rewards ({ether(rewards)}) were paid. {error.message}"
@@ -229,22 +321,35 @@ async def _withdraw_stake(chain: Chain, sender: Any, rewards: int) -> None:
 
 def _registration(chain: Chain, identity: keystore.Identity) -> Any:
     """Return the call that registers an operator, with a proof that it has the consensus key."""
+    key = identity.public.consensus_key
+    proven = _proven(chain, identity.address, key, identity.consensus_keys()[key])
+    return chain.call("OperatorRegistry", "register", *proven, identity.public.peer_id_bytes)
+
+
+def _rotation(chain: Chain, account: bytes, key: bytes, secret: bls.SecretKey) -> Any:
+    return chain.call("OperatorRegistry", "rotateKey", *_proven(chain, account, key, secret))
+
+
+def _proven(chain: Chain, account: bytes, key: bytes, secret: bls.SecretKey) -> tuple[bytes, bytes]:
+    """Return a key and the proof that who has the account has its secret, as the registry takes them."""
     from consensus import bls
 
     deployment = chain.deployment
-    secret = bls.SecretKey(identity.consensus_secret.reveal())
-    proof = bls.pop_prove(secret, deployment.chain_id, deployment.operator_registry, identity.address)
-    return chain.call(
-        "OperatorRegistry",
-        "register",
-        bls.public_key_to_evm(identity.public.consensus_key),
-        bls.signature_to_evm(proof),
-        identity.public.peer_id_bytes,
-    )
+    proof = bls.pop_prove(secret, deployment.chain_id, deployment.operator_registry, account)
+    return bls.public_key_to_evm(key), bls.signature_to_evm(proof)
 
 
-def _require_same_keys(record: OperatorRecord, public: keystore.PublicIdentity) -> None:
-    if (record.consensus_key, record.peer_id) != (public.consensus_key, public.peer_id_bytes):
+async def _unused_key(chain: Chain, identity: keystore.Identity) -> bytes | None:
+    """Return a key of the directory that never was registered: one of a rotation that was interrupted."""
+    for key in identity.consensus_keys():
+        if not any(await reader.key_owner(chain, key)):
+            return key
+    return None
+
+
+def _require_same_keys(record: OperatorRecord, identity: keystore.Identity) -> None:
+    public = identity.public
+    if record.consensus_key not in identity.consensus_keys() or record.peer_id != public.peer_id_bytes:
         raise UsageError(
             f"{address(public.address)} is registered with other consensus or network keys.",
             "Use the key directory it was registered with, or leave first (p2pavs operator exit).",
@@ -284,6 +389,8 @@ async def _status(chain: Chain, account: bytes, from_block: int | None) -> dict[
         "active": record is not None and record.active,
         "id": None if record is None else record.id,
         "consensusKey": None if record is None else hex_(record.consensus_key),
+        "nextKey": None if record is None or record.next_key is None else hex_(record.next_key),
+        "nextKeyFrom": None if record is None else record.next_key_from or None,
         "stakeWei": str(await reader.stake_of(chain, account)),
         "balanceWei": str(await chain.rpc.balance(account)),
         "rewardsWei": str(await reader.credit_of(chain, account)),
@@ -329,6 +436,8 @@ def _json(record: OperatorRecord) -> dict[str, Any]:
         "id": record.id,
         "address": address(record.account),
         "consensusKey": hex_(record.consensus_key),
+        "nextKey": None if record.next_key is None else hex_(record.next_key),
+        "nextKeyFrom": record.next_key_from or None,
         "active": record.active,
         "stakeWei": str(record.stake),
     }

@@ -5,7 +5,7 @@ from p2pavs.storage.database import Database, StorageError, until_stored
 from p2pavs.storage.directory import DataDirectory, DirectoryInUse, ForeignData
 from p2pavs.storage.evidence import EvidenceStore
 from p2pavs.storage.input_log import InputLog
-from p2pavs.storage.sign_guard import ConflictingSignature, SignGuard, Slot
+from p2pavs.storage.sign_guard import ConflictingSignature, KeyGuard, KeyNotHeld, SignGuard, Slot
 from p2pavs.storage.tasks import TaskStore
 
 __all__ = [
@@ -17,6 +17,8 @@ __all__ = [
     "EvidenceStore",
     "ForeignData",
     "InputLog",
+    "KeyGuard",
+    "KeyNotHeld",
     "SignGuard",
     "Slot",
     "StorageError",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import trio
@@ -31,19 +32,55 @@ class Slot:
     round: int
 
 
+class KeyNotHeld(P2pavsError):
+    """An epoch counts this operator with a key that the node does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyGuard:
+    """The guard, for one of the operator's keys."""
+
+    guard: SignGuard
+    signer: Signer
+
+    async def sign(self, slot: Slot, value: bytes) -> bytes:
+        """As ``SignGuard.sign``."""
+        return await self.guard.sign(slot, value, self.signer)
+
+
 class SignGuard:
-    """Signs statements, each slot once. Its database belongs to one key on one chain.
+    """Signs statements, each slot once. Its database belongs to one operator on one chain.
+
+    A slot names its committee, and in one committee an operator has one key: no slot is signed by two.
 
     ``refused`` counts second statements that were asked for.
     """
 
-    def __init__(self, database: Database, signer: Signer) -> None:
+    def __init__(
+        self, database: Database, signer: Signer, keyring: Mapping[bytes, Signer] | None = None
+    ) -> None:
         self._database = database
         self._signer = signer
+        self._keyring = keyring
         self._turn = trio.Lock()
         self.refused = 0
 
-    async def sign(self, slot: Slot, value: bytes) -> bytes:
+    def for_key(self, key: bytes) -> KeyGuard:
+        """Return the guard for what is signed with one key (48 bytes): that of an epoch's set.
+
+        Without a keyring there is but one. Raises ``KeyNotHeld``.
+        """
+        if self._keyring is None:
+            return KeyGuard(self, self._signer)
+        signer = self._keyring.get(key)
+        if signer is None:
+            raise KeyNotHeld(
+                f"the epoch's set has this operator with the key {key.hex()[:16]}…, which is not here",
+                "Start the node with the key directory that holds it (p2pavs operator rotate-key made it).",
+            )
+        return KeyGuard(self, signer)
+
+    async def sign(self, slot: Slot, value: bytes, signer: Signer | None = None) -> bytes:
         """The signature over ``statement(slot, value)``, synced to disk.
 
         An equal statement is released again. A different one raises ``ConflictingSignature``; a failed
@@ -78,7 +115,7 @@ class SignGuard:
                         "older than the node's last run: keep the node stopped until the task is over.",
                     )
                 return bytes(row[1])
-            signature = self._signer.sign(message)
+            signature = (signer or self._signer).sign(message)
             connection.execute("INSERT INTO signatures VALUES (?,?,?,?,?,?,?)", (*key, message, signature))
             return signature
 

@@ -254,3 +254,31 @@ def test_a_secret_is_neither_pickled_nor_hashed(made: tuple[Path, keystore.Ident
         hash(secret)
     assert secret == Secret(secret.reveal())
     assert secret != Secret(bytes(32))
+
+
+def test_a_further_consensus_key_lies_beside_the_first(tmp_path: Path) -> None:
+    directory = tmp_path / "keys"
+    first = keystore.create(directory, "pw", insecure_fast_kdf=True)
+    assert list(first.consensus_keys()) == [first.public.consensus_key]
+    new = keystore.add_consensus_key(directory, "pw")
+    both = keystore.load(directory, "pw")
+    assert both.public == first.public
+    assert set(both.consensus_keys()) == {first.public.consensus_key, new}
+    for key, secret in both.consensus_keys().items():
+        assert bls.public_key(secret) == key
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in directory.iterdir())
+    with pytest.raises(keystore.WrongPassword):
+        keystore.add_consensus_key(directory, "guess")
+
+
+def test_a_peer_key_is_replaced_in_two_steps(tmp_path: Path) -> None:
+    directory = tmp_path / "keys"
+    first = keystore.create(directory, "pw", insecure_fast_kdf=True)
+    seed = keystore.next_peer_seed(directory, "pw")
+    assert keystore.next_peer_seed(directory, "pw") == seed, "the chain may have been told of it"
+    assert keystore.load(directory, "pw") == first
+    peer_id = keystore.adopt_peer_seed(directory, "pw")
+    loaded = keystore.load(directory, "pw")
+    assert loaded.public.peer_id == peer_id == keystore.peer_id_of(seed) != first.public.peer_id
+    assert loaded.public.consensus_key == first.public.consensus_key
+    assert keystore.adopt_peer_seed(directory, "pw") == peer_id, "a second time does no harm"

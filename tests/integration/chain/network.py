@@ -104,7 +104,8 @@ class Network:
     @property
     def provers(self) -> dict[bytes, Prover]:
         """All operators' part in the beacon."""
-        return {address_of(member.account): partial(vrf.prove, member.secret) for member in self.operators}
+        secrets = (member.secret for member in self.operators)
+        return {bls.public_key(secret): partial(vrf.prove, secret) for secret in secrets}
 
     async def request(
         self,

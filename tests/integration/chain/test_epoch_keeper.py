@@ -29,7 +29,7 @@ async def test_turns(anvil: Anvil, tmp_path: Path) -> None:
         chain = network.chain
 
         def keeper(account: bytes) -> EpochKeeper:
-            return EpochKeeper(chain, network.sender, account, lambda _: NOBODY, 5)
+            return EpochKeeper(chain, network.sender, account, {}, 5)
 
         keepers = [keeper(address_of(m.account)) for m in network.operators]
         outsider = keeper(address_of(OUTSIDER))
@@ -76,7 +76,13 @@ async def test_keepers_begin_the_next_epoch_with_a_dead_leader(anvil: Anvil, tmp
 
 async def _keep(chain: Chain, directory: Path, account: LocalAccount, secret: bls.SecretKey) -> None:
     async with running_sender(chain.rpc, directory, account) as sender:
-        keeper = EpochKeeper(chain, sender, address_of(account), partial(vrf.prove, secret), check_every=0.2)
+        keeper = EpochKeeper(
+            chain,
+            sender,
+            address_of(account),
+            {bls.public_key(secret): partial(vrf.prove, secret)},
+            check_every=0.2,
+        )
         await keeper.run()
 
 

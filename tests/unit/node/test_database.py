@@ -115,6 +115,30 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
         Database(path)
 
 
+def test_a_file_of_the_first_format_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "node.sqlite"
+    raw = sqlite3.connect(path)
+    raw.executescript(
+        """
+        CREATE TABLE evidence (
+            id INTEGER PRIMARY KEY, task_id INTEGER NOT NULL, attempt INTEGER NOT NULL,
+            committee_root BLOB NOT NULL, offence TEXT NOT NULL, operator BLOB NOT NULL,
+            first BLOB NOT NULL, second BLOB NOT NULL,
+            UNIQUE (task_id, attempt, committee_root, offence, operator)
+        ) STRICT;
+        INSERT INTO evidence VALUES (1, 7, 0, x'09', 'divergence', x'01', x'02', x'03');
+        PRAGMA user_version=1;
+        """
+    )
+    raw.close()
+    database = Database(path)
+    query = "SELECT task_id, offence, key, secret, found_at, state FROM evidence"
+    rows = database.transaction(lambda connection: connection.execute(query).fetchall())
+    database.close()
+    assert rows == [(7, "divergence", b"", b"", 0, "open")]
+    Database(path).close()
+
+
 def test_a_directory_that_is_not_there_is_a_named_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="No such file"):
         Database(tmp_path / "nowhere" / "node.sqlite")

@@ -15,7 +15,7 @@ import pytest
 from p2pavs.errors import P2pavsError
 from p2pavs.storage import DataDirectory, DirectoryInUse, ForeignData, StorageError
 
-IDENTITY = {"chain": "31337", "gateway": "0x11", "consensus key": "aa", "genesis": "cc"}
+IDENTITY = {"chain": "31337", "gateway": "0x11", "operator": "0xaa", "genesis": "cc"}
 
 HOLDER = """
 import sys, time

@@ -16,7 +16,7 @@ from consensus import bls
 from consensus.hashing import keccak256
 from consensus.signing import statement
 from consensus.types import InstanceId, Kind
-from p2pavs.storage import ConflictingSignature, Database, SignGuard, Slot, StorageError
+from p2pavs.storage import ConflictingSignature, Database, KeyNotHeld, SignGuard, Slot, StorageError
 from tests.unit.consensus import factory
 from tests.unit.node.disk import break_disk, fill_up, make_room, mend_disk
 
@@ -231,3 +231,22 @@ async def test_what_was_released_survives_kill_9(killed: tuple[Path, dict[int, b
         with pytest.raises(ConflictingSignature):
             await guard.sign(Slot(SCOPE, Kind.PREVOTE, round_), NO)
     database.close()
+
+
+async def test_each_key_signs_with_its_own_secret_and_no_slot_twice(database: Database) -> None:
+    class Named:
+        def __init__(self, name: bytes) -> None:
+            self._name = name
+
+        def sign(self, statement: bytes) -> bytes:
+            return (self._name + statement).ljust(96, b"\0")
+
+    guard = SignGuard(database, Named(b"old"), {b"old": Named(b"old"), b"new": Named(b"new")})
+    assert (await guard.for_key(b"new").sign(SLOT, YES)).startswith(b"new")
+    # The slot is taken, whatever key is asked: one committee has one key of an operator.
+    assert (await guard.for_key(b"old").sign(SLOT, YES)).startswith(b"new")
+    with pytest.raises(ConflictingSignature):
+        await guard.for_key(b"old").sign(SLOT, NO)
+    assert guard.refused == 1
+    with pytest.raises(KeyNotHeld):
+        guard.for_key(b"lost")

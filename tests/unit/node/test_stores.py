@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from consensus.hashing import keccak256
 from consensus.types import InstanceId
 from p2pavs.storage import CertificateStore, Database, EvidenceStore, StorageError, TaskStore
-from p2pavs.storage.evidence import StoredEvidence
+from p2pavs.storage.evidence import EvidenceState, StoredEvidence
 from p2pavs.storage.input_log import InputLog
 from p2pavs.storage.tasks import StoredTask, TaskState
 from tests.unit.consensus import factory
@@ -110,4 +111,11 @@ async def test_each_offence_is_kept_once(database: Database) -> None:
     )
     other = StoredEvidence(InstanceId(7, 0), b"\x09" * 32, "lazy-vote", b"\x01" * 20, b"one", b"two")
     assert await store.put(other)
-    assert await EvidenceStore(database).all() == [offence, other]
+    found = await EvidenceStore(database).all()
+    assert [replace(one, id=0, found_at=0) for one in found] == [offence, other]
+    assert [one.id for one in found] == [1, 2]
+    assert all(one.found_at for one in found)
+    assert await store.open() == found
+    await store.set_state(1, EvidenceState.BOOKED)
+    assert [one.id for one in await store.open()] == [2]
+    assert [one.state for one in await store.all()] == [EvidenceState.BOOKED, EvidenceState.OPEN]
