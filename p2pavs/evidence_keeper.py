@@ -13,9 +13,10 @@ from p2pavs.absence import AbsenceWatch
 from p2pavs.accusation import SUBMITTED, NoProof, accuse
 from p2pavs.chain import reader, slashing
 from p2pavs.chain.contracts import Call, Chain
-from p2pavs.chain.errors import ChainError, ContractRevert
+from p2pavs.chain.errors import ContractRevert
 from p2pavs.chain.evidence import ChainEvidence
 from p2pavs.chain.poster import Sender
+from p2pavs.errors import P2pavsError
 from p2pavs.storage import CertificateStore
 from p2pavs.storage.evidence import EvidenceState, EvidenceStore
 
@@ -62,8 +63,10 @@ class EvidenceKeeper:
             await trio.sleep(CHECK_EVERY)
             try:
                 await self.step()
-            except ChainError as error:
+            except P2pavsError as error:  # the chain or the disk: both come back
                 log.warning("evidence_not_reported", error=error.message, remedy=error.remedy)
+            except ValueError as error:
+                log.warning("evidence_unreadable", error=str(error))
 
     async def step(self) -> None:
         """Report and execute what is this operator's to do now. Raises ``ChainError``."""

@@ -135,6 +135,43 @@ def test_an_operator_leaves_and_takes_its_stake_along(shell: Shell) -> None:
     assert int(status["balanceWei"]) > 99 * ETH
 
 
+def test_a_key_is_rotated_and_a_peer_id_changed(shell: Shell) -> None:
+    (shell.directory / "parameters.toml").write_text("key_delay = 100\n")
+    shell.deploy("--config", str(shell.directory / "parameters.toml"))
+    shell.fund(*shell.new_keys("a"))
+    keys = ["--keys", str(shell.keys("a"))]
+    first = shell.json("operator", "register", *keys, "--stake", "2")
+    begun = shell.json("operator", "rotate-key", *keys)
+    assert begun["changed"] and begun["consensusKey"] == first["consensusKey"] != begun["nextKey"]
+    again = shell.json("operator", "rotate-key", *keys)
+    assert (again["changed"], again["nextKey"]) == (False, begun["nextKey"])
+    assert "next key    counts from" in shell.run("operator", "status", *keys)
+
+    moved = shell.json("operator", "change-peer-id", *keys)
+    assert moved["peerId"] == shell.json("keys", "show", "--verify", *keys)["peerId"]
+    shell.anvil.rpc("evm_increaseTime", 101)
+    shell.anvil.mine()
+    status = shell.json("operator", "status", *keys)
+    assert (status["consensusKey"], status["nextKey"]) == (begun["nextKey"], None)
+    assert shell.json("operator", "register", *keys)["changed"] is False, "these are its keys"
+    assert shell.json("epoch", "advance", *keys)["operators"] == 1
+    assert shell.json("operator", "rotate-key", *keys)["nextKey"] not in (None, begun["nextKey"])
+
+
+def test_parameters_that_do_not_fit_are_refused_before_anything_is_sent(shell: Shell) -> None:
+    path = shell.directory / "parameters.toml"
+    arguments = ["deploy", "--key-file", str(shell.key_file), "--out", str(shell.directory / "d.json")]
+    for text, complaint in (
+        ("veto_window = 9999999", "withdrawal delay must be longer"),
+        ("veto = 1", "unknown entry 'veto'"),
+        ("veto_window = -1", "whole number"),
+        ("veto_window", "not TOML"),
+    ):
+        path.write_text(text + "\n")
+        assert complaint in shell.run(*arguments, "--config", str(path), status=2)
+    assert not (shell.directory / "d.json").exists()
+
+
 def test_the_demo_model_is_registered_once(shell: Shell) -> None:
     shell.deploy()
     assert "No model" in shell.run("model", "list")
