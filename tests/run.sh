@@ -44,6 +44,7 @@ check "simulation" "$python" -m pytest -q tests/sim
 check "conformance vectors" "$python" -m pytest -q tests/vectors
 check "integration tests" "$python" -m pytest -q tests/integration
 if [[ "$end_to_end" == yes ]]; then
+    check "client in another language" tests/outside/run.sh
     check "end to end" "$python" -m pytest -q tests/e2e
 fi
 
