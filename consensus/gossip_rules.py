@@ -147,6 +147,9 @@ def read(data: bytes) -> Message:
     # [REJECT] The message is the one encoding of a well-formed message.
     try:
         return wire.decode_message(data)
+    # [IGNORE] It is of a version and a kind that are known here. An operator may have updated its node first.
+    except wire.UnknownMessage as error:
+        raise Ignore(str(error)) from error
     except wire.WireError as error:
         raise Reject(str(error)) from error
 

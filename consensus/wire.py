@@ -47,10 +47,11 @@ from consensus.types import (
     Step,
     ValueId,
 )
-from consensus.wire_reader import Reader, WireError
+from consensus.wire_reader import Reader, UnknownMessage, WireError
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
+    "UnknownMessage",
     "WireError",
     "decode_input",
     "decode_message",
@@ -281,6 +282,11 @@ def _open(data: bytes, max_bytes: int) -> Reader:
         value = encoding.decode(data, max_bytes)
     except encoding.EncodingError as error:
         raise WireError(str(error)) from error
+    match value:
+        case (int(version), *_) if version > VERSION:
+            raise UnknownMessage(f"it has version {version}")
+        case (int(), int(code), *_) if code > OUTPUT_CHUNK:
+            raise UnknownMessage(f"it is of type {code}")
     reader = Reader(value, "message")
     reader.integer("version", VERSION, VERSION)
     return reader

@@ -9,6 +9,10 @@ class WireError(ValueError):
     """The bytes are not a message or an input."""
 
 
+class UnknownMessage(WireError):
+    """A message of a later version or of a kind that is not known here: what it says cannot be judged."""
+
+
 class Reader:
     """Takes the fields of an array one by one, each of the kind that is due."""
 

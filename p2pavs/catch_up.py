@@ -13,7 +13,7 @@ from consensus.encoding import EncodingError, decode, encode
 from consensus.gossip_rules import instance_of
 from consensus.messages import Message
 from consensus.types import InstanceId
-from consensus.wire import WireError, decode_message, encode_message
+from consensus.wire import UnknownMessage, WireError, decode_message, encode_message
 from p2pavs.network import Network, NetworkError, Offence, ServeLimits
 from p2pavs.storage import CertificateStore
 
@@ -157,5 +157,8 @@ def _parse(data: bytes) -> list[Message]:
     for one in answer:
         if not isinstance(one, bytes):
             raise EncodingError("a message is a byte string")
-        messages.append(decode_message(one))
+        try:
+            messages.append(decode_message(one))
+        except UnknownMessage:  # the peer may run a later version
+            continue
     return messages

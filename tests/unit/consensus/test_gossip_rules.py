@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
 from consensus import wire
+from consensus.encoding import encode
 from consensus.gossip_rules import (
     MAX_ROUNDS_AHEAD,
     Ignore,
@@ -177,3 +179,16 @@ def test_other_chunks_are_not(
 ) -> None:
     with pytest.raises(refusal):
         check(chunk, running, False, Seen(), author)
+
+
+@pytest.mark.parametrize("head", [[2, 1], [1, 7], [1, 99, b"what"], [7, 99]])
+def test_a_message_of_a_later_version_is_nobody_s_fault(head: list[Any]) -> None:
+    """An operator that has updated its node first must not be banned by the others."""
+    with pytest.raises(Ignore):
+        read(encode([*head, 7, 0, b"content"]))
+
+
+@pytest.mark.parametrize("head", [[0, 1], [1, 0], [1, -1], [b"1", 1], [1], [], 7, {1: 7}])
+def test_what_no_version_could_say_is_rejected(head: Any) -> None:
+    with pytest.raises(Reject):
+        read(encode(head))
