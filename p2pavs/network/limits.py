@@ -26,8 +26,8 @@ class RateLimit:
         self._burst = burst
         self._buckets: dict[str, _Bucket] = {}
 
-    def allow(self, key: str) -> bool:
-        """Take one token of `key`; False when there is none."""
+    def allow(self, key: str, cost: float = 1.0) -> bool:
+        """Take `cost` tokens of `key`, at most `burst` of them; False when there are not enough."""
         now = self._clock()
         bucket = self._buckets.get(key)
         if bucket is None:
@@ -36,9 +36,9 @@ class RateLimit:
             bucket = self._buckets[key] = _Bucket(float(self._burst), now)
         bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.updated) * self._rate)
         bucket.updated = now
-        if bucket.tokens < 1:
+        if bucket.tokens < cost:
             return False
-        bucket.tokens -= 1
+        bucket.tokens -= cost
         return True
 
     async def wait(self, key: str) -> None:

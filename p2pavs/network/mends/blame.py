@@ -26,6 +26,8 @@ _pubsub_module: Any = _pubsub  # its functions are no part of what it exports
 REPORT: Final = "p2pavs_report"
 PACKETS: Final = 1000.0  # a second, from one peer
 PACKETS_AT_ONCE: Final = 4000
+BYTES: Final = 1e6  # a second, from one peer
+BYTES_AT_ONCE: Final = 4_000_000  # above the largest packet
 PAUSE: Final = 0.02  # seconds
 
 Report = Callable[[str, str], None]
@@ -82,7 +84,7 @@ def _report_wrong_signatures() -> None:
 
 def _report_sizes_and_rates() -> None:
     original = _pubsub_module.read_varint_prefixed_bytes_limited
-    limit = RateLimit(PACKETS, PACKETS_AT_ONCE)
+    packets, sizes = RateLimit(PACKETS, PACKETS_AT_ONCE), RateLimit(BYTES, BYTES_AT_ONCE)
 
     async def read(stream: Any, most: int) -> bytes:
         try:
@@ -91,9 +93,11 @@ def _report_sizes_and_rates() -> None:
             _report("noise")
             raise
         current = _reading.get()
-        while current is not None and not limit.allow(f"{id(current[0])} {current[1]}"):
-            _report("flood")
-            await trio.sleep(PAUSE)
+        if current is not None:
+            key = f"{id(current[0])} {current[1]}"
+            while not packets.allow(key) or not sizes.allow(key, len(packet)):
+                _report("flood")
+                await trio.sleep(PAUSE)
         return packet
 
     replace(_pubsub_module, "read_varint_prefixed_bytes_limited", read)
