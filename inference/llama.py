@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -17,19 +18,29 @@ from inference.errors import EngineError
 from inference.fixed_point import Integers, Logits
 
 _WARNING, _ERROR = 3, 4
+_errors: deque[str] = deque(maxlen=8)
 
 
 def _log(level: int, text: bytes | None, _data: Any) -> None:
     """Warnings and errors go to stderr, where the node keeps the last lines; the rest is chatter."""
     if level in (_WARNING, _ERROR) and text:
         sys.stderr.write(text.decode("utf-8", "replace"))
+    if level == _ERROR and text:
+        _errors.append(text.decode("utf-8", "replace").strip()[:300])
+
+
+def first_error() -> str:
+    """What llama.cpp complained of first since the last call, or that it did not say."""
+    said = _errors[0] if _errors else "it did not say why"
+    _errors.clear()
+    return said
 
 
 _LOG = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(_log)
 
 
 @cache
-def _start_library() -> None:
+def start_library() -> None:
     """Initialise llama.cpp, once per process."""
     lib.llama_log_set(_LOG, None)
     lib.llama_backend_init()
@@ -67,8 +78,15 @@ def _pointer(array: npt.NDArray[Any], kind: Any) -> Any:
 class Llama:
     """One model in one context with ``slots`` independent sequences of up to ``context`` tokens each."""
 
-    def __init__(self, path: Path, context: int, slots: int, threads: int, batch: int) -> None:
-        _start_library()
+    def __init__(
+        self, path: Path, context: int, slots: int, threads: int, batch: int, micro: int | None = None
+    ) -> None:
+        """``batch`` rows are decoded in a call, ``micro`` of them (all unless given) at a time.
+
+        Raises EngineError if llama.cpp cannot load the file or make the context.
+        """
+        start_library()
+        _errors.clear()
         settings = lib.llama_model_default_params()
         settings.n_gpu_layers = 0
         settings.use_extra_bufts = False  # no repacked weights, whatever the build can do
@@ -76,7 +94,7 @@ class Llama:
         self._model = lib.llama_model_load_from_file(str(path).encode(), settings)
         if not self._model:
             raise EngineError(
-                f"llama.cpp cannot load {path}: its architecture may be unknown to this version"
+                f"llama.cpp cannot load {path}: {first_error()}. Use a model that this version can run"
             )
         self._vocab = lib.llama_model_get_vocab(self._model)
         self.vocabulary = int(lib.llama_vocab_n_tokens(self._vocab))
@@ -86,7 +104,7 @@ class Llama:
         options = lib.llama_context_default_params()
         options.n_ctx = padded * slots
         options.n_seq_max = slots
-        options.n_batch = options.n_ubatch = batch
+        options.n_batch, options.n_ubatch = batch, micro or batch
         options.n_threads = options.n_threads_batch = threads
         options.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         options.type_k = options.type_v = lib.GGML_TYPE_F16
@@ -96,7 +114,9 @@ class Llama:
         options.no_perf = True
         self._context = lib.llama_init_from_model(self._model, options)
         if not self._context:
-            raise EngineError(f"llama.cpp cannot make a context of {context} tokens for {path}")
+            raise EngineError(
+                f"llama.cpp cannot make a context of {context} tokens for {path}: {first_error()}"
+            )
         self._memory = lib.llama_get_memory(self._context)
         self.batch = batch
         self._rows = _Rows(batch)
@@ -107,6 +127,10 @@ class Llama:
         """Free the memory."""
         lib.llama_free(self._context)
         lib.llama_model_free(self._model)
+
+    def use_threads(self, count: int) -> None:
+        """Compute with so many threads from now on."""
+        lib.llama_set_n_threads(self._context, count, count)
 
     def special_piece(self, token: int) -> bytes:
         """The bytes of a token, of special ones their names."""

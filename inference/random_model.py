@@ -41,16 +41,16 @@ class Shape:
     """Whether the output uses the embedding's weights."""
 
 
-def _tiny(architecture: str, heads: int = 4, **others: Any) -> Shape:
+def _tiny(architecture: str, heads: int = 8, layers: int = 1, **others: Any) -> Shape:
     # Rows of two K-quant blocks: kernels that add blocks in another order show only with more than one.
-    return Shape(architecture, 512, 2, 256, heads, 2, 32, 272, 1024, **others)
+    return Shape(architecture, 512, layers, 256, heads, 2, 32, 272, 1024, **others)
 
 
 SHAPES: dict[str, Shape] = {
     "llama": _tiny("llama"),
     "qwen2": _tiny("qwen2", heads=16, tied=True),
-    "gemma2": _tiny("gemma2", tied=True, window=32),
-    "gemma3": _tiny("gemma3", tied=True, window=32),
+    "gemma2": _tiny("gemma2", layers=2, tied=True, window=16),  # one layer with a window, one without
+    "gemma3": _tiny("gemma3", tied=True, window=16),
     "mixtral": _tiny("llama", experts=4, experts_used=2),
     "qwen2-0.5b": Shape("qwen2", 896, 24, 4864, 14, 2, 64, 151_936, 2048, tied=True),
 }
