@@ -7,11 +7,13 @@ its draft where it would otherwise generate. Worker processes only.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from inference import memory
 from inference.choices import Choices, Spelling
-from inference.errors import EngineError, NotEnoughMemory
+from inference.errors import EngineError
 from inference.fixed_point import Logits
 from inference.json_output import JsonOutput, JsonVocabulary
 from inference.llama import Llama
@@ -28,9 +30,8 @@ from inference.request import (
 )
 from inference.sampling import Sampler
 from inference.slots import Slots
+from inference.stats import Counts
 from inference.trace import CHUNK_TOKENS, Trace, logits_digest
-
-_SPARE_BYTES = 128 << 20  # the library's work buffers and Python itself
 
 
 @dataclass(slots=True)
@@ -79,15 +80,7 @@ class Engine:
     def __init__(self, file: ModelFile, *, slots: int = 4, threads: int = 1, batch: int = 128) -> None:
         """Load ``file``. Raises NotEnoughMemory, before loading, or EngineError if llama.cpp refuses it."""
         self.manifest = file.manifest
-        need = (
-            file.manifest.size + file.header.cache_bytes(slots * self.manifest.context_length) + _SPARE_BYTES
-        )
-        free = available_memory()
-        if free is not None and need > free:
-            raise NotEnoughMemory(
-                f"{file.path.name} needs about {need >> 20} MiB and {free >> 20} MiB are free; "
-                "stop other programs, choose a smaller model or context, or serve fewer requests at once"
-            )
+        memory.check(file.path, file.header, context=self.manifest.context_length, slots=slots, batch=batch)
         self._llama = Llama(file.path, self.manifest.context_length, slots, threads, batch)
         before, _, after = self.manifest.template.partition(INPUT)
         self._before = self._llama.beginning() if self.manifest.add_bos else []
@@ -102,6 +95,7 @@ class Engine:
         self._json_vocabulary = JsonVocabulary(self._llama)
         self._slots = Slots(self._llama, slots)
         self._active: dict[int, _Sequence] = {}
+        self.counts = Counts()
 
     def close(self) -> None:
         """Free the model."""
@@ -243,7 +237,11 @@ class Engine:
 
         if not rows:
             return []
+        answered, begin = self.counts.answered, time.monotonic()
         self._llama.decode(rows, use)
+        self.counts.busy += time.monotonic() - begin
+        self.counts.read += len(rows) - (self.counts.answered - answered)
+        self.counts.reused = self._slots.reused
         finished = []
         for key, sequence in list(self._active.items()):
             if sequence.finish is not None:
@@ -268,13 +266,15 @@ class Engine:
         if len(sequence.output) + len(piece) > MAX_OUTPUT_BYTES:
             sequence.finish = FinishReason.LENGTH
             return
-        wrong = bool(sequence.guess) and sequence.guess[0] != token
+        wrong, proved = bool(sequence.guess) and sequence.guess[0] != token, sequence.proved
         if wrong:
             sequence.guess.clear()
             sequence.stale = True
         elif sequence.guess:
             sequence.guess.pop(0)
             sequence.proved += 1
+            self.counts.checked += 1
+        self.counts.generated += sequence.proved == proved
         if not sequence.answer and sequence.read is not None:
             sequence.read()
         sequence.line.append(token)
@@ -358,15 +358,3 @@ class Engine:
             self._llama.decode(rows, lambda _, logits: digests.append(logits_digest(logits.tobytes())))
         self._llama.forget(0)
         return digests
-
-
-def available_memory() -> int | None:
-    """Bytes that can be had without swapping, where the system tells."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        return None
-    return None

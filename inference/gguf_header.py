@@ -31,6 +31,8 @@ class GgufHeader:
 
     metadata: dict[str, Value]
     needed_bytes: int
+    vocabulary: int
+    """Rows of the token embedding; 0 if there is none."""
 
     def whole(self, name: str) -> int | None:
         """A whole number under the architecture's prefix; of an array of them, the largest."""
@@ -40,7 +42,10 @@ class GgufHeader:
         return value if type(value) is int else None
 
     def cache_bytes(self, positions: int) -> int:
-        """Bytes of F16 keys and values for ``positions`` tokens; 0 if the metadata does not tell."""
+        """Bytes of F16 keys and values for ``positions`` tokens, 0 if the metadata does not tell.
+
+        An upper bound: as if every layer had the most key heads of any, and a cache.
+        """
         layers, heads, width = (
             self.whole("block_count"),
             self.whole("attention.head_count"),
@@ -122,13 +127,16 @@ def _read(reader: _Reader, file: BinaryIO, size: int) -> GgufHeader:
     for _ in range(entries):
         name = reader.text()
         metadata[name] = reader.value(reader.number("I"))
-    furthest = 0
+    furthest = vocabulary = 0
     for _ in range(tensors):
         name = reader.text()
         dimensions = reader.number("I")
         if not 1 <= dimensions <= 4:
             raise reader.damaged(f"tensor {name!r} has {dimensions} dimensions")
-        elements = prod(reader.number("Q") for _ in range(dimensions))
+        sizes = [reader.number("Q") for _ in range(dimensions)]
+        if name == "token_embd.weight":
+            vocabulary = sizes[-1]
+        elements = prod(sizes)
         kind, offset = reader.number("I"), reader.number("Q")
         block, bytes_each = _BLOCKS.get(kind, (256, 0))
         furthest = max(furthest, offset + elements // block * bytes_each)
@@ -138,4 +146,4 @@ def _read(reader: _Reader, file: BinaryIO, size: int) -> GgufHeader:
     start = -(-file.tell() // alignment) * alignment
     if start + furthest > size:
         raise reader.damaged(f"it has {size} bytes and its tensors need {start + furthest} (truncated)")
-    return GgufHeader(metadata, start + furthest)
+    return GgufHeader(metadata, start + furthest, vocabulary)

@@ -20,6 +20,7 @@ from inference.errors import BY_NAME, InferenceError, WorkerClosed, WorkerStartF
 from inference.model import Manifest, parse_manifest
 from inference.request import Difference, Generation, Progress, Request
 from inference.runtime import RuntimeProfile
+from inference.stats import Meter
 
 _LAST_LINES = 20
 _LINE_BYTES = 400
@@ -193,7 +194,7 @@ class Ended:
 class WorkerProcess:
     """A started and checked worker. Make it with ``start``, then use it inside ``running``."""
 
-    def __init__(self, process: trio.Process, settings: Settings) -> None:
+    def __init__(self, process: trio.Process, settings: Settings, meter: Meter) -> None:
         """Use ``start`` instead."""
         if process.stdin is None or process.stdout is None or process.stderr is None:
             raise WorkerStartFailed("the worker has no pipes")
@@ -204,6 +205,7 @@ class WorkerProcess:
         self._unread = bytearray()
         self._held: dict[int, tuple[Job, Callable[[], None]]] = {}
         self._heard = trio.current_time()
+        self._meter = meter
         self.manifest: Manifest
 
     @property
@@ -212,8 +214,11 @@ class WorkerProcess:
         return self._process.pid
 
     @classmethod
-    async def start(cls, settings: Settings) -> WorkerProcess:
-        """Start a process and wait until it has loaded and checked its model. Raises the error it reports."""
+    async def start(cls, settings: Settings, meter: Meter) -> WorkerProcess:
+        """Start a process and wait until it has loaded and checked its model. Raises the error it reports.
+
+        ``meter`` gets what it counts.
+        """
         # A group of its own: Ctrl-C in the terminal reaches the node only. It ends when its stdin does. (A
         # death signal from the kernel would come too early: it follows the thread that started the process.)
         process = await trio.lowlevel.open_process(
@@ -224,7 +229,7 @@ class WorkerProcess:
             env=settings.environment(),
             start_new_session=True,
         )
-        worker = cls(process, settings)
+        worker = cls(process, settings, meter)
         try:
             with trio.move_on_after(settings.start_seconds) as patience:
                 async with trio.open_nursery() as nursery:
@@ -341,10 +346,13 @@ class WorkerProcess:
             self._end(ended, f"sent nonsense ({error})")
 
     def _handle(self, message: dict[str, Any]) -> None:
+        if message.get("event") == "alive":
+            self._meter.update(wire.counts_from_wire(message.get("counts")))
+            return
         key = message.get("id")
         held = self._held.get(key) if type(key) is int else None
         if held is None:
-            return  # a sign of life, or about a job that was cancelled
+            return  # about a job that was cancelled
         job, changed = held
         event = message.get("event")
         if event == "progress":

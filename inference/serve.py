@@ -13,11 +13,11 @@ import sys
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from inference import wire
+from inference import memory, wire
 from inference.errors import InferenceError, RuntimeMismatch, TimeLimitExceeded
 from inference.golden import check_golden
 from inference.model import ModelFile
@@ -86,8 +86,12 @@ class _Service:
             self._step()
             self._expire()
             if time.monotonic() - self._spoke > _ALIVE_SECONDS:
-                self._spoke = time.monotonic()
-                self._pipe.send(event="alive")
+                self._report()
+
+    def _report(self) -> None:
+        """A sign of life, and what was computed so far."""
+        self._spoke = time.monotonic()
+        self._pipe.send(event="alive", counts=asdict(self._engine.counts))
 
     def _step(self) -> None:
         """Compute a batch. A follower's time stands still while it waits."""
@@ -95,6 +99,7 @@ class _Service:
         busy = self._left.keys() - set(self._engine.waiting)
         for key, answer in self._engine.step():
             self._left.pop(key, None)
+            self._report()
             self._pipe.send(event="answer", id=key, answer=wire.generation_to_wire(answer))
         passed = time.monotonic() - begin
         for key in busy & self._left.keys():
@@ -181,13 +186,17 @@ def _name(error: InferenceError) -> str:
     return type(error).__name__
 
 
-def _checked_model(path: Path, profile: RuntimeProfile, threads: int) -> ModelFile:
+def _checked_model(options: argparse.Namespace, profile: RuntimeProfile) -> ModelFile:
     """The model, after the build, the micro model and the model itself gave the right bits."""
+    path: Path = options.model
     for check in check_build(profile):
         if not check.passed:
             raise RuntimeMismatch(f"{check.name}: {check.detail}. To mend it, run: {profile.remedy()}")
     file = ModelFile.open(path)
-    check_golden(file, threads=threads)
+    # Before the golden test, which needs less but may take minutes.
+    context = file.manifest.context_length
+    memory.check(path, file.header, context=context, slots=options.slots, batch=options.batch)
+    check_golden(file, threads=options.threads)
     return file
 
 
@@ -208,7 +217,7 @@ def main() -> None:
     inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
     try:
-        file = _checked_model(options.model, profile, options.threads)
+        file = _checked_model(options, profile)
         service = _Service(file, pipe, options.slots, options.threads, options.batch)
     except InferenceError as error:
         pipe.send(event="failed", error=_name(error), message=str(error))

@@ -9,6 +9,7 @@ import cbor2
 
 from inference.errors import InferenceError
 from inference.request import Difference, FinishReason, Generation, Progress, Request, Status
+from inference.stats import Counts
 
 MAX_FRAME_BYTES = 1 << 20
 HEADER_BYTES = 4
@@ -115,6 +116,19 @@ def difference_from_wire(message: dict[str, Any]) -> Difference:
         return Difference(_whole(message["at"]), _whole(message["token"]))
     except (KeyError, ValueError) as error:
         raise BrokenPipe(f"the report of a wrong draft makes no sense: {error}") from None
+
+
+def counts_from_wire(value: object) -> Counts:
+    """Check and rebuild a worker's counts. Raises BrokenPipe."""
+    if type(value) is not dict or set(value) != {f.name for f in fields(Counts)}:
+        raise BrokenPipe("counts have other fields than they should")
+    busy = value.pop("busy")
+    if type(busy) is not float or not 0 <= busy < 1e12:
+        raise BrokenPipe("counts make no sense")
+    try:
+        return Counts(**{name: _whole(count) for name, count in value.items()}, busy=busy)
+    except ValueError as error:
+        raise BrokenPipe(f"counts make no sense: {error}") from None
 
 
 def _bytes(value: object, length: int | None = None) -> bytes:

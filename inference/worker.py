@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import trio
 
-from inference.errors import InferenceError, QueueFull, WorkerClosed, WorkerCrashed, WorkerHung
+from inference.errors import (
+    InferenceError,
+    QueueFull,
+    RequestError,
+    TimeLimitExceeded,
+    WorkerClosed,
+    WorkerCrashed,
+    WorkerHung,
+)
 from inference.model import Manifest
 from inference.process import Ended, Guide, Job, Settings, WorkerProcess
 from inference.request import Generation, Progress, Request
 from inference.runtime import CANONICAL, RuntimeProfile
+from inference.stats import OUTCOMES, Meter, WorkerStats, resident_bytes
 
 __all__ = ["Generation", "Guide", "ModelWorker", "Progress", "Request"]
 
@@ -27,9 +37,17 @@ class ModelWorker:
     """One model, served by a subprocess that is restarted when it dies. Make it with ``ModelWorker.open``."""
 
     def __init__(
-        self, settings: Settings, process: WorkerProcess, max_queue: int, retries: int, time_limit: float
+        self,
+        settings: Settings,
+        process: WorkerProcess,
+        meter: Meter,
+        max_queue: int,
+        retries: int,
+        time_limit: float,
     ) -> None:
         """Use ``open`` instead."""
+        self._meter = meter
+        self._tally: Counter[str] = Counter()
         self._settings = settings
         self._max_queue = max_queue
         self._retries = retries
@@ -40,8 +58,6 @@ class ModelWorker:
         self._closed = False
         self._process: WorkerProcess | None = process
         self._manifest = process.manifest
-        self.restarts = 0
-        """How often the process had to be started again."""
 
     @classmethod
     @asynccontextmanager
@@ -69,8 +85,9 @@ class ModelWorker:
             raise ValueError("a batch must have room for a token of every slot")
         count = threads or max(1, (os.cpu_count() or 1) // 2)
         settings = Settings(Path(path), profile, count, slots, batch, hang_seconds, start_seconds)
-        process = await WorkerProcess.start(settings)
-        worker = cls(settings, process, max_queue, retries, time_limit)
+        meter = Meter()
+        process = await WorkerProcess.start(settings, meter)
+        worker = cls(settings, process, meter, max_queue, retries, time_limit)
         failure: Exception | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(worker._supervise, process)
@@ -105,6 +122,26 @@ class ModelWorker:
         """Requests that are open."""
         return len(self._jobs)
 
+    @property
+    def restarts(self) -> int:
+        """How often the process had to be started again."""
+        return self._tally["restarts"]
+
+    def stats(self) -> WorkerStats:
+        """What the worker does and did, for who watches it."""
+        computing = sum(job.sent and not job.done.is_set() for job in self._jobs.values())
+        return WorkerStats(
+            computing=computing,
+            waiting=len(self._jobs) - computing,
+            restarts=self.restarts,
+            crashes=self._tally["crashes"],
+            hangs=self._tally["hangs"],
+            requests={outcome: self._tally[outcome] for outcome in OUTCOMES},
+            counts=self._meter.total,
+            tokens_per_second=self._meter.tokens_per_second,
+            memory=resident_bytes(self.pid),
+        )
+
     async def generate(
         self,
         request: Request,
@@ -124,6 +161,7 @@ class ModelWorker:
         if self._closed:
             raise WorkerClosed("the worker is closed")
         if len(self._jobs) >= self._max_queue:
+            self._tally["refused"] += 1
             raise QueueFull(f"{self._max_queue} requests wait already; try again later")
         limit = self._time_limit if time_limit is None else time_limit
         if not 0 < limit < math.inf:
@@ -132,12 +170,20 @@ class ModelWorker:
         job = Job(self._next, request, limit, progress, guide)
         self._jobs[job.key] = job
         self._nudge()
+        outcome = "cancelled"
         try:
             await job.done.wait()
+            outcome = "failed"
+            answer = job.outcome()
+            outcome = "answered"
+            return answer
+        except (TimeLimitExceeded, RequestError) as error:
+            outcome = "timed_out" if isinstance(error, TimeLimitExceeded) else "rejected"
+            raise
         finally:
+            self._tally[outcome] += 1
             del self._jobs[job.key]
             self._nudge()
-        return job.outcome()
 
     def _nudge(self) -> None:
         """Tell the supervisor that the set of jobs has changed."""
@@ -159,8 +205,8 @@ class ModelWorker:
                 process = None
             await self._wait_for_jobs()
             try:
-                self.restarts += 1
-                process = await WorkerProcess.start(self._settings)
+                self._tally["restarts"] += 1
+                process = await WorkerProcess.start(self._settings, self._meter)
             except InferenceError as error:
                 for job in self._jobs.values():
                     job.fail(error)
@@ -173,6 +219,8 @@ class ModelWorker:
     def _blame(self, ended: Ended) -> None:
         """Count the death against the jobs the process held, and give up those that have no retry left."""
         kind = WorkerHung if ended.hung else WorkerCrashed
+        self._tally["hangs" if ended.hung else "crashes"] += 1
+        self._meter.process_ended()
         for job in self._jobs.values():
             if job.sent:
                 job.sent = False

@@ -138,6 +138,7 @@ class Node:
         network: Network,
         sender: Sender,
         executors: dict[bytes, Executor],
+        workers: list[ModelWorker],
         parts: Parts,
     ) -> None:
         self.config = config
@@ -145,6 +146,7 @@ class Node:
         self.chain = chain
         self.journal = Journal()
         self.executors = executors
+        self.workers = workers
         self.directory = directory
         self.evidence = EvidenceStore(directory.database)
         self.certificates = CertificateStore(directory.database)
@@ -182,7 +184,7 @@ class Node:
             directory = stack.enter_context(DataDirectory(config.data))
             await _bind(directory, chain, config)
             await _check_registration(chain, config.identity)
-            executors = await _open_models(stack, chain, config, parts)
+            executors, workers = await _open_models(stack, chain, config, parts)
             network = await stack.enter_async_context(Network.open(_network_config(config)))
             network.set_record(Announcement(config.identity.address, tuple(executors)).to_bytes())
             store = stack.enter_context(
@@ -193,7 +195,7 @@ class Node:
                 )
             )
             sender = Sender(rpc, config.identity.account(), store, chain_id=config.deployment.chain_id)
-            yield cls(config, directory, chain, network, sender, executors, parts)
+            yield cls(config, directory, chain, network, sender, executors, workers, parts)
 
     async def run(
         self, *, bootstrap_timeout: float = 20.0, ready: Callable[[str], None] = lambda url: None
@@ -411,10 +413,11 @@ async def _is_counted_on(chain: Chain, account: bytes) -> bool:
 
 async def _open_models(
     stack: AsyncExitStack, chain: Chain, config: NodeConfig, parts: Parts
-) -> dict[bytes, Executor]:
+) -> tuple[dict[bytes, Executor], list[ModelWorker]]:
     """Load every model that the registry knows; refuse to start without one."""
     entries = [entry for entry in await list_models(chain) if entry.active]
     executors: dict[bytes, Executor] = {}
+    workers: list[ModelWorker] = []
     unknown: list[str] = []
     for path in config.models:
         try:
@@ -424,6 +427,7 @@ async def _open_models(
                 f"cannot serve the model {path}: {error}",
                 "If the file is sound, 'p2pavs doctor' shows what this machine lacks.",
             ) from None
+        workers.append(worker)
         model, profile = worker.manifest, runtime_profile(worker.profile)
         served = (model.model_hash, model.manifest_hash, profile, model.golden_digest)
         ids = [
@@ -445,7 +449,7 @@ async def _open_models(
             "Pass the GGUF of a registered model with --model: same file, same manifest, same runtime "
             "profile. Or register yours with 'p2pavs model register'.",
         )
-    return executors
+    return executors, workers
 
 
 def _named(entry: ModelEntry) -> str:

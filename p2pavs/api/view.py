@@ -16,6 +16,7 @@ from p2pavs.metrics import render_metrics
 from p2pavs.storage.evidence import StoredEvidence
 
 if TYPE_CHECKING:
+    from inference.worker import ModelWorker
     from p2pavs.node import Node
 
 
@@ -50,6 +51,7 @@ class View:
             },
             "storageError": None if failure is None else failure.message,
             "models": ["0x" + model.hex() for model in node.executors],
+            "inference": [_worker_json(worker) for worker in node.workers],
             "peers": self._peers(),
             "tasks": self.tasks(),
             "divergences": [
@@ -163,7 +165,24 @@ class View:
         }
         for name, value in asdict(node.network.stats()).items():
             (gauges if name.startswith("peers_") else counters)[f"network_{name}"] = value
-        return render_metrics(gauges, counters)
+        workers = [(_worker_labels(worker), worker.stats()) for worker in node.workers]
+        return render_metrics(gauges, counters, workers)
+
+
+def _worker_labels(worker: ModelWorker) -> dict[str, str]:
+    return {"model": worker.manifest.name, "file": worker.manifest.model_hash.hex()[:16]}
+
+
+def _worker_json(worker: ModelWorker) -> dict[str, Json]:
+    stats = worker.stats()
+    return {
+        **_worker_labels(worker),
+        "computing": stats.computing,
+        "waiting": stats.waiting,
+        "tokensPerSecond": round(stats.tokens_per_second, 1),
+        "restarts": stats.restarts,
+        "memoryBytes": stats.memory,
+    }
 
 
 def _state(kinds: list[str]) -> str:

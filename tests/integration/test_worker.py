@@ -365,3 +365,45 @@ print([c.name for c in runtime.check_build(tiled) if not c.passed])
 """
     done = await trio.run_process([sys.executable, "-c", code], capture_stdout=True)
     assert done.stdout.decode().strip() == "['golden test']"
+
+
+async def test_the_worker_counts_what_it_did():
+    async with micro(slots=1, retries=0, max_queue=1) as worker:
+        answer = await worker.generate(long_request(3, 70))
+        one = worker.stats()
+        assert (one.counts.generated, one.counts.checked) == (answer.token_count, 0)
+        assert one.counts.read == answer.prompt_tokens - 1
+        assert one.counts.busy > 0 and one.tokens_per_second > 0
+        assert one.memory > 10 << 20
+        assert (one.computing, one.waiting, one.restarts) == (0, 0, 0)
+
+        await worker.generate(replace(long_request(3, 70), draft=answer.token_ids))
+        two = worker.stats()
+        assert two.counts.checked == answer.token_count
+        assert two.counts.generated == one.counts.generated
+        # The prompt was in the cache already, all but its last token.
+        assert two.counts.reused == answer.prompt_tokens - 1
+        assert two.counts.read == one.counts.read + 1  # the last token of the draft
+
+        with pytest.raises(WorkerCrashed):
+            await worker.generate(long_request(), lambda _: os.kill(worker.pid, signal.SIGKILL))
+        with pytest.raises(TimeLimitExceeded):
+            await worker.generate(long_request(), time_limit=1e-9)
+        with trio.CancelScope() as scope:
+            await worker.generate(long_request(), lambda _: scope.cancel())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(worker.generate, long_request(3, 70))
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(QueueFull):
+                await worker.generate(long_request())
+        three = worker.stats()
+        assert three.requests == {
+            "answered": 3,
+            "rejected": 0,
+            "cancelled": 1,
+            "timed_out": 1,
+            "refused": 1,
+            "failed": 1,
+        }
+        assert (three.restarts, three.crashes, three.hangs) == (1, 1, 0)
+        assert three.counts.answered > two.counts.answered  # of both processes
