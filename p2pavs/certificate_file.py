@@ -23,6 +23,7 @@ from consensus.wire import WireError, decode_message, encode_message
 from p2pavs import strict_json
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.reader import CertifiedTask, read_certificate, read_operator_set
+from p2pavs.chain.records import TaskHeader
 from p2pavs.errors import P2pavsError
 
 FORMAT = "p2pavs-certificate/1"
@@ -66,14 +67,14 @@ class CertificateFile:
     @classmethod
     def of(cls, domain: Domain, task: CertifiedTask, operator_set: OperatorSet) -> CertificateFile:
         """From what was posted on the chain."""
-        return cls(
-            domain,
-            task.header.hash,
-            task.header.task_seed,
-            task.header.committee_size,
-            operator_set,
-            Commit(task.certificate, task.output),
-        )
+        return cls.for_task(domain, task.header, operator_set, Commit(task.certificate, task.output))
+
+    @classmethod
+    def for_task(
+        cls, domain: Domain, header: TaskHeader, operator_set: OperatorSet, commit: Commit
+    ) -> CertificateFile:
+        """From the parts that a node has."""
+        return cls(domain, header.hash, header.task_seed, header.committee_size, operator_set, commit)
 
     @classmethod
     async def read(cls, chain: Chain, task_id: int) -> CertificateFile:

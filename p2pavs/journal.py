@@ -86,6 +86,17 @@ class Journal:
         """The kept events of a task with ``seq`` above ``after``, oldest first."""
         return [event for event in self._tasks.get(task_id, ()) if event.seq > after]
 
+    def latest(self, after: int = 0, most: int = 200) -> list[Event]:
+        """The newest ``most`` kept events of all tasks with ``seq`` above ``after``, oldest first."""
+        found = [event for events in self._tasks.values() for event in events if event.seq > after]
+        return sorted(found, key=lambda event: event.seq)[-most:]
+
+    async def wait_latest(self, after: int) -> list[Event]:
+        """Like ``latest``, as soon as there is one."""
+        while self._seq <= after:
+            await self._news.wait()
+        return self.latest(after)
+
     async def wait(self, task_id: int, after: int) -> list[Event]:
         """The events of a task above ``after``, as soon as there is one."""
         while not (events := self.events(task_id, after)):

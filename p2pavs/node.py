@@ -51,6 +51,7 @@ from p2pavs.journal import Journal
 from p2pavs.keystore import Identity
 from p2pavs.network import Network, NetworkConfig, Offence
 from p2pavs.network.peer_ids import peer_id_to_text
+from p2pavs.openai_api.endpoint import Endpoint
 from p2pavs.routing import Router
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import CertificateStore, DataDirectory, EvidenceStore, SignGuard, until_stored
@@ -96,6 +97,7 @@ class NodeConfig:
     bootstrap: tuple[str, ...] = ()
     announce: tuple[str, ...] = ()
     threads: int = 1
+    openai: Endpoint | None = None  # off unless the operator sets it up
 
 
 class ConsensusSigner:
@@ -158,6 +160,7 @@ class Node:
         self.started_at = time.time()
         self.balance = 0
         self.epoch = 0
+        self.records: dict[str, OperatorRecord] = {}  # peer id -> what the registry says of it
         self.operators: dict[str, bytes] = {}  # peer id -> account of all that ever registered
         self.strangers = 0
         self._stranger = trio.Event()
@@ -184,6 +187,8 @@ class Node:
             directory = stack.enter_context(DataDirectory(config.data))
             await _bind(directory, chain, config)
             await _check_registration(chain, config.identity)
+            if config.openai is not None:
+                config.openai.check(config.identity.address)
             executors, workers = await _open_models(stack, chain, config, parts)
             network = await stack.enter_async_context(Network.open(_network_config(config)))
             network.set_record(Announcement(config.identity.address, tuple(executors)).to_bytes())
@@ -221,6 +226,8 @@ class Node:
             keeper = EpochKeeper(self.chain, self._sender, self.config.identity.address, provers)
             nursery.start_soon(keeper.run)
             nursery.start_soon(self.accuser.run)
+            if self.config.openai is not None:
+                await nursery.start(self.config.openai.run, self.chain, View(self), self.config.data)
             ready(url)
             if (advice := bls.backend_advice()) is not None:
                 log.warning("slow_signatures", backend=bls.backend_name(), remedy=advice)
@@ -339,7 +346,8 @@ class Node:
             if one.account == self.config.identity.address:
                 _warn_of_rotation(one, self._signers)
         # Who has left may still be in the set of the current epoch.
-        self.operators = {peer_id_to_text(one.peer_id): one.account for one in operators}
+        self.records = {peer_id_to_text(one.peer_id): one for one in operators}
+        self.operators = {peer: one.account for peer, one in self.records.items()}
         active = {peer_id_to_text(one.peer_id) for one in operators if one.active}
         self.network.prefer(active - {self.network.peer_id})
 

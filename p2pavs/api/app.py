@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 import trio
-from hypercorn.config import Config
-from hypercorn.trio import serve
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from p2pavs.errors import P2pavsError
+from p2pavs.api.pages import pages
+from p2pavs.api.serving import serve_app
+from p2pavs.chain.errors import ChainError
 from p2pavs.journal import Journal, Json
 from p2pavs.storage import StorageError
 
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT = 30.0
 MAX_TASK_DIGITS = 18  # what the database can hold, and far more tasks than there will be
-
-
-class ApiAddressInUse(P2pavsError):
-    """The API's address could not be opened."""
 
 
 class NodeView(Protocol):
@@ -45,6 +40,14 @@ class NodeView(Protocol):
 
     async def certificate(self, task_id: int) -> dict[str, Json] | None:
         """The certificate this node has of a task."""
+        ...
+
+    def operators(self) -> list[dict[str, Json]]:
+        """All operators that ever registered."""
+        ...
+
+    async def certificate_file(self, task_id: int) -> str | None:
+        """The text of a certificate file, for who verifies it by itself."""
         ...
 
     async def evidence(self) -> list[dict[str, Json]]:
@@ -75,6 +78,23 @@ def create_app(node: NodeView) -> Starlette:
                 found = await node.journal.wait(task_id, int(after))
         return _json([event.to_json() for event in found])
 
+    async def latest(request: Request) -> Response:
+        after = int(_number(request, "after", 0))
+        found = node.journal.latest(after)
+        if not found:
+            with trio.move_on_after(min(_number(request, "wait", 0), LONGEST_WAIT)):
+                found = await node.journal.wait_latest(after)
+        return _json([event.to_json() for event in found])
+
+    async def operators(request: Request) -> Response:
+        return _json(node.operators())
+
+    async def certificate_file(request: Request) -> Response:
+        found = await node.certificate_file(_task_id(request))
+        if found is None:
+            return _json({"error": "this node has no certificate of that task"}, 404)
+        return Response(found, media_type="application/json")
+
     async def certificate(request: Request) -> Response:
         found = await node.certificate(_task_id(request))
         if found is None:
@@ -93,14 +113,18 @@ def create_app(node: NodeView) -> Starlette:
             Route("/tasks", tasks),
             Route("/tasks/{task_id}/events", events),
             Route("/tasks/{task_id}/certificate", certificate),
+            Route("/tasks/{task_id}/certificate/file", certificate_file),
+            Route("/events", latest),
+            Route("/operators", operators),
             Route("/evidence", evidence),
             Route("/metrics", metrics),
+            *pages(),
         ],
-        exception_handlers={StorageError: _storage_failed},
+        exception_handlers={StorageError: _unavailable, ChainError: _unavailable},
     )
 
 
-async def _storage_failed(_: Request, error: Exception) -> Response:
+async def _unavailable(_: Request, error: Exception) -> Response:
     return _json({"error": str(error)}, 503)
 
 
@@ -127,25 +151,5 @@ async def serve_api(
     node: NodeView, address: str, *, task_status: TaskStatus[str] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Serve the API on ``host:port`` until cancelled; reports its URL with the port that was bound."""
-    config = Config()
-    config.bind = [address]
-    config.accesslog = None
-    config.errorlog = None
-    config.graceful_timeout = 0.1
-    config.h11_max_incomplete_size = 16_384
-    async with trio.open_nursery() as nursery:
-        # Starlette's and hypercorn's types of an ASGI application differ in name only.
-        run = partial(
-            serve, cast(Any, create_app(node)), config, shutdown_trigger=trio.sleep_forever, mode="asgi"
-        )
-        try:
-            urls: list[str] = await nursery.start(run)
-            task_status.started(urls[0])
-        except* (OSError, ValueError, OverflowError) as group:
-            cause: BaseException = group
-            while isinstance(cause, BaseExceptionGroup):
-                cause = cause.exceptions[0]
-            raise ApiAddressInUse(
-                f"cannot serve the API on {address}: {cause}",
-                "Choose another address with --api HOST:PORT.",
-            ) from group
+    remedy = "Choose another address with --api HOST:PORT."
+    await serve_app(create_app(node), address, remedy, task_status=task_status)

@@ -6,11 +6,15 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from consensus.committee import OperatorSet
+from consensus.messages import Commit
 from consensus.signing import value_id
 from p2pavs import __version__
 from p2pavs.accusation import SUBMITTED, NoProof, accuse
 from p2pavs.announcement import Announcement
+from p2pavs.certificate_file import CertificateFile
 from p2pavs.chain.errors import ChainError
+from p2pavs.chain.reader import read_operator_set, read_task
 from p2pavs.journal import Journal, Json
 from p2pavs.metrics import render_metrics
 from p2pavs.storage.evidence import StoredEvidence
@@ -99,7 +103,7 @@ class View:
 
     async def certificate(self, task_id: int) -> dict[str, Json] | None:
         """The certificate this node aggregated or received."""
-        commit = await self._node.certificates.get(task_id)
+        commit = await self.commit(task_id)
         if commit is None:
             return None
         certificate = commit.certificate
@@ -112,6 +116,55 @@ class View:
             "signature": "0x" + certificate.signature.hex(),
             "output": "0x" + commit.output.hex(),
         }
+
+    async def certificate_file(self, task_id: int) -> str | None:
+        """The text of the certificate file of a task. Raises ``ChainError``."""
+        commit = await self.commit(task_id)
+        if commit is None:
+            return None
+        header = (await read_task(self._node.chain, task_id)).requested.header
+        operators = await self.operator_set(header.epoch)
+        return CertificateFile.for_task(
+            self._node.config.deployment.domain, header, operators, commit
+        ).to_json()
+
+    def operators(self) -> list[dict[str, Json]]:
+        """All operators that ever registered, as the chain had them when it was last asked."""
+        connected = {info.peer_id for info in self._node.network.peers() if info.connected}
+        own = self._node.network.peer_id
+        return [
+            {
+                "operator": "0x" + record.account.hex(),
+                "peerId": peer_id,
+                "stakeWei": str(record.stake),
+                "active": record.active,
+                "registeredAt": record.registered_at,
+                "connected": peer_id in connected or peer_id == own,
+                "self": peer_id == own,
+            }
+            for peer_id, record in self._node.records.items()
+        ]
+
+    async def commit(self, task_id: int) -> Commit | None:
+        """The certificate this node aggregated or received, with its output."""
+        return await self._node.certificates.get(task_id)
+
+    async def operator_set(self, epoch: int) -> OperatorSet:
+        """The operators of an epoch. Raises ``ChainError``."""
+        desk = self._node.desk
+        if desk is None:
+            return await read_operator_set(self._node.chain, epoch)
+        return await desk.operator_set(epoch)
+
+    def served(self) -> frozenset[bytes]:
+        """The models that this node or a connected operator serves."""
+        found = set(self._node.executors)
+        for info in self._node.network.peers():
+            if info.connected and info.record is not None:
+                said = Announcement.from_bytes(info.record.payload)
+                if said is not None and self._node.operators.get(info.peer_id) == said.operator:
+                    found.update(said.models)
+        return frozenset(found)
 
     async def evidence(self) -> list[dict[str, Json]]:
         """Stored evidence of misbehaviour, as encoded messages."""

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "evidence": ("p2pavs.cli.evidence:evidence", "See and report offences of operators."),
     "doctor": ("p2pavs.cli.doctor:doctor", "Check that this machine computes the right bits."),
     "account": ("p2pavs.cli.account:account", "Balances and payments."),
+    "openai": ("p2pavs.cli.openai:openai", "API keys for a node's OpenAI endpoint."),
     "sim": ("p2pavs.cli.sim:sim", "Simulate many nodes, bad ones among them."),
 }
 """Name, where the command is (module:attribute), and the line that ``--help`` shows."""

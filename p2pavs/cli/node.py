@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from trio_typing import TaskStatus
 
     from p2pavs.node import NodeConfig, Parts
+    from p2pavs.openai_api.endpoint import Endpoint
 
 
 @click.command()
@@ -86,6 +87,12 @@ if TYPE_CHECKING:
     type=click.FloatRange(1, 3600),
     help="Seconds until one bootstrap address must have answered.",
 )
+@click.option(
+    "--openai",
+    "openai_file",
+    type=click.Path(path_type=Path),
+    help="Serve OpenAI's HTTP interface as this file says: see docs/operators.md.",
+)
 @chain_options
 @key_options
 @json_option
@@ -103,6 +110,7 @@ def node(
     next_chunk: float,
     keep_tasks: int,
     bootstrap_timeout: float,
+    openai_file: Path | None,
     rpc: str | None,
     deployment: Path | None,
     keys: Path | None,
@@ -146,8 +154,18 @@ def node(
         bootstrap=bootstrap,
         announce=announce,
         threads=threads,
+        openai=None if openai_file is None else _endpoint(openai_file),
     )
     run_node(config, bootstrap_timeout)
+
+
+def _endpoint(path: Path) -> Endpoint:
+    from p2pavs.openai_api.config import EndpointConfig
+    from p2pavs.openai_api.endpoint import Endpoint
+    from p2pavs.payer import Payer
+
+    config = EndpointConfig.load(path)
+    return Endpoint(config, Payer.from_keys(config.keys, common.read_password(config.password_file)))
 
 
 def run_node(config: NodeConfig, bootstrap_timeout: float, parts: Parts | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,24 +9,19 @@ from typing import Any, TypeVar
 
 import click
 
+from p2pavs import amounts
 from p2pavs.cli.main import JSON_WANTED
 from p2pavs.cli.settings import text_setting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_AMOUNT = re.compile(r"(\d{1,30})(?:\.(\d{1,18}))?\s*(eth|gwei|wei)?\Z", re.ASCII | re.IGNORECASE)
-_DECIMALS = {"eth": 18, "gwei": 9, "wei": 0}
-
 
 def parse_amount(value: str) -> int:
     """Turn an amount (ETH, or with "gwei" or "wei" after it) into wei, exactly: a click type."""
-    match = _AMOUNT.match(value.strip())
-    if match is None:
-        raise click.BadParameter(f"{value!r} is not an amount such as 1.5, 20gwei or 1000wei")
-    whole, fraction, unit = match[1], match[2] or "", (match[3] or "eth").lower()
-    if len(fraction) > _DECIMALS[unit]:
-        raise click.BadParameter(f"{value!r} has fractions of a wei")
-    return int(whole + fraction.ljust(_DECIMALS[unit], "0"))
+    try:
+        return amounts.parse_amount(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def account_address(value: str) -> bytes:

@@ -72,7 +72,8 @@ async def test_noise_does_not_end_it(noise: bytes) -> None:
 # In a process of its own: hypercorn leaves the socket that it could not bind to the garbage collector.
 SERVE = """
 import sys, trio
-from p2pavs.api.app import ApiAddressInUse, serve_api
+from p2pavs.api.app import serve_api
+from p2pavs.api.serving import ApiAddressInUse
 from tests.unit.node.test_api import NodeDouble
 try:
     trio.run(serve_api, NodeDouble(), sys.argv[1])

@@ -35,6 +35,7 @@ P2PAVS_APART = {
     "storage": ("network", "chain", "api", "cli", "contracts", "node", "tasks"),
     "contracts": ("network", "chain", "storage", "api", "cli", "node", "tasks"),
     "api": ("cli",),
+    "openai_api": ("cli", "network", "node"),
 }
 
 # The only scripts of testnet/ that may use the packages: they show a dApp's developer how to.

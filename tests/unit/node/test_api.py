@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +13,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from p2pavs.api.app import create_app
+from p2pavs.api.pages import FILES
 from p2pavs.api.view import _state
 from p2pavs.journal import EVENTS_PER_TASK, TASKS_KEPT, Journal, Json
 from p2pavs.metrics import render_metrics
@@ -38,6 +40,13 @@ class NodeDouble:
         if self.broken:
             raise StorageError("the disk is gone", "Look for it.")
         return {"task": 3, "round": 0} if task_id == 3 else None
+
+    def operators(self) -> list[dict[str, Json]]:
+        return [{"operator": "0xaa", "stakeWei": "1"}]
+
+    async def certificate_file(self, task_id: int) -> str | None:
+        await trio.lowlevel.checkpoint()
+        return '{"format": "x"}' if task_id == 3 else None
 
     async def evidence(self) -> list[dict[str, Json]]:
         await trio.lowlevel.checkpoint()
@@ -76,7 +85,47 @@ async def test_what_it_shows(node: NodeDouble) -> None:
         assert "p2pavs_gossip_refused_total 2.0" in metrics.text
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/tasks/3", "/tasks/x/events", "/tasks/-1/certificate"])
+async def test_the_explorer_is_served(node: NodeDouble) -> None:
+    async with client(node) as http:
+        page = await http.get("/")
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        named = {"/" + path for path in re.findall(r'(?:src|href)="(static/[^"]+)"', page.text)}
+        assert named == {"/static/explorer.css", "/static/explorer.js"}
+        for path in {path for path in FILES if path != "/"} | named:
+            file = await http.get(path)
+            assert file.status_code == 200
+            tagged = {"if-none-match": file.headers["etag"]}
+            assert (await http.get(path, headers=tagged)).status_code == 304
+        assert (await http.get("/operators")).json() == [{"operator": "0xaa", "stakeWei": "1"}]
+        assert (await http.get("/tasks/3/certificate/file")).json() == {"format": "x"}
+        assert (await http.get("/tasks/4/certificate/file")).status_code == 404
+
+
+async def test_events_of_all_tasks(node: NodeDouble) -> None:
+    for number in range(300):
+        node.journal.add(number, "task")
+    async with client(node) as http:
+        found = (await http.get("/events")).json()
+        assert [event["seq"] for event in found] == list(range(101, 301))  # the newest, oldest first
+        assert (await http.get("/events?after=300")).json() == []
+        waited: list[Any] = []
+
+        async def wait() -> None:
+            waited.extend((await http.get("/events?after=300&wait=20")).json())
+
+        with trio.fail_after(10):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(wait)
+                await wait_all_tasks_blocked()
+                node.journal.add(7, "late")
+        assert [event["event"] for event in waited] == ["late"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nothing", "/static/", "/static/../app.py", "/tasks/3", "/tasks/x/events", "/tasks/-1/certificate"],
+)
 async def test_what_is_not_there(node: NodeDouble, path: str) -> None:
     async with client(node) as http:
         assert (await http.get(path, follow_redirects=True)).status_code == 404

@@ -1,0 +1,275 @@
+"""Turns a request into a paid task, waits for its certificate, and takes fees back that were not earned."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+import structlog
+
+from consensus.committee import OperatorSet
+from consensus.messages import Commit
+from p2pavs import client
+from p2pavs.answer import Answer
+from p2pavs.certificate_file import BadCertificate, CertificateFile
+from p2pavs.chain.contracts import Chain
+from p2pavs.chain.errors import ChainError, InsufficientFunds, RpcError
+from p2pavs.chain.poster import Sender
+from p2pavs.chain.reader import credit_of, list_models, quote, read_result
+from p2pavs.chain.records import ModelEntry, TaskHeader, TaskStatus
+from p2pavs.journal import Journal
+from p2pavs.openai_api.config import ApiKey, EndpointConfig
+from p2pavs.openai_api.errors import SERVER, ApiError
+from p2pavs.openai_api.ledger import Ledger, OverLimit
+from p2pavs.request_options import RequestOptions, to_params
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from p2pavs.client import Posted
+
+LOOK_EVERY = 2.0  # seconds between looks at the chain for a task that is waited for
+SETTLE_EVERY = 30.0  # seconds between rounds of taking fees back
+PATIENCE = 60  # seconds after a deadline until a task that the chain does not settle is given up
+MINUTE = 60.0
+
+log = structlog.get_logger()
+
+
+class NodeSide(Protocol):
+    """What the endpoint asks of the node it belongs to."""
+
+    journal: Journal
+
+    async def commit(self, task_id: int) -> Commit | None:
+        """The certificate this node has of a task."""
+        ...
+
+    async def operator_set(self, epoch: int) -> OperatorSet:
+        """The operators of an epoch."""
+        ...
+
+    def served(self) -> frozenset[bytes]:
+        """The models that this node or a connected operator serves."""
+        ...
+
+
+class Service:
+    """One account that pays for the requests of several API keys."""
+
+    def __init__(
+        self, chain: Chain, sender: Sender, ledger: Ledger, node: NodeSide, config: EndpointConfig
+    ) -> None:
+        self.config = config
+        self._chain = chain
+        self._sender = sender
+        self._ledger = ledger
+        self._node = node
+        self._asked: dict[str, deque[float]] = {}
+        self._waiting = 0
+
+    async def models(self, key: ApiKey) -> list[ModelEntry]:
+        """Return the active models that a key may ask, newest version of each name. Raises ``ApiError``."""
+        try:
+            entries = await list_models(self._chain)
+        except ChainError as error:
+            raise _chain_down(error) from None
+        newest = {entry.name: entry for entry in entries if entry.active and _may_ask(key, entry)}
+        return list(newest.values())
+
+    @contextmanager
+    def place(self, key: ApiKey) -> Iterator[None]:
+        """Hold one of the places for requests that wait. Raises ``ApiError`` where a limit is reached."""
+        now = anyio.current_time()
+        asked = self._asked.setdefault(key.name, deque())
+        while asked and asked[0] <= now - MINUTE:
+            asked.popleft()
+        if len(asked) >= key.requests_per_minute:
+            raise ApiError(
+                429,
+                f"This API key may ask {key.requests_per_minute} times a minute.",
+                kind="requests",
+                code="rate_limit_exceeded",
+                retry=True,
+                retry_after=max(1, round(asked[0] + MINUTE - now)),
+            )
+        if self._waiting >= self.config.at_once:
+            raise ApiError(
+                429,
+                "Too many requests wait for answers.",
+                kind="requests",
+                code="rate_limit_exceeded",
+                retry=True,
+                retry_after=5,
+            )
+        asked.append(now)
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
+    async def begin(self, key: ApiKey, prompt: bytes, options: RequestOptions) -> Posted:
+        """Check everything, pay, and return the task. Raises ``ApiError``; nothing was paid then."""
+        try:
+            return await self._begin(key, prompt, options)
+        except client.BadRequest as error:
+            raise ApiError(400, f"Refused: {error.message}.", code="invalid_value") from None
+        except OverLimit as error:
+            raise ApiError(
+                429, f"{error.message}.", kind="insufficient_quota", code="insufficient_quota"
+            ) from None
+        except InsufficientFunds as error:
+            log.error("openai_account_empty", error=error.message, remedy=error.remedy)
+            raise ApiError(
+                503,
+                "The account that pays for this node's tasks is empty.",
+                kind=SERVER,
+                code="account_empty",
+            ) from None
+        except ChainError as error:
+            raise _chain_down(error) from None
+
+    async def _begin(self, key: ApiKey, prompt: bytes, options: RequestOptions) -> Posted:
+        params = to_params(options)
+        client.check_request(prompt, params)
+        model = await self._model(key, options["model"])
+        fee = await quote(self._chain, model.id, params.max_tokens)
+        entry = await self._ledger.reserve(key.name, fee, key.wei_per_day)
+        try:
+            posted = await client.post(
+                self._chain,
+                self._sender,
+                model,
+                prompt,
+                params,
+                window=options["deadline"],
+                committee_size=options["committee"],
+            )
+        except (client.BadRequest, ChainError):
+            await self._ledger.release(entry)
+            raise
+        # Whoever is cancelled before this leaves the reservation: the fee may have been paid.
+        await self._ledger.paid(entry, posted.id, posted.fee, posted.receipt.cost)
+        log.info("openai_task", task=posted.id, key=key.name, fee=posted.fee)
+        return posted
+
+    async def _model(self, key: ApiKey, wanted: str) -> ModelEntry:
+        found = [one for one in await list_models(self._chain) if one.active and wanted in _names(one)]
+        if not found or not _may_ask(key, found[-1]):
+            raise ApiError(
+                404,
+                f"The model {wanted[:80]!r} does not exist, or this API key may not ask it.",
+                code="model_not_found",
+                param="model",
+            )
+        if found[-1].id not in self._node.served():
+            raise ApiError(
+                503,
+                f"No operator that is connected serves the model {wanted[:80]!r}.",
+                kind=SERVER,
+                code="model_not_served",
+            )
+        return found[-1]
+
+    async def finish(self, posted: Posted) -> Answer:
+        """Wait until the node or the chain has the certificate, and verify it. Raises ``ApiError``."""
+        header = posted.task.requested.header
+        while True:
+            answer = await self._own(header)
+            if answer is None:
+                answer = await self._from_chain(header)
+            if answer is not None:
+                return _accepted(answer)
+            with anyio.move_on_after(LOOK_EVERY):
+                await self._decided(header.id)
+
+    async def _decided(self, task_id: int) -> None:
+        after = 0
+        while True:
+            events = await self._node.journal.wait(task_id, after)
+            after = events[-1].seq
+            if any(event.kind in ("certificate", "certified") for event in events):
+                await anyio.sleep(0.1)  # it is stored after it is told
+                return
+
+    async def _own(self, header: TaskHeader) -> Answer | None:
+        """Return what the node's own certificate proves of this very task, before it is on the chain."""
+        commit = await self._node.commit(header.id)
+        if commit is None:
+            return None
+        try:
+            operators = await self._node.operator_set(header.epoch)
+            domain = self._chain.deployment.domain
+            return Answer.of(CertificateFile.for_task(domain, header, operators, commit))
+        except (BadCertificate, ChainError):
+            return None  # of a task that a reorganisation replaced, or the chain does not answer now
+
+    async def _from_chain(self, header: TaskHeader) -> Answer | None:
+        try:
+            status = (await read_result(self._chain, header.id)).status
+            if status is TaskStatus.CERTIFIED:
+                return Answer.of(await CertificateFile.read(self._chain, header.id))
+        except (ChainError, BadCertificate):
+            return None
+        if status in (TaskStatus.EXPIRED, TaskStatus.REFUNDED) or time.time() > header.deadline + PATIENCE:
+            raise ApiError(
+                504,
+                f"Task {header.id} was not certified before its deadline. The fee comes back to the account "
+                "that paid it.",
+                kind=SERVER,
+                code="not_certified",
+            )
+        return None
+
+    async def run(self) -> None:
+        """Settle what was paid, forever: earned fees are booked, the others taken back."""
+        while True:
+            try:
+                for entry, task in await self._ledger.open_tasks():
+                    await self._settle(entry, task)
+            except ChainError as error:
+                log.warning("openai_not_settled", error=error.message)
+            await anyio.sleep(SETTLE_EVERY)
+
+    async def _settle(self, entry: int, task: int) -> None:
+        status = (await read_result(self._chain, task)).status
+        if status is TaskStatus.EXPIRED:
+            await client.refund(self._chain, self._sender, task)
+            status = TaskStatus.REFUNDED
+        if status is TaskStatus.REFUNDED:
+            if await credit_of(self._chain, self._sender.address):
+                await self._sender.send(self._chain.call("TaskGateway", "withdraw"))
+            log.info("openai_refunded", task=task)
+        if status in (TaskStatus.REFUNDED, TaskStatus.CERTIFIED):
+            await self._ledger.settle(entry, refunded=status is TaskStatus.REFUNDED)
+
+
+def _accepted(answer: Answer) -> Answer:
+    if answer.status == "completed":
+        return answer
+    raise ApiError(
+        400,
+        f"The model cannot take this request ({answer.finish_reason}). The committee certified that, so the "
+        f"fee is earned: task {answer.task}.",
+        code="rejected_by_model",
+    )
+
+
+def _may_ask(key: ApiKey, model: ModelEntry) -> bool:
+    return not key.models or any(name in key.models for name in _names(model))
+
+
+def _names(model: ModelEntry) -> tuple[str, str]:
+    return model.name, "0x" + model.id.hex()
+
+
+def _chain_down(error: ChainError) -> ApiError:
+    """Return the refusal. What the error says is for the operator: it may name a private endpoint."""
+    log.warning("openai_chain", error=error.message)
+    if isinstance(error, RpcError):
+        return ApiError(503, "The node's chain does not answer.", kind=SERVER, code="chain", retry=True)
+    return ApiError(503, "The chain did not take the task.", kind=SERVER, code="chain")

@@ -1,0 +1,3 @@
+from tests.integration.chain.conftest import anvil
+
+__all__ = ["anvil"]

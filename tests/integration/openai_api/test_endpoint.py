@@ -1,0 +1,285 @@
+"""The endpoint with OpenAI's own Python package, over a real chain; the test is the committee."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+import trio
+
+from consensus.committee import OperatorSet
+from consensus.hashing import keccak256
+from consensus.messages import Commit
+from consensus.wire import decode_message
+from p2pavs import Client, verify_file
+from p2pavs.api.serving import serve_app
+from p2pavs.chain.errors import NotFound
+from p2pavs.chain.reader import credit_of, read_operator_set, read_result, read_task
+from p2pavs.chain.records import TaskStatus
+from p2pavs.journal import Journal
+from p2pavs.openai_api import service as service_module
+from p2pavs.openai_api.app import MAX_BODY_BYTES, create_app
+from p2pavs.openai_api.config import EndpointConfig, hash_key, new_key, read_key
+from p2pavs.openai_api.ledger import Ledger
+from p2pavs.openai_api.service import Service
+from tests.integration.anvil import Anvil
+from tests.integration.chain.network import (
+    ETH,
+    OUTPUT,
+    OUTSIDER,
+    Network,
+    running_network,
+    running_sender,
+    wait_for,
+)
+
+QUESTION = [{"role": "system", "content": "Say yes or no."}, {"role": "user", "content": "Is it?"}]
+
+
+class NodeSide:
+    """The node that the endpoint belongs to: it knows the certificates that the test gives it."""
+
+    def __init__(self, network: Network) -> None:
+        self.journal = Journal()
+        self.commits: dict[int, Commit] = {}
+        self.models = frozenset({network.model_id})
+        self._network = network
+
+    async def commit(self, task_id: int) -> Commit | None:
+        await trio.lowlevel.checkpoint()
+        return self.commits.get(task_id)
+
+    async def operator_set(self, epoch: int) -> OperatorSet:
+        return await read_operator_set(self._network.chain, epoch)
+
+    def served(self) -> frozenset[bytes]:
+        return self.models
+
+
+@dataclass
+class World:
+    network: Network
+    node: NodeSide
+    url: str
+    key: str
+    service: Service
+
+    def client(self, key: str | None = None) -> openai.OpenAI:
+        return openai.OpenAI(base_url=self.url + "/v1", api_key=key or self.key, timeout=120)
+
+    async def use(self, work: Callable[[openai.OpenAI], Any], key: str | None = None) -> Any:
+        """Run what a user of OpenAI's package writes, in a thread."""
+
+        def run() -> Any:
+            with self.client(key) as client:
+                return work(client)
+
+        with trio.fail_after(120):
+            return await trio.to_thread.run_sync(run, abandon_on_cancel=True)
+
+    async def committee(self, *, post: bool = True) -> None:
+        """Certify every task: on the chain, or only in the node's own store."""
+        done = int(await self.network.chain.read_one("TaskGateway", "taskCount"))
+        while True:
+            try:
+                header = (await read_task(self.network.chain, done + 1)).requested.header
+            except NotFound:
+                await trio.sleep(0.05)
+                continue
+            certificate, call = await self.network.certify(header)
+            if post:
+                await self.network.sender.send(call)
+            else:
+                self.node.commits[header.id] = Commit(certificate, OUTPUT)
+            self.node.journal.add(header.id, "certified" if post else "certificate")
+            done += 1
+
+
+@asynccontextmanager
+async def world(anvil: Anvil, directory: Path, **limits: Any) -> AsyncIterator[World]:
+    key = new_key()
+    fields = {"name": "alice", "sha256": hash_key(key), "ether_per_day": "1"} | limits
+    alice = read_key(fields)
+    config = EndpointConfig(
+        "", directory, directory, 600, 0, 8, 16, at_once=8, api_keys={alice.sha256: alice}
+    )
+    async with (
+        running_network(anvil, directory) as network,
+        running_sender(network.chain.rpc, directory, OUTSIDER) as sender,
+        trio.open_nursery() as nursery,
+    ):
+        node = NodeSide(network)
+        with Ledger(directory / "ledger.sqlite") as ledger:
+            service = Service(network.chain, sender, ledger, node, config)
+            url: str = await nursery.start(serve_app, create_app(service), "127.0.0.1:0", "")
+            yield World(network, node, url, key, service)
+            nursery.cancel_scope.cancel()
+
+
+async def test_chat_whole_and_streamed(anvil: Anvil, tmp_path: Path) -> None:
+    async with world(anvil, tmp_path) as there, trio.open_nursery() as nursery:
+        nursery.start_soon(there.committee)
+
+        def whole(client: openai.OpenAI) -> Any:
+            return client.chat.completions.with_raw_response.create(
+                model="test",
+                messages=QUESTION,
+                max_tokens=8,
+                extra_body={"p2pavs": {"choices": ["yes", "no"]}},
+            )
+
+        raw = await there.use(whole)
+        answer = raw.parse()
+        assert answer.choices[0].message.content == "yes"
+        assert answer.choices[0].finish_reason == "stop"
+        assert (answer.object, answer.model, answer.id) == ("chat.completion", "test", "chatcmpl-1")
+        # The certificate holds, in the body and in the header.
+        async with Client(anvil.url, there.network.chain.deployment) as light:
+            checkpoint = await light.checkpoint()
+            assert await light.question(1) == b"Say yes or no.\n\nIs it?"
+        proved = verify_file(json.dumps(answer.p2pavs["certificate"]), checkpoint)
+        assert proved.text == "yes"
+        assert raw.headers["p2pavs-task"] == "1"
+        bare = decode_message(base64.urlsafe_b64decode(raw.headers["p2pavs-certificate"]))
+        assert isinstance(bare, Commit)
+        assert bare.certificate == proved.certificate.certificate
+        assert bare.certificate.result.output_hash == keccak256(b"yes")
+
+        def streamed(client: openai.OpenAI) -> Any:
+            return list(client.chat.completions.create(model="test", messages=QUESTION, stream=True))
+
+        parts = await there.use(streamed)
+        assert "".join(part.choices[0].delta.content or "" for part in parts) == "yes"
+        assert parts[-1].choices[0].finish_reason == "stop"
+        assert verify_file(json.dumps(parts[-1].p2pavs["certificate"]), checkpoint).task == 2
+        nursery.cancel_scope.cancel()
+
+
+async def test_completions_and_models_from_the_nodes_own_certificate(anvil: Anvil, tmp_path: Path) -> None:
+    """Nothing is posted here: a certificate is a proof before it is on the chain."""
+    async with world(anvil, tmp_path) as there, trio.open_nursery() as nursery:
+        nursery.start_soon(lambda: there.committee(post=False))
+
+        def work(client: openai.OpenAI) -> Any:
+            listed = client.models.list()
+            one = client.models.retrieve("test")
+            said = client.completions.create(
+                model="test", prompt="Is it?", seed=3, temperature=0.5, stop=["\n"]
+            )
+            parts = list(client.completions.create(model=listed.data[0].id, prompt="Is it?", stream=True))
+            return listed, one, said, parts
+
+        listed, one, said, parts = await there.use(work)
+        assert [model.id for model in listed.data] == ["test"] and one == listed.data[0]
+        assert (said.object, said.choices[0].text, said.choices[0].finish_reason) == (
+            "text_completion",
+            "yes",
+            "stop",
+        )
+        assert "".join(part.choices[0].text for part in parts) == "yes"
+        task = (await read_task(there.network.chain, said.p2pavs["task"])).requested
+        assert (task.params.seed, task.params.temperature_milli, task.params.stop) == (3, 500, ("\n",))
+        nursery.cancel_scope.cancel()
+
+
+async def test_refusals_cost_nothing(anvil: Anvil, tmp_path: Path) -> None:
+    async with world(anvil, tmp_path, models=["test"], ether_per_day="0.0001") as there:
+
+        def ask(**fields: Any) -> Callable[[openai.OpenAI], Any]:
+            return lambda client: client.chat.completions.create(
+                **({"model": "test", "messages": QUESTION} | fields)
+            )
+
+        with pytest.raises(openai.AuthenticationError, match="API key is missing or wrong") as wrong_key:
+            await there.use(ask(), key="wrong")
+        assert wrong_key.value.code == "invalid_api_key"
+        with pytest.raises(openai.NotFoundError, match="nothing") as unknown:
+            await there.use(ask(model="nothing"))
+        assert (unknown.value.code, unknown.value.param) == ("model_not_found", "model")
+        with pytest.raises(openai.BadRequestError, match="max_tokens is a whole number from 1 to 16"):
+            await there.use(ask(max_tokens=17))
+        with pytest.raises(openai.BadRequestError, match="16384"):
+            await there.use(ask(messages=[{"role": "user", "content": "x" * 20_000}]))
+        with pytest.raises(openai.RateLimitError, match="spent 0 of 100000000000000 wei") as broke:
+            await there.use(ask())
+        assert broke.value.code == "insufficient_quota"
+        there.node.models = frozenset()
+        with pytest.raises(openai.InternalServerError, match="No operator") as unserved:
+            await there.use(ask())
+        assert unserved.value.status_code == 503
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {there.key}"}) as http:
+            url = there.url + "/v1/chat/completions"
+            for content, status in (
+                (b"{", 400),
+                (b"[]", 400),
+                (b"[" * 10_000, 400),
+                (b" " * (MAX_BODY_BYTES + 1), 413),
+            ):
+                refused = await http.post(url, content=content)
+                assert refused.status_code == status
+                assert refused.json()["error"]["type"] == "invalid_request_error"
+            assert (await http.get(url)).status_code == 405
+            assert (await http.get(there.url + "/v1/other")).json()["error"]["code"] == "unknown_url"
+        assert await there.network.chain.read_one("TaskGateway", "taskCount") == 0
+
+
+async def test_a_key_may_not_ask_too_often(anvil: Anvil, tmp_path: Path) -> None:
+    async with world(anvil, tmp_path, requests_per_minute=2) as there:
+        headers = {"Authorization": f"Bearer {there.key}"}
+        body = {"model": "nothing", "messages": QUESTION}
+        async with httpx.AsyncClient(headers=headers) as http:
+            found = [await http.post(there.url + "/v1/chat/completions", json=body) for _ in range(3)]
+        assert [one.status_code for one in found] == [404, 404, 429]
+        assert found[-1].headers["x-should-retry"] == "true"
+        assert 1 <= int(found[-1].headers["retry-after"]) <= 60
+
+
+async def test_a_task_that_nobody_certifies_is_told_and_refunded(
+    anvil: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "SETTLE_EVERY", 0.2)
+    async with world(anvil, tmp_path) as there, trio.open_nursery() as nursery:
+        nursery.start_soon(there.service.run)
+
+        async def asked() -> bool:
+            return bool(await there.network.chain.read_one("TaskGateway", "taskCount"))
+
+        async def pass_time() -> None:
+            await wait_for(asked)
+            anvil.rpc("evm_increaseTime", 700)
+            anvil.mine()
+
+        nursery.start_soon(pass_time)
+        with pytest.raises(openai.APIError, match="was not certified before its deadline"):
+            await there.use(
+                lambda client: list(
+                    client.chat.completions.create(model="test", messages=QUESTION, stream=True)
+                )
+            )
+        payer = bytes.fromhex(OUTSIDER.address[2:])
+
+        async def refunded() -> bool:
+            result = await read_result(there.network.chain, 1)
+            return result.status is TaskStatus.REFUNDED and not await credit_of(there.network.chain, payer)
+
+        await wait_for(refunded)
+        task = (await read_task(there.network.chain, 1)).requested.header
+        spent = 10_000 * ETH - await there.network.chain.rpc.balance(payer)
+        assert 0 < spent < task.fee  # gas only
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_account_is_empty(anvil: Anvil, tmp_path: Path) -> None:
+    async with world(anvil, tmp_path) as there:
+        await trio.to_thread.run_sync(anvil.rpc, "anvil_setBalance", OUTSIDER.address, "0x1")
+        with pytest.raises(openai.InternalServerError, match="account that pays") as empty:
+            await there.use(lambda client: client.chat.completions.create(model="test", messages=QUESTION))
+        assert empty.value.code == "account_empty"
