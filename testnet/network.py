@@ -54,6 +54,8 @@ class Network:
     """Further options of every node."""
     parameters: Path | None = None
     """Parameters of the deployment that differ from the defaults (TOML)."""
+    options: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    """What nodes are started with besides the usual, by index: for tests."""
     say: Callable[[str], None] = print
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -220,6 +222,7 @@ class Network:
         command += self.node_options
         if bootstrap is not None:
             command += ["--bootstrap", bootstrap]
+        command += self.options.get(index, ())
         self._spawn(node_name(index), command)
 
     def wait_node(self, index: int, seconds: float = READY_SECONDS) -> dict[str, Any]:

@@ -37,6 +37,9 @@ check "ruff: lint" "$python" -m ruff check .
 check "ruff: format" "$python" -m ruff format --check .
 check "types: the packages" "$python" -m mypy --strict -p consensus -p inference -p p2pavs
 check "types: the test network" "$python" -m mypy --strict testnet tests/e2e/harness.py
+if [[ -d web/node_modules ]]; then # made by: npm ci --prefix web
+    check "JavaScript verifier: bundle" npm run --silent --prefix web check
+fi
 check "import rule" "$python" -m pytest -q tests/unit/test_imports.py
 check "unit tests" "$python" -m pytest -q tests/unit --ignore tests/unit/test_imports.py
 check "contracts (forge)" "$python" -m tests.forge

@@ -4,7 +4,7 @@ import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
 
 const RECORD_BYTES = 148;
-const RECORDS_PER_BLOB = 160;
+const RECORDS_PER_BLOB = 64;
 const MAX_OPERATORS = 256;
 const MAX_SEATS = 256;
 const UINT256 = 1n << 256n;

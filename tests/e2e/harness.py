@@ -44,6 +44,7 @@ class Testnet:
         directory: Path,
         nodes: int = 7,
         doubles: Mapping[int, str] | None = None,
+        options: Mapping[int, Sequence[str]] | None = None,
         *,
         running: bool = True,
     ) -> Testnet:
@@ -55,7 +56,7 @@ class Testnet:
         layout = Layout(directory.resolve())
         state, lock = claim(layout)
         lock.close()
-        network = Network(layout, state, doubles or {})
+        network = Network(layout, state, doubles or {}, options=options or {})
         testnet = cls(network, nodes)
         try:
             bring_up(network, nodes, running=running)

@@ -11,6 +11,7 @@ const PHASE_OF = {
 const SETTLED = { certified: "certified", expired: "expired", refunded: "refunded", task_undone: "undone" };
 const KEPT_EVENTS = 512; // for each task
 const KEPT_TASKS = 100;
+const FRESH_SECONDS = 10; // older votes are no news
 
 const $ = (id) => document.getElementById(id);
 const tasks = new Map(); // number -> {events, phase, state}
@@ -130,7 +131,7 @@ function take(event) {
   task.phase = Math.max(task.phase, PHASE_OF[event.event] ?? 0);
   task.state = SETTLED[event.event] ?? task.state;
   if (event.event === "settlement_undone") task.state = "open";
-  if (event.operator) wave($("map"), event.operator);
+  if (event.operator && event.at > Date.now() / 1000 - FRESH_SECONDS) wave($("map"), event.operator);
 }
 
 function showTasks() {
@@ -176,8 +177,20 @@ function describe(event) {
   const left = ["seq", "at", "task", "event"];
   return Object.entries(event)
     .filter(([name]) => !left.includes(name))
-    .map(([name, value]) => `${name} ${name === "members" ? value.length : typeof value === "object" ? JSON.stringify(value) : value}`)
+    .map(([name, value]) => `${name.replaceAll("_", " ")} ${brief(name, value)}`)
     .join(", ");
+}
+
+/** A value of an event in few characters: hashes and addresses by their beginning, lists by their length. */
+function brief(name, value) {
+  if (Array.isArray(value)) {
+    const texts = value.map((one) => (typeof one === "object" ? "" : brief("", one)));
+    return texts.length <= 4 && !texts.includes("") ? texts.join(" ") : String(value.length);
+  }
+  if (value !== null && typeof value === "object") return JSON.stringify(value).slice(0, 120);
+  if (name === "deadline") return new Date(1000 * value).toISOString().slice(11, 19);
+  if (typeof value === "string" && /^(0x)?[0-9a-f]{40,}$/.test(value)) return `${value.slice(0, 10)}…`;
+  return String(value).slice(0, 200);
 }
 
 function showDetail() {

@@ -1,0 +1,143 @@
+"""What people use a node with: OpenAI's package, Python, the explorer in a browser, JavaScript."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from p2pavs import SyncClient, verify_file
+from p2pavs.openai_api.config import hash_key, new_key
+from tests.e2e.harness import Testnet
+
+pytestmark = pytest.mark.e2e
+
+NODES = 4
+ROOT = Path(__file__).resolve().parents[2]
+VERIFIER = ROOT / "p2pavs" / "api" / "static" / "verify.mjs"
+INSTRUCTION = "Sort this DAO proposal into one of these kinds: treasury, parameter, membership, other."
+QUESTION = [
+    {"role": "system", "content": INSTRUCTION},
+    {"role": "user", "content": "Proposal: raise the swap fee from 0.25% to 0.3%"},
+]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@dataclass
+class World:
+    net: Testnet
+    url: str
+    key: str
+
+    def light(self) -> SyncClient:
+        return SyncClient(self.net.network.state.rpc, self.net.network.layout.deployment)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    directory = tmp_path_factory.mktemp("e2e") / "net"
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        listen = f"127.0.0.1:{probe.getsockname()[1]}"
+    payer, file = directory / "payer", directory / "openai.toml"
+    options = {0: ["--openai", str(file)]}
+    with Testnet.start(directory, NODES, options=options, running=False) as net:
+        net.network.fund([net.network.new_keys(payer)])
+        key = new_key()
+        file.write_text(
+            f'listen = "{listen}"\nkeys = "payer/keys"\npassword_file = "payer/password"\n'
+            f'[[key]]\nname = "test"\nsha256 = "{hash_key(key)}"\nether_per_day = "1"\n'
+        )
+        net.start_nodes()
+        yield World(net, f"http://{listen}/v1", key)
+
+
+def run_node(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["node", "--input-type=module", "-e", program, "--", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+VERIFY = f"""
+import {{ readFileSync }} from "node:fs";
+import {{ verifyCertificate }} from "{VERIFIER.as_uri()}";
+const [file, checkpoint] = process.argv.slice(-2).map((path) => readFileSync(path, "utf8"));
+console.log(JSON.stringify(verifyCertificate(file, checkpoint)));
+"""
+
+
+def test_openai_whole_and_streamed(world: World) -> None:
+    with openai.OpenAI(base_url=world.url, api_key=world.key, timeout=300) as client:
+        assert [model.id for model in client.models.list()] == ["demo"]
+        choices = {"p2pavs": {"choices": ["treasury", "parameter", "membership", "other"]}}
+        answer: Any = client.chat.completions.create(
+            model="demo", messages=QUESTION, max_tokens=16, extra_body=choices
+        )
+        assert answer.choices[0].message.content == "parameter"
+        parts: Any = list(
+            client.chat.completions.create(
+                model="demo", messages=QUESTION, max_tokens=16, stream=True, extra_body=choices
+            )
+        )
+        assert "".join(part.choices[0].delta.content or "" for part in parts) == "parameter"
+        with pytest.raises(openai.BadRequestError):
+            client.chat.completions.create(model="demo", messages=QUESTION, n=2)
+        # Longer than the model's context: the committee certifies that it cannot be taken.
+        with pytest.raises(openai.BadRequestError, match="certified that") as rejected:
+            client.completions.create(model="demo", prompt="word " * 3000, max_tokens=16)
+        assert rejected.value.code == "rejected_by_model"
+    task = answer.p2pavs["task"]
+    world.net.wait_certified(task)
+    with world.light() as light:
+        proved = light.verify(task)
+        checkpoint = light.checkpoint(proved.certificate.operator_set.epoch)
+    carried = verify_file(json.dumps(answer.p2pavs["certificate"]), checkpoint)
+    assert carried.output == proved.output == b"parameter"
+
+
+def test_the_javascript_verifier_agrees(world: World, tmp_path: Path) -> None:
+    task = world.net.request("swap 5 ETH for USDC", choices=("transfer", "swap", "sandwich"), wait=True)[
+        "task"
+    ]
+    file, checkpoint = tmp_path / "certificate.json", tmp_path / "checkpoint.json"
+    world.net.command("certificate", "export", str(task), "--out", str(file))
+    with world.light() as light:
+        answer = light.verify(task)
+        checkpoint.write_text(light.checkpoint(answer.certificate.operator_set.epoch).to_json())
+    done = run_node(VERIFY, str(file), str(checkpoint))
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["task"], said["output"]) == (str(task), answer.text)
+    assert said["signedWeight"] == str(answer.signed_weight)
+    checkpoint.write_text(checkpoint.read_text().replace('"epoch": ', '"epoch": 1'))
+    refused = run_node(VERIFY, str(file), str(checkpoint))
+    assert refused.returncode != 0 and "the checkpoint of" in refused.stderr
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: apt install chromium")
+def test_the_explorer_verifies_in_a_browser(world: World, tmp_path: Path) -> None:
+    task = world.net.request("Who decides?", options=["--max-tokens", "8"], wait=True)["task"]
+
+    def verified() -> str:
+        page = dump_dom(f"{world.net.network.state.apis[1]}/#task-{task}", tmp_path)
+        return page if "Valid: verified in this browser" in page else ""
+
+    page = world.net.wait_until(verified, "the browser verified the certificate", 180)
+    assert "the node does not answer" not in page
+    for index in range(NODES):
+        assert world.net.api(index, "/status")["operator"] in page
+
+
+def dump_dom(url: str, profile: Path) -> str:
+    """The page as Chromium has it after some seconds."""
+    assert CHROMIUM is not None
+    command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--timeout=8000"]
+    command += [f"--user-data-dir={profile / 'profile'}", "--dump-dom", url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout
