@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from eth_utils.address import to_checksum_address
 
 from consensus.hashing import keccak256
 from p2pavs.chain.contracts import Call, interface
 from p2pavs.chain.deployment import Deployment
-from p2pavs.chain.errors import ChainError
+from p2pavs.chain.errors import ChainError, NotDeployed
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.receipts import Receipt
 from p2pavs.chain.rpc import Rpc
-from p2pavs.contracts import NAMES, artifact
+from p2pavs.contracts import EIGEN_STAKE, NATIVE_STAKE, artifact, names_with
 from p2pavs.errors import UsageError
 
 BLS_G1ADD = bytes(19) + b"\x0b"
@@ -88,6 +90,23 @@ class DeployParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class Restaking:
+    """Stake that EigenLayer holds, in place of deposits."""
+
+    allocation_manager: bytes
+    strategies: tuple[bytes, ...]  # whose shares count, wei for wei
+    metadata_uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Who decides what can still be decided; the deploying account where None."""
+
+    owner: bytes | None = None  # is offered every contract that has an owner
+    guardian: bytes | None = None  # strikes out cases of slashing
+
+
+@dataclass(frozen=True, slots=True)
 class DeployedContract:
     """One contract that was put on the chain."""
 
@@ -101,37 +120,34 @@ async def deploy_all(
     sender: Sender,
     parameters: DeployParameters,
     deployed: Callable[[DeployedContract], None] = lambda _: None,
+    *,
+    restaking: Restaking | None = None,
+    authority: Authority | None = None,
 ) -> Deployment:
-    """Deploy every contract; the sender's account becomes the gateway's owner. Calls ``deployed`` after each.
+    """Deploy every contract and set what has to be set. Calls ``deployed`` after each contract.
 
-    Raises ``NoBlsPrecompiles`` before anything is sent, or what ``Sender.send`` raises.
+    Raises ``UsageError``, ``NoBlsPrecompiles`` or ``NotDeployed`` before anything is sent, or what
+    ``Sender.send`` raises.
     """
-    # The sum of the point at infinity with itself: 128 zero bytes, or no bytes where there is no precompile.
+    authority = authority or Authority()
     parameters.check()
+    # The sum of the point at infinity with itself: 128 zero bytes, or no bytes where there is no precompile.
     if len(await rpc.call(BLS_G1ADD, bytes(256))) != 128:
         raise NoBlsPrecompiles
+    if restaking is not None and not await rpc.code(restaking.allocation_manager):
+        raise NotDeployed("AllocationManager", to_checksum_address(restaking.allocation_manager))
     chain_id = await rpc.chain_id()
+    names = names_with(NATIVE_STAKE if restaking is None else EIGEN_STAKE)
     # Where each contract will be follows from the account and its nonce, so all are sent at once.
     first = sender.next_nonce
-    addresses = {name: created_address(sender.address, first + i) for i, name in enumerate(NAMES)}
+    addresses = {name: created_address(sender.address, first + i) for i, name in enumerate(names)}
+    plan = _Plan(parameters, restaking, addresses, authority.guardian or sender.address)
     tickets = {}
-    for name in NAMES:
+    for name in names:
         code = bytes.fromhex(artifact(name).bytecode.removeprefix("0x"))
-        arguments = interface(name).encode_constructor(
-            *_arguments(name, parameters, addresses, sender.address)
-        )
+        arguments = interface(name).encode_constructor(*plan.arguments(name))
         tickets[name] = sender.submit(Call(None, code + arguments, what=f"the deployment of {name}"))
-    manager = interface("SlashingManager")
-    classes = [
-        sender.submit(
-            Call(
-                addresses["SlashingManager"],
-                manager.encode("setClass", addresses[name], class_.to_abi()),
-                what=f"the penalty of {name}",
-            )
-        )
-        for name, class_ in SLASHING_CLASSES.items()
-    ]
+    settings = [sender.submit(call) for call in plan.settings(authority.owner)]
     blocks = []
     for name, ticket in tickets.items():
         receipt = await ticket.receipt()
@@ -142,9 +158,14 @@ async def deploy_all(
             )
         blocks.append(receipt.block_number)
         deployed(DeployedContract(name, addresses[name], receipt))
-    for ticket in classes:
+    for ticket in settings:
         await ticket.receipt()
     return Deployment(chain_id, min(blocks), addresses)
+
+
+def owned_contracts(deployment: Deployment) -> tuple[str, ...]:
+    """Return the contracts of a deployment that have an owner."""
+    return tuple(name for name in deployment.contracts if "offerOwnership" in interface(name).functions)
 
 
 def created_address(account: bytes, nonce: int) -> bytes:
@@ -156,36 +177,67 @@ def created_address(account: bytes, nonce: int) -> bytes:
     return keccak256(bytes([0xC0 + len(body)]) + body)[-20:]
 
 
-def _arguments(
-    name: str, p: DeployParameters, addresses: dict[str, bytes], deployer: bytes
-) -> tuple[Any, ...]:
-    def at(*names: str) -> tuple[bytes, ...]:
-        return tuple(addresses[name] for name in names)
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is passed to the constructors, and what is set afterwards."""
 
-    match name:
-        case "OperatorRegistry":
-            return p.key_delay, bytes(20)
-        case "NativeStakeRegistry":
-            return p.minimum_stake, p.withdrawal_delay, *at("SlashingManager")
-        case "EpochManager":
-            return *at("OperatorRegistry", "NativeStakeRegistry"), p.epoch_blocks, p.reveal_blocks
-        case "CertificateVerifier":
-            return at("EpochManager")
-        case "TaskGateway":
-            return (
-                *at("EpochManager", "CertificateVerifier", "ModelRegistry"),
-                p.minimum_window,
-                p.maximum_window,
-            )
-        case "EquivocationVerifier":
-            return at("OperatorRegistry", "TaskGateway")
-        case "WrongOutputVerifier" | "LazyVoteVerifier":
-            return at("OperatorRegistry", "TaskGateway", "CertificateVerifier")
-        case "AbsenceVerifier":
-            return *at("TaskGateway", "EpochManager"), p.absent_tasks, p.absent_window
-        case "SlashingManager":
-            epoch = p.epoch_blocks * p.block_seconds
-            timing = (p.maximum_window, p.report_window, p.veto_window, epoch)
-            return *at("NativeStakeRegistry"), deployer, p.bounty_bps, timing
-        case _:
-            return ()
+    parameters: DeployParameters
+    restaking: Restaking | None
+    addresses: dict[str, bytes]
+    guardian: bytes
+
+    @property
+    def stake_source(self) -> str:
+        return NATIVE_STAKE if self.restaking is None else EIGEN_STAKE
+
+    def settings(self, owner: bytes | None) -> Iterator[Call]:
+        """Give the calls that follow the deployment, in order."""
+        for name, class_ in SLASHING_CLASSES.items():
+            arguments = (self.addresses[name], class_.to_abi())
+            yield self._call("SlashingManager", "setClass", *arguments, what=f"the penalty of {name}")
+        if self.restaking is not None:
+            uri = self.restaking.metadata_uri
+            yield self._call(EIGEN_STAKE, "setUp", uri, what="the set-up of the AVS in EigenLayer")
+        for name in self.addresses if owner is not None else ():
+            if "offerOwnership" in interface(name).functions:
+                yield self._call(name, "offerOwnership", owner, what=f"the offer of {name} to its owner")
+
+    def arguments(self, name: str) -> tuple[Any, ...]:
+        """Return the arguments of a contract's constructor."""
+        p, at = self.parameters, self._at
+        match name:
+            case "OperatorRegistry":
+                return p.key_delay, bytes(20) if self.restaking is None else self.addresses[EIGEN_STAKE]
+            case "NativeStakeRegistry":
+                return p.minimum_stake, p.withdrawal_delay, *at("SlashingManager")
+            case "EigenStakeAdapter" if self.restaking is not None:
+                windows = p.maximum_window + p.report_window + p.veto_window
+                horizon = p.epoch_blocks + windows // p.block_seconds + 1
+                strategies = sorted(self.restaking.strategies)
+                where = (self.restaking.allocation_manager, *at("OperatorRegistry", "SlashingManager"))
+                return *where, strategies, p.minimum_stake, horizon, p.block_seconds
+            case "EpochManager":
+                return *at("OperatorRegistry", self.stake_source), p.epoch_blocks, p.reveal_blocks
+            case "CertificateVerifier":
+                return at("EpochManager")
+            case "TaskGateway":
+                parts = at("EpochManager", "CertificateVerifier", "ModelRegistry")
+                return *parts, p.minimum_window, p.maximum_window
+            case "EquivocationVerifier":
+                return at("OperatorRegistry", "TaskGateway")
+            case "WrongOutputVerifier" | "LazyVoteVerifier":
+                return at("OperatorRegistry", "TaskGateway", "CertificateVerifier")
+            case "AbsenceVerifier":
+                return *at("TaskGateway", "EpochManager"), p.absent_tasks, p.absent_window
+            case "SlashingManager":
+                epoch = p.epoch_blocks * p.block_seconds
+                timing = (p.maximum_window, p.report_window, p.veto_window, epoch)
+                return *at(self.stake_source), self.guardian, p.bounty_bps, timing
+            case _:
+                return ()
+
+    def _at(self, *names: str) -> tuple[bytes, ...]:
+        return tuple(self.addresses[name] for name in names)
+
+    def _call(self, name: str, function: str, *arguments: Any, what: str) -> Call:
+        return Call(self.addresses[name], interface(name).encode(function, *arguments), what=what)

@@ -11,7 +11,7 @@ from eth_utils.address import to_checksum_address
 
 from p2pavs.chain.abi import Entry, Interface, decode_error
 from p2pavs.chain.errors import ContractRevert, RpcRefused, format_ether
-from p2pavs.contracts import NAMES, artifact
+from p2pavs.contracts import EIGEN_STAKE, NAMES, artifact
 
 _REPORT = "This should not happen with unchanged contracts: report it with the transaction."
 _FAULTY_POSTER = "The certificate was made wrongly or changed on the way; another member's will be accepted."
@@ -213,6 +213,21 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Use a chain with the Prague upgrade or later; a test chain with anvil --hardfork prague.",
     ),
     "PrecompileFailed": ("The chain's precompile {precompile} refused its input.", _CHECK_POINT),
+    # --- restaking
+    "NotTheAllocationManager": (
+        "Only EigenLayer's AllocationManager {allocationManager} can do this, not {sender}.",
+        "Join and leave the operator set in EigenLayer.",
+    ),
+    "NotOurSet": (
+        "{avs} is not this AVS, or the operator set is not its set 0.",
+        "Name this AVS and its set 0.",
+    ),
+    "WrongStrategies": ("The strategies are none, or not in ascending order.", "Name each strategy once."),
+    "AlreadySetUp": ("The AVS is set up already.", "Nothing is left to do."),
+    "NotSlashable": (
+        "EigenLayer cannot slash {account} any more.",
+        "It left too long ago: report offences earlier.",
+    ),
     # --- slashing
     "UnknownVerifier": ("No penalty is set for the evidence of {verifier}.", _EVIDENCE),
     "WrongClass": ("A penalty of {wad} / 1e18 is more than everything.", "Take at most 1e18."),
@@ -313,7 +328,7 @@ def _time(seconds: int) -> str:
 @cache
 def known_errors() -> Mapping[bytes, Entry]:
     """Every error our contracts have, by selector."""
-    interfaces = (Interface(artifact(name).abi) for name in NAMES)
+    interfaces = (Interface(artifact(name).abi) for name in (*NAMES, EIGEN_STAKE))
     return {entry.selector: entry for found in interfaces for entry in found.errors.values()}
 
 

@@ -7,11 +7,18 @@ from pathlib import Path
 
 import click
 
-from p2pavs.chain.deploy import DeployedContract, DeployParameters, deploy_all
+from p2pavs.chain.deploy import (
+    Authority,
+    DeployedContract,
+    DeployParameters,
+    Restaking,
+    deploy_all,
+    owned_contracts,
+)
 from p2pavs.chain.deploy_config import load_parameters
 from p2pavs.chain.deployment import Deployment
 from p2pavs.cli import common
-from p2pavs.cli.options import account_options, json_option, parse_amount, rpc_option
+from p2pavs.cli.options import account_address, account_options, json_option, parse_amount, rpc_option
 from p2pavs.cli.output import address, ether, progress, show
 from p2pavs.contracts import NAMES
 from p2pavs.errors import UsageError
@@ -41,6 +48,24 @@ _DEFAULTS = DeployParameters()
     "--minimum-window", type=click.IntRange(1), help="Least seconds from a request to its deadline."
 )
 @click.option("--maximum-window", type=click.IntRange(1), help="Most seconds from a request to its deadline.")
+@click.option(
+    "--stake",
+    type=click.Choice(["native", "eigenlayer"]),
+    default="native",
+    show_default=True,
+    help="Deposits in the chain's coin, or stake that EigenLayer holds.",
+)
+@click.option("--allocation-manager", type=account_address, help="EigenLayer's AllocationManager.")
+@click.option(
+    "--strategy",
+    "strategies",
+    type=account_address,
+    multiple=True,
+    help="EigenLayer strategy whose shares count. Repeatable.",
+)
+@click.option("--metadata-uri", default="", help="What EigenLayer shows of the AVS (a JSON file's URL).")
+@click.option("--owner", type=account_address, help="Who is offered the contracts: a multisig or a timelock.")
+@click.option("--guardian", type=account_address, help="Who can strike out cases of slashing.")
 @rpc_option
 @account_options
 @json_option
@@ -48,13 +73,22 @@ def deploy(
     out: Path,
     overwrite: bool,
     config: Path | None,
+    stake: str,
+    allocation_manager: bytes | None,
+    strategies: tuple[bytes, ...],
+    metadata_uri: str,
+    owner: bytes | None,
+    guardian: bytes | None,
     rpc: str | None,
     keys: Path | None,
     key_file: Path | None,
     password_file: Path | None,
     **given: int | None,
 ) -> None:
-    """Put all contracts on a chain and write the deployment file. The account becomes their owner."""
+    """Put all contracts on a chain and write the deployment file.
+
+    The account is their owner until the account of --owner takes what it is offered (takeOwnership).
+    """
     _check_target(out, overwrite)
     source = common.read_account(keys, key_file, password_file)
     parameters = replace(
@@ -62,12 +96,16 @@ def deploy(
         **{name: value for name, value in given.items() if value is not None},
     )
     parameters.check()
+    restaking = _restaking(stake, allocation_manager, strategies, metadata_uri)
+    authority = Authority(owner, guardian)
     done: list[DeployedContract] = []
 
     async def work() -> Deployment:
         async with common.open_rpc(rpc) as endpoint, common.open_account(endpoint, source) as sender:
             progress(f"Deploying {len(NAMES)} contracts; waiting for them to be mined.")
-            return await deploy_all(endpoint, sender, parameters, done.append)
+            return await deploy_all(
+                endpoint, sender, parameters, done.append, restaking=restaking, authority=authority
+            )
 
     deployment = common.run(work)
     deployment.save(out)
@@ -81,7 +119,34 @@ def deploy(
         content,
         *(f"{c.name:<20} {address(c.address)}  {c.receipt.gas_used:>9,} gas" for c in done),
         f"chain {deployment.chain_id}, cost {ether(cost)}, written to {out}",
+        *(() if owner is None else _offers(owner, deployment)),
     )
+
+
+def _offers(owner: bytes, deployment: Deployment) -> list[str]:
+    return [
+        f"{name} is offered to {address(owner)}, which must call takeOwnership()"
+        for name in owned_contracts(deployment)
+    ]
+
+
+def _restaking(
+    stake: str, manager: bytes | None, strategies: tuple[bytes, ...], metadata_uri: str
+) -> Restaking | None:
+    if stake == "native":
+        if manager is not None or strategies:
+            raise UsageError(
+                "--allocation-manager and --strategy are for restaked stake.", "Add --stake eigenlayer."
+            )
+        return None
+    if manager is None or not strategies:
+        raise UsageError(
+            "--stake eigenlayer needs EigenLayer's addresses.",
+            "Give --allocation-manager and at least one --strategy.",
+        )
+    if len(set(strategies)) != len(strategies):
+        raise UsageError("A strategy is named twice.", "Name each strategy once.")
+    return Restaking(manager, strategies, metadata_uri)
 
 
 def _check_target(out: Path, overwrite: bool) -> None:

@@ -27,7 +27,8 @@ NAMES = (
 """Those of a deployment with native stake, in the order in which they can be deployed."""
 
 NATIVE_STAKE = "NativeStakeRegistry"
-STAKE_SOURCES = (NATIVE_STAKE,)
+EIGEN_STAKE = "EigenStakeAdapter"
+STAKE_SOURCES = (NATIVE_STAKE, EIGEN_STAKE)
 """What can be the stake source of a deployment."""
 
 EVIDENCE_VERIFIERS = {
