@@ -34,6 +34,9 @@ class NetworkConfig:
     max_outbound: int = 12
     """Connections that this node opens by itself, preferred peers and bootstrap nodes not counted."""
 
+    degree: int = 4
+    """Peers of a topic's mesh that a message is sent to; one less to twice as many are kept."""
+
     max_known: int = 512
     """Peers whose records are kept."""
 
@@ -42,7 +45,12 @@ class NetworkConfig:
             raise InvalidConfig(
                 f"The peer key has {len(self.key_seed)} bytes instead of 32.", "Create a new one."
             )
-        for name, low, high in (("max_peers", 1, 1000), ("max_outbound", 1, 200), ("max_known", 1, 10_000)):
+        for name, low, high in (
+            ("max_peers", 1, 1000),
+            ("max_outbound", 1, 200),
+            ("max_known", 1, 10_000),
+            ("degree", 2, 32),
+        ):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise InvalidConfig(f"{name} is {value}.", f"Choose a number from {low} to {high}.")

@@ -55,9 +55,9 @@ def make_libp2p(config: NetworkConfig) -> Libp2p:
     gossip = GossipSub(
         # 1.2 announces every message to everybody first, which doubles the cost on small messages.
         [TProtocol("/meshsub/1.1.0"), TProtocol("/meshsub/1.0.0")],
-        degree=4,
-        degree_low=3,
-        degree_high=8,
+        degree=config.degree,
+        degree_low=config.degree - 1,
+        degree_high=2 * config.degree,
         heartbeat_initial_delay=0.2,
         heartbeat_interval=1,
         gossip_window=5,

@@ -33,6 +33,7 @@ from consensus.types import FinishReason, InstanceId, Result, ResultStatus
 from consensus.wire import encode_message
 from p2pavs.chain.contracts import Chain, interface
 from p2pavs.chain.follower import Follower
+from p2pavs.divergence import DivergenceBook
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
 from p2pavs.journal import Journal
@@ -145,6 +146,9 @@ class Operator:
             topics=cast(Any, self),
             publish=publish,
             author_of=lambda peer: address_of(self.bus[int(peer)].member.account),
+            peer_of=lambda operator: None,
+            traces=cast(Any, None),
+            divergences=DivergenceBook(),
             blame=lambda peer, offence: None,
             certified=lambda header: None,
             reorganised=lambda: None,
@@ -300,7 +304,9 @@ async def several_at_once(scene: Scene, tasks: Sequence[int]) -> None:
     """The posters' turns are as short as they can be set: half a second, so several come before a block."""
 
 
-FAULTS: tuple[Callable[[Scene, Sequence[int]], Awaitable[None]], ...] = (
+Fault = Callable[[Scene, Sequence[int]], Awaitable[None]]
+
+FAULTS: tuple[Fault, ...] = (
     nothing,
     silence,
     reorganisation,
@@ -314,9 +320,7 @@ FAULTS: tuple[Callable[[Scene, Sequence[int]], Awaitable[None]], ...] = (
 )
 
 
-async def run_fault(
-    fault: Callable[[Scene, Sequence[int]], Awaitable[None]], scene: Scene, count: int
-) -> tuple[int, int]:
+async def run_fault(fault: Fault, scene: Scene, count: int) -> tuple[int, int]:
     """Post `count` tasks with a fault among them; transactions and certificates that this took."""
     mined, held = await transactions(scene), (await certificates(scene.network.chain)).total()
     tasks: list[int] = []
@@ -333,10 +337,10 @@ async def run_fault(
     return await transactions(scene) - mined, found.total() - held
 
 
-async def measure(runs: int, directory: Path) -> list[tuple[str, int, int]]:
-    """Each fault's name, transactions and certificates."""
+async def measure(faults: Sequence[Fault], tasks: int, directory: Path) -> list[tuple[str, int, int]]:
+    """Each fault's name, transactions and certificates, with so many tasks each."""
     rows = []
-    for fault in FAULTS:
+    for fault in faults:
         here = directory / fault.__name__
         here.mkdir()
         with Anvil.start("--chain-id", str(CHAIN_ID)) as anvil:
@@ -351,7 +355,7 @@ async def measure(runs: int, directory: Path) -> list[tuple[str, int, int]]:
                     for one in operators:
                         nursery.start_soon(one.live)
                     scene = Scene(anvil, network, operators, nursery)
-                    took = await run_fault(fault, scene, max(1, runs // len(FAULTS)))
+                    took = await run_fault(fault, scene, tasks)
                     rows.append((fault.__name__, *took))
                     print(f"{fault.__name__:<30}{took[0]:>14}{took[1]:>14}", flush=True)
                     nursery.cancel_scope.cancel()
@@ -366,7 +370,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     print(f"{'fault':<30}{'transactions':>14}{'certificates':>14}")
     with tempfile.TemporaryDirectory() as directory:
-        rows = trio.run(measure, given.runs, Path(directory))
+        rows = trio.run(measure, FAULTS, max(1, given.runs // len(FAULTS)), Path(directory))
     mined, held = sum(row[1] for row in rows), sum(row[2] for row in rows)
     print(f"{'all':<30}{mined:>14}{held:>14}   {mined / held:.2f} for each")
     return 0 if mined <= 1.1 * held else 1

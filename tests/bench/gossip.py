@@ -1,0 +1,126 @@
+"""What a gossip mesh's degree costs and gives: ``python -m tests.bench.gossip [--nodes 16] [--degree 4]``.
+
+All networks run in this one process, real libp2p over the loopback. Every node publishes a vote-sized
+message every second, in turn. The table says how long a message took to reach a node, how many copies came
+for each message and node, and the computing time for each message and node. With one processor core for all
+nodes the times compare degrees; they are no times of a real network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+import trio
+
+from p2pavs.network import Network, NetworkConfig
+
+TOPIC = "p2pavs/bench"
+SIZE = 273  # bytes of a prevote
+SECONDS = 20.0
+
+
+async def open_all(count: int, degree: int, nursery: trio.Nursery) -> list[Network]:
+    """Networks that see each other, each in a task of its own."""
+    networks: list[Network] = []
+
+    async def run(config: NetworkConfig, task_status: trio.TaskStatus[Network]) -> None:
+        async with Network.open(config) as network:
+            task_status.started(network)
+            await trio.sleep_forever()
+
+    for number in range(count):
+        bootstrap = (networks[0].addresses[0],) if networks else ()
+        config = NetworkConfig(
+            listen="/ip4/127.0.0.1/tcp/0",
+            key_seed=(number + 1).to_bytes(32, "big"),
+            bootstrap=bootstrap,
+            max_outbound=count,
+            degree=degree,
+        )
+        networks.append(await nursery.start(run, config))
+    for network in networks:
+        await network.wait_for_peers(count - 1)
+    return networks
+
+
+async def measure(count: int, degree: int, rate: float) -> None:
+    """Print one line."""
+    latencies: list[float] = []
+    copies = 0
+
+    def counted(original: Any) -> Any:
+        def seen(self: Any, message: Any) -> bool:
+            nonlocal copies
+            copies += 1
+            return bool(original(self, message))
+
+        return seen
+
+    from libp2p.pubsub.pubsub import Pubsub
+
+    async def listen(messages: Any) -> None:
+        async for message in messages:
+            latencies.append(time.perf_counter() - float(message.data[:20]))
+
+    async with trio.open_nursery() as nursery:
+        networks = await open_all(count, degree, nursery)
+        async with AsyncExitStack() as stack:
+            for network in networks:
+                messages = await stack.enter_async_context(
+                    network.subscribe(TOPIC, lambda author, data: True)
+                )
+                nursery.start_soon(listen, messages)
+            for network in networks:
+                await network.wait_for_subscribers(TOPIC, count - 1)
+            await trio.sleep(4)  # until the meshes have settled
+            original = Pubsub._is_msg_seen
+            Pubsub._is_msg_seen = counted(original)  # type: ignore[method-assign]
+            latencies.clear()
+            copies, sent, begin = 0, 0, time.process_time()
+            with trio.move_on_after(SECONDS):
+                while True:
+                    for network in networks:
+                        stamp = f"{time.perf_counter():<20.6f}"[:20].encode()
+                        await network.publish(TOPIC, stamp.ljust(SIZE, b"."))
+                        sent += 1
+                        await trio.sleep(1 / rate)
+            await trio.sleep(2)
+            cpu = time.process_time() - begin
+            Pubsub._is_msg_seen = original  # type: ignore[method-assign]
+            nursery.cancel_scope.cancel()
+    found = sorted(latencies)
+    due = sent * (count - 1)
+    print(
+        f"{count:>5}{degree:>8}{sent:>10}{100 * len(found) / due:>9.1f}%"
+        f"{1000 * found[len(found) // 2]:>9.1f}{1000 * found[int(0.99 * len(found))]:>9.1f}"
+        f"{copies / due:>9.1f}{1000 * cpu / sent / count:>9.2f}",
+        flush=True,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.gossip")
+    parser.add_argument("--nodes", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=4.0, help="messages a second, of all together")
+    parser.add_argument("--degree", type=int, action="append", help="repeatable; default 4, 6, 8")
+    given = parser.parse_args(arguments)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    names = ("arrived", "p50 ms", "p99 ms", "copies", "CPU ms")
+    widths = (10, 9, 9, 9, 9)
+    head = "".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True))
+    print(f"{'nodes':>5}{'degree':>8}{'messages':>10}{head}")
+    for degree in given.degree or (4, 6, 8):
+        trio.run(measure, given.nodes, degree, given.rate)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
