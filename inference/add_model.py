@@ -1,4 +1,4 @@
-"""Write the manifest of a model that an operator brings, without loading llama.cpp in this process."""
+"""Write or check the manifest of a model that an operator brings, without llama.cpp in this process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def add_model(
     path: str | os.PathLike[str],
     *,
     name: str | None = None,
-    template: str = "{input}",
+    template: str | None = None,
     add_bos: bool = False,
     stop: Sequence[str] = (),
     stop_token_ids: Sequence[int] = (),
@@ -28,15 +28,29 @@ async def add_model(
 ) -> Manifest:
     """Compute hashes and golden digest of the GGUF file at ``path`` and write NAME.json beside it.
 
-    Two nodes that give the same arguments get the same manifest. Raises DamagedModel, ManifestError,
-    RuntimeMismatch, NotEnoughMemory or EngineError.
+    Without ``template`` the file's own chat template counts. Two nodes that give the same arguments get the
+    same manifest. Raises DamagedModel, ManifestError, RuntimeMismatch, NotEnoughMemory or EngineError.
     """
-    command = [sys.executable, "-m", "inference.golden", str(path), f"--template={template}"]
-    command += [f"--threads={threads}", *(f"--stop={s}" for s in stop), *(f"--prompt={p}" for p in prompts)]
+    command = [f"--threads={threads}", *(f"--stop={s}" for s in stop), *(f"--prompt={p}" for p in prompts)]
     command += [f"--stop-token={t}" for t in stop_token_ids]
+    command += [f"--template={template}"] if template is not None else []
     command += [f"--name={name}"] if name is not None else []
     command += [f"--context={context_length}"] if context_length is not None else []
     command += ["--add-bos"] if add_bos else []
+    await _golden(path, command)
+    return read_manifest(path)
+
+
+async def check_model(path: str | os.PathLike[str], *, threads: int = 1) -> None:
+    """Hash a model file and compute its golden digest, in odd batches too, against the manifest beside it.
+
+    Raises DamagedModel, ManifestError, RuntimeMismatch, NotEnoughMemory or EngineError.
+    """
+    await _golden(path, ["--check", f"--threads={threads}"])
+
+
+async def _golden(path: str | os.PathLike[str], options: list[str]) -> None:
+    command = [sys.executable, "-m", "inference.golden", str(path), *options]
     root = str(Path(__file__).resolve().parent.parent)
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     done = await trio.run_process(
@@ -47,7 +61,7 @@ async def add_model(
         env={**os.environ, "PYTHONPATH": paths},
     )
     if done.returncode == 0:
-        return read_manifest(path)
+        return
     last = (done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"])[-1][:4000]
     kind, _, message = last.partition(": ")
     if kind in BY_NAME:

@@ -11,16 +11,19 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+from inference.chat_template import chat_template
 from inference.errors import InferenceError, RuntimeMismatch
 from inference.gguf_header import read_header
 from inference.model import (
     FORMAT,
+    INPUT,
     MAX_CONTEXT,
     Golden,
     Manifest,
     ModelFile,
     hash_file,
     manifest_path,
+    parse_manifest,
     read_manifest,
 )
 from inference.request import Request
@@ -84,7 +87,10 @@ def main() -> None:
     )
     parser.add_argument("model", type=Path)
     parser.add_argument("--name", help="default: the file's name")
-    parser.add_argument("--template", default="{input}", help="text around {input}, special tokens included")
+    parser.add_argument(
+        "--template",
+        help="text around {input}, special tokens included; default: the file's chat template, else {input}",
+    )
     parser.add_argument(
         "--add-bos", action="store_true", help="begin with the vocabulary's beginning-of-text token"
     )
@@ -104,8 +110,16 @@ def main() -> None:
         action="store_true",
         help="keep the manifest's settings; write new hashes and a new golden digest",
     )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; compute the digest of the manifest that is there"
+    )
     options = parser.parse_args()
     try:
+        if options.check:
+            prepare(CANONICAL)
+            check_golden(ModelFile.open(options.model), threads=options.threads, thorough=True)
+            print("the golden digest is right")
+            return
         manifest = write_manifest(options)
     except InferenceError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
@@ -121,13 +135,17 @@ def write_manifest(options: argparse.Namespace) -> Manifest:
     if options.keep:
         draft = replace(read_manifest(path), sha256=hash_file(path), size=path.stat().st_size)
     else:
+        template, add_bos = options.template, options.add_bos
+        if template is None:
+            template, wants_bos = chat_template(header) or (INPUT, False)
+            add_bos = add_bos or wants_bos
         draft = Manifest(
             format=FORMAT,
             name=options.name or path.stem,
             sha256=hash_file(path),
             size=path.stat().st_size,
-            template=options.template,
-            add_bos=options.add_bos,
+            template=template,
+            add_bos=add_bos,
             stop_token_ids=tuple(options.stop_token),
             stop=tuple(options.stop),
             context_length=min(
@@ -136,11 +154,13 @@ def write_manifest(options: argparse.Namespace) -> Manifest:
             golden=Golden(tuple(options.prompt) or DEFAULT_PROMPTS, DEFAULT_TOKENS, "0" * 64),
         )
     digest = golden_digest(ModelFile(path, draft, header), threads=options.threads, thorough=True)
-    manifest = replace(draft, golden=replace(draft.golden, digest=digest.hex()))
+    manifest = parse_manifest(
+        replace(draft, golden=replace(draft.golden, digest=digest.hex())).to_json().encode(), str(path)
+    )
     scratch = manifest_path(path).with_suffix(".json.part")
     scratch.write_text(manifest.to_json())
     scratch.replace(manifest_path(path))
-    return ModelFile.open(path).manifest
+    return manifest
 
 
 if __name__ == "__main__":

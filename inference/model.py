@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ FORMAT = 1
 INPUT = "{input}"
 MAX_MANIFEST_BYTES = 64 * 1024
 MAX_CONTEXT = 1 << 20
+_PART = 16 << 20
+
+OnBytes = Callable[[int, int], None]
+"""Called with the bytes done and the bytes in all."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -65,7 +70,11 @@ class Manifest:
     @property
     def manifest_hash(self) -> bytes:
         """SHA-256 of the canonical JSON: keys sorted, no spaces, ASCII."""
-        return sha256(json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode()).digest()
+        return sha256(self.canonical()).digest()
+
+    def canonical(self) -> bytes:
+        """The one form that is hashed, and published on the chain."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode()
 
     def to_json(self) -> str:
         """The manifest as it is kept on disk."""
@@ -177,7 +186,7 @@ class ModelFile:
     header: GgufHeader
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> ModelFile:
+    def open(cls, path: str | os.PathLike[str], progress: OnBytes | None = None) -> ModelFile:
         """Check the file against its manifest. Reads it all; raises ManifestError or DamagedModel."""
         path = Path(path)
         manifest = read_manifest(path)
@@ -187,7 +196,7 @@ class ModelFile:
             raise DamagedModel(
                 f"{path} has {size} bytes and its manifest says {manifest.size}. Copy or download it again."
             )
-        if hash_file(path) != manifest.sha256:
+        if hash_file(path, progress) != manifest.sha256:
             raise DamagedModel(
                 f"{path} is not the file its manifest names (SHA-256 differs). Copy or download it again."
             )
@@ -212,10 +221,17 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
         ) from None
 
 
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
+def hash_file(path: Path, progress: OnBytes | None = None) -> str:
+    """SHA-256 of a file, in hex. ``progress`` is called after every 16 MiB."""
+    digest = sha256()
     with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+        size, done = os.fstat(file.fileno()).st_size, 0
+        while part := file.read(_PART):
+            digest.update(part)
+            done += len(part)
+            if progress is not None:
+                progress(done, size)
+    return digest.hexdigest()
 
 
 def demo_model() -> Path:

@@ -127,6 +127,14 @@ class CallbackFailed:
     callback: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class ManifestPublished:
+    """The manifest of a model in its canonical form, which has the hash that was registered."""
+
+    model_id: bytes
+    manifest: bytes
+
+
 Event: TypeAlias = (
     TaskRequested
     | TaskCertified
@@ -139,6 +147,7 @@ Event: TypeAlias = (
     | CallbackFailed
     | CaseOpened
     | OperatorSlashed
+    | ManifestPublished
 )
 
 
@@ -188,5 +197,6 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Event]] = {
         a["operator"], a["verifier"], a["reporter"], a["firstTask"], a["wad"], a["taken"], a["bounty"]
     ),
     "CallbackFailed": lambda a: CallbackFailed(a["id"], a["callback"]),
+    "ManifestPublished": lambda a: ManifestPublished(a["modelId"], a["manifest"]),
 }
 """How each event is built from its decoded arguments, by the event's name."""

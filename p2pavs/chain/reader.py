@@ -13,7 +13,7 @@ from consensus.messages import Certificate
 from p2pavs.chain.abi import UndecodableData
 from p2pavs.chain.contracts import Chain, interface
 from p2pavs.chain.errors import ChainError, ContractRevert, NotFound, RpcBadAnswer, WrappedCertificate
-from p2pavs.chain.events import TaskCertified, TaskRequested
+from p2pavs.chain.events import ManifestPublished, TaskCertified, TaskRequested
 from p2pavs.chain.records import (
     ChainCertificate,
     EpochInfo,
@@ -204,6 +204,14 @@ async def list_models(chain: Chain) -> tuple[ModelEntry, ...]:
     count = await chain.read_one("ModelRegistry", "count")
     ids = [await chain.read_one("ModelRegistry", "idAt", number) for number in range(count)]
     return tuple([await read_model(chain, model_id) for model_id in ids])
+
+
+async def read_manifest(chain: Chain, model_id: bytes) -> bytes | None:
+    """Return a model's manifest (canonical JSON) as it was published; None if it was not."""
+    for logged in await chain.find_events("ModelRegistry", "ManifestPublished", model_id):
+        if isinstance(logged.event, ManifestPublished):
+            return logged.event.manifest
+    return None
 
 
 # --- tasks ------------------------------------------------------------------------------------------------

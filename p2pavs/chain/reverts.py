@@ -147,6 +147,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Choice {index} has {length} bytes; 1 to {maximum} are taken.",
         "Change that choice.",
     ),
+    "WrongManifest": (
+        "That manifest has the hash {given}; the model was registered with {registered}.",
+        "Give the manifest that the model was registered with.",
+    ),
     "SchemaTooLarge": (
         "The JSON schema has {length} bytes; {maximum} are taken.",
         "Leave out descriptions and blanks, or ask for less.",

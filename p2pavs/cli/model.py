@@ -1,10 +1,10 @@
-"""``p2pavs model``: register and list models."""
+"""``p2pavs model``: register and list models; ``model_files`` has what is done with their files."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,14 +13,23 @@ from p2pavs.chain import reader
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ContractRevert
 from p2pavs.chain.records import ModelEntry
-from p2pavs.cli import common
+from p2pavs.cli import common, model_files
 from p2pavs.cli.options import account_options, chain_options, json_option, parse_amount
 from p2pavs.cli.output import address, ether, hex_, printable, show, table
+
+if TYPE_CHECKING:
+    from inference.model import Manifest
 
 
 @click.group()
 def model() -> None:
-    """Register and list models."""
+    """Model files on this machine, and models that are registered on the chain."""
+
+
+model.add_command(model_files.add)
+model.add_command(model_files.verify)
+model.add_command(model_files.remove)
+model.add_command(model_files.publish)
 
 
 @model.command()
@@ -28,7 +37,7 @@ def model() -> None:
     "--file",
     "path",
     required=True,
-    help='The GGUF file, its manifest beside it; "demo" is the model that ships with p2pavs.',
+    help='A model of this machine (name or hash), a GGUF file with its manifest beside it, or "demo".',
 )
 @click.option("--name", help="Name on the chain; the manifest's unless given.")
 @click.option("--price-per-task", type=parse_amount, default="0.001", show_default=True, help="In ETH.")
@@ -46,6 +55,7 @@ def model() -> None:
     show_default=True,
     help="Least seats (or operators, where the whole set answers).",
 )
+@model_files.store_option
 @chain_options
 @account_options
 @json_option
@@ -55,15 +65,17 @@ def register(
     price_per_task: int,
     price_per_token: int,
     min_committee: int,
+    models: Path | None,
     rpc: str | None,
     deployment: Path | None,
     keys: Path | None,
     key_file: Path | None,
     password_file: Path | None,
 ) -> None:
-    """Register a model with its runtime and price; nothing of it can be changed later."""
+    """Register a model with its runtime and price, and publish its manifest; nothing of it can be changed."""
     source = common.read_account(keys, key_file, password_file)
-    entry = _entry(path, source.address)
+    manifest = _manifest(path, models)
+    entry = _entry(manifest, source.address)
     entry = replace(
         entry,
         name=name or entry.name,
@@ -75,11 +87,11 @@ def register(
     async def work() -> tuple[bool, ModelEntry]:
         async with common.open_chain(rpc, deployment) as chain:
             known = await _find(chain, entry.id)
-            if known is not None:
-                return False, known
-            async with common.open_account(chain.rpc, source) as sender:
-                await sender.send(chain.call("ModelRegistry", "register", entry.to_abi()))
-            return True, await reader.read_model(chain, entry.id)
+            if known is None:
+                async with common.open_account(chain.rpc, source) as sender:
+                    await sender.send(chain.call("ModelRegistry", "register", entry.to_abi()))
+            await model_files.publish_manifest(chain, source, entry.id, manifest)
+            return known is None, known or await reader.read_model(chain, entry.id)
 
     changed, registered = common.run(work)
     show(
@@ -91,43 +103,58 @@ def register(
 
 
 @model.command("list")
+@click.option("--local", is_flag=True, help="Only the models of this machine; asks no chain.")
+@model_files.store_option
 @chain_options
 @json_option
-def list_(rpc: str | None, deployment: Path | None) -> None:
-    """List all models."""
+def list_(local: bool, models: Path | None, rpc: str | None, deployment: Path | None) -> None:
+    """List the registered models and whether their files are here; with --local the files that are here."""
+    store = model_files.open_store(models)
+    if local:
+        model_files.show_local(store)
+        return
+    here = {stored.manifest.manifest_hash for stored in store.models()}
 
     async def work() -> tuple[ModelEntry, ...]:
         async with common.open_chain(rpc, deployment) as chain:
             return await reader.list_models(chain)
 
-    models = common.run(work)
+    found = common.run(work)
     table(
-        {"models": [_json(entry) for entry in models]},
-        ("name", "model id", "active", "per task", "per token"),
+        {"models": [_json(entry) | {"here": entry.manifest_hash in here} for entry in found]},
+        ("name", "model id", "active", "here", "per task", "per token"),
         [
             (
                 m.name,
                 hex_(m.id),
                 "yes" if m.active else "no",
+                "yes" if m.manifest_hash in here else "no",
                 ether(m.price_per_task),
                 ether(m.price_per_token),
             )
-            for m in models
+            for m in found
         ],
         "No model is registered yet.",
     )
 
 
-def _entry(path: str, maker: bytes) -> ModelEntry:
-    """Return what a model file says about itself; checks the file against its manifest."""
+def _manifest(path: str, models: Path | None) -> Manifest:
+    """Return the manifest of a model file, after checking the file against it."""
     from inference.errors import InferenceError
     from inference.model import ModelFile, demo_model
-    from inference.runtime import CANONICAL
+    from inference.model_store import resolve
 
     try:
-        manifest = ModelFile.open(demo_model() if path == "demo" else Path(path)).manifest
+        where = demo_model() if path == "demo" else resolve(path, model_files.open_store(models).directory)
+        return ModelFile.open(where).manifest
     except (InferenceError, OSError) as error:
         raise common.inference_failure(error) from None
+
+
+def _entry(manifest: Manifest, maker: bytes) -> ModelEntry:
+    """Return a model as it is registered, without a price."""
+    from inference.runtime import CANONICAL
+
     profile = CANONICAL.identifier()
     return ModelEntry(
         id=words(

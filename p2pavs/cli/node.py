@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pavs.cli import common
+from p2pavs.cli.model_files import open_store, store_option
 from p2pavs.cli.options import chain_options, json_option, key_options
 from p2pavs.payer import PENDING_FILE
 
@@ -39,11 +40,12 @@ if TYPE_CHECKING:
 @click.option("--api", default="127.0.0.1:4002", show_default=True, help="HOST:PORT of the local HTTP API.")
 @click.option(
     "--model",
-    "models",
+    "served",
     multiple=True,
-    type=click.Path(path_type=Path),
-    help="GGUF to serve, with its manifest beside it (default: the demo model). Repeatable.",
+    help="Model to serve: a name or hash of 'p2pavs model list --local', or a GGUF file with its manifest "
+    "beside it (default: the demo model). Repeatable.",
 )
+@store_option
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256), help="Threads a model.")
 @click.option(
     "--confirmations",
@@ -102,7 +104,8 @@ def node(
     announce: tuple[str, ...],
     bootstrap: tuple[str, ...],
     api: str,
-    models: tuple[Path, ...],
+    served: tuple[str, ...],
+    models: Path | None,
     threads: int,
     confirmations: int,
     poster_delay: float,
@@ -150,7 +153,7 @@ def node(
             patience=Patience(first_chunk, next_chunk),
             keep_tasks=keep_tasks,
         ),
-        models=models or (demo_model(),),
+        models=tuple(_model_files(served, models)) or (demo_model(),),
         bootstrap=bootstrap,
         announce=announce,
         threads=threads,
@@ -166,6 +169,16 @@ def _endpoint(path: Path) -> Endpoint:
 
     config = EndpointConfig.load(path)
     return Endpoint(config, Payer.from_keys(config.keys, common.read_password(config.password_file)))
+
+
+def _model_files(served: tuple[str, ...], models: Path | None) -> list[Path]:
+    from inference.errors import InferenceError
+    from inference.model_store import resolve
+
+    try:
+        return [resolve(wanted, open_store(models).directory) for wanted in served]
+    except InferenceError as error:
+        raise common.inference_failure(error) from None
 
 
 def run_node(config: NodeConfig, bootstrap_timeout: float, parts: Parts | None = None) -> None:

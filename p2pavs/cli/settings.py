@@ -10,7 +10,7 @@ from pathlib import Path
 from p2pavs.errors import UsageError
 
 MAX_CONFIG_BYTES = 64 * 1024
-_PATHS = frozenset({"deployment", "keys", "password_file"})
+_PATHS = frozenset({"deployment", "keys", "password_file", "models"})
 _TEXTS = _PATHS | {"rpc"}
 _LISTS = frozenset({"nodes"})
 

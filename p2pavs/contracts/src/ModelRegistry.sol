@@ -16,6 +16,8 @@ contract ModelRegistry is IModelRegistry {
     error EmptyField(string field);
     error UnknownIndex(uint256 index, uint256 count);
 
+    error WrongManifest(bytes32 given, bytes32 registered);
+
     uint256 private constant MAX_NAME = 64;
 
     bytes32[] private _ids;
@@ -59,6 +61,15 @@ contract ModelRegistry is IModelRegistry {
         if (model.maker != msg.sender) revert NotTheMaker(msg.sender, model.maker);
         model.active = active;
         emit ModelActivity(modelId, active);
+    }
+
+    /// @notice Puts the manifest of a model into an event, for whoever wants to serve it. Anyone may: only the bytes
+    /// that were registered are taken.
+    function publishManifest(bytes32 modelId, bytes calldata manifest) external {
+        bytes32 registered = _known(modelId).manifestHash;
+        bytes32 given = sha256(manifest);
+        if (given != registered) revert WrongManifest(given, registered);
+        emit ManifestPublished(modelId, manifest);
     }
 
     /// @inheritdoc IModelRegistry

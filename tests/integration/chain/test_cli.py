@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from eth_account import Account
 
+from inference.model import demo_model
 from p2pavs.chain.deployment import Deployment
 from p2pavs.chain.pending import SqlitePendingStore
 from p2pavs.cli import settings
@@ -31,6 +32,7 @@ class Shell:
             "P2PAVS_RPC": anvil.url,
             "P2PAVS_DEPLOYMENT": str(directory / "deployment.json"),
             "P2PAVS_PASSWORD": PASSWORD,
+            "P2PAVS_MODELS": str(directory / "models"),
         }
         self.key_file = directory / "dev.key"
         self.key_file.write_text("0x" + DEV_KEYS[0] + "\n")
@@ -46,6 +48,9 @@ class Shell:
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.run(*arguments, "--json"))
+
+    def json_in(self, environment: dict[str, str], *arguments: str) -> Any:
+        return json.loads(self.run(*arguments, "--json", **environment))
 
     def keys(self, name: str) -> Path:
         return self.directory / name
@@ -184,6 +189,38 @@ def test_the_demo_model_is_registered_once(shell: Shell) -> None:
     assert (listed["modelId"], listed["pricePerTaskWei"]) == (first["modelId"], str(10**9))
     assert first["modelId"] in shell.run("model", "list")
     assert "manifest" in shell.run("model", "register", "--file", "/none.gguf", *options[2:], status=1)
+
+
+def test_a_model_goes_from_a_file_to_the_chain_and_to_another_machine(shell: Shell) -> None:
+    shell.deploy()
+    file = shell.directory / "tiny.gguf"
+    file.write_bytes((demo_model().with_name("micro.gguf")).read_bytes())
+    assert "There is no model" in shell.run("model", "list", "--local")
+    options = ["--name", "tiny", "--context", "128", "--template", "Q: {input} A:"]
+    added = shell.json("model", "add", str(file), *options)
+    assert (added["changed"], added["architecture"], added["contextTokens"]) == (True, "llama", 128)
+    assert not file.with_suffix(".json").exists()
+    assert shell.json("model", "add", str(file), *options)["changed"] is False
+    assert added["hash"][:16] in shell.run("model", "list", "--local")
+    assert shell.json("model", "verify", "tiny")["valid"] is True
+
+    key = ["--key-file", str(shell.key_file)]
+    registered = shell.json("model", "register", "--file", "tiny", *key)
+    (listed,) = shell.json("model", "list")["models"]
+    assert (listed["modelId"], listed["here"]) == (registered["modelId"], True)
+    assert shell.json("model", "publish", "tiny", *key)["changed"] is False  # registering did it
+
+    elsewhere = {"P2PAVS_MODELS": str(shell.directory / "elsewhere")}
+    assert shell.json_in(elsewhere, "model", "list")["models"][0]["here"] is False
+    same = shell.json_in(elsewhere, "model", "add", str(file), "--registered", "tiny")
+    assert (same["hash"], same["changed"]) == (added["hash"], True)
+    file.write_bytes(demo_model().read_bytes())
+    refused = shell.run("model", "add", str(file), "--registered", "tiny", status=1, **elsewhere)
+    assert "SHA-256" in refused
+
+    assert "called 'nobody'" in shell.run("model", "remove", "nobody", "--yes", status=1)
+    assert shell.json("model", "remove", "tiny", "--yes")["removed"] is True
+    assert shell.json("model", "list", "--local")["models"] == []
 
 
 def test_a_deployment_is_not_overwritten_by_accident(shell: Shell) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 from eth_utils.address import to_canonical_address
 from web3.logs import DISCARD
@@ -55,6 +57,24 @@ def test_only_the_maker_switches_it(world: World) -> None:
     assert world.models.functions.modelOf(world.model_id).call()[8] is False
     world.send(world.models.functions.setActive(world.model_id, True))
     assert world.models.functions.modelOf(world.model_id).call()[8] is True
+
+
+def test_only_the_registered_manifest_is_published(world: World) -> None:
+    manifest = b'{"name":"x"}'
+    digest = sha256(manifest).digest()
+    receipt = world.send(world.models.functions.register(world.model(manifestHash=digest)))
+    [log] = world.models.events.ModelRegistered().process_receipt(receipt, errors=DISCARD)
+    model_id = log["args"]["modelId"]
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.models.functions.publishManifest(model_id, manifest + b" "))
+    assert refusal.value.name == "WrongManifest"
+    assert refusal.value.arguments == (sha256(manifest + b" ").digest(), digest)
+    receipt = world.send(world.models.functions.publishManifest(model_id, manifest), account("stranger"))
+    [log] = world.models.events.ManifestPublished().process_receipt(receipt)
+    assert dict(log["args"]) == {"modelId": model_id, "manifest": manifest}
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.models.functions.publishManifest(bytes(32), manifest))
+    assert refusal.value.name == "UnknownModel"
 
 
 def test_unknown_models(world: World) -> None:

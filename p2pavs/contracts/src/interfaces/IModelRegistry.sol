@@ -5,7 +5,7 @@ pragma solidity ^0.8.30;
 interface IModelRegistry {
     struct Model {
         bytes32 modelHash; // SHA-256 of the GGUF file
-        bytes32 manifestHash;
+        bytes32 manifestHash; // SHA-256 of the manifest's canonical JSON
         bytes32 runtimeProfile; // the bit-exact runtime this model was measured in
         bytes32 goldenDigest; // what that runtime must produce on the test prompts
         uint128 pricePerTask; // wei
@@ -28,9 +28,11 @@ interface IModelRegistry {
         uint128 pricePerToken
     );
     event ModelActivity(bytes32 indexed modelId, bool active);
+    event ManifestPublished(bytes32 indexed modelId, bytes manifest);
 
     function register(Model calldata model) external returns (bytes32 modelId);
     function setActive(bytes32 modelId, bool active) external;
+    function publishManifest(bytes32 modelId, bytes calldata manifest) external;
     function modelOf(bytes32 modelId) external view returns (Model memory);
     function count() external view returns (uint256);
     function idAt(uint256 index) external view returns (bytes32);
