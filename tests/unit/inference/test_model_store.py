@@ -104,7 +104,7 @@ def test_the_canonical_form_has_the_hash_of_the_manifest():
 
 
 def header(source):
-    return GgufHeader({"tokenizer.chat_template": source}, 0)
+    return GgufHeader({"tokenizer.chat_template": source}, 0, 0)
 
 
 def test_a_chat_template_becomes_the_text_around_the_input():
@@ -118,7 +118,7 @@ def test_a_chat_template_becomes_the_text_around_the_input():
         "[INST] {input} [/INST]",
         False,
     )
-    assert chat_template(GgufHeader({}, 0)) is None
+    assert chat_template(GgufHeader({}, 0, 0)) is None
 
 
 @pytest.mark.parametrize(
