@@ -72,6 +72,8 @@ class Request:
     def __post_init__(self) -> None:
         """Raise RequestError, naming the field, on anything out of range."""
         _need(isinstance(self.input, bytes), "input must be bytes")
+        # llama.cpp's tokenizers end the process at code points that do not exist.
+        _need(_is_text(self.input), "input is not valid UTF-8")
         _need(len(self.input) <= MAX_INPUT_BYTES, f"input is over {MAX_INPUT_BYTES} bytes")
         _whole("max_tokens", self.max_tokens, 1, MAX_TOKENS)
         _whole("temperature_milli", self.temperature_milli, 0, 2**32 - 1)
@@ -167,6 +169,14 @@ def _need(holds: bool, problem: str) -> None:
 
 def _whole(name: str, value: object, low: int, high: int) -> None:
     _need(type(value) is int and low <= value <= high, f"{name} must be a whole number from {low} to {high}")
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _texts(name: str, values: object, most: int, size: int) -> None:

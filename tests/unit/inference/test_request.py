@@ -31,6 +31,9 @@ def test_the_codes_are_those_of_the_consensus_package():
     ("field", "value"),
     [
         ("input", "text"),
+        ("input", b"\xff"),
+        ("input", b"\xf7\xbf\xbf\xbf"),
+        ("input", b"\xed\xa0\x80"),
         ("input", bytes(MAX_INPUT_BYTES + 1)),
         ("max_tokens", 0),
         ("max_tokens", 4097),
@@ -69,7 +72,7 @@ def test_wrong_requests_are_refused_by_name(field, value):
 
 def test_requests_and_answers_survive_the_wire():
     request = Request(
-        b"\xff\x00",
+        "\0é".encode(),
         max_tokens=5,
         temperature_milli=700,
         top_k=40,

@@ -1,0 +1,169 @@
+"""What verify mode saves: ``python -m tests.bench.verify_mode [--model FILE] [--shape qwen2-0.5b]``.
+
+Processor time of the model workers of a committee of 7: replicate is 7 times what one worker takes to
+generate an answer; verify is what the worker takes that generates, and 6 times what one takes that follows
+it, chunk by chunk as they come, with the node's own code between them. Processor time, because other
+programs on the machine hardly touch it. The nodes' own work (gossip, signatures) is not in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import trio
+
+from consensus.messages import Message, OutputChunk
+from consensus.types import InstanceId
+from inference.model import demo_model
+from inference.request import Generation, Progress, Request
+from inference.trace import CHUNK_TOKENS
+from inference.worker import Guide, ModelWorker
+from p2pavs.execution import Execution, execution_of
+from p2pavs.relay import Patience, Relay
+from p2pavs.streaming import Stream
+
+MEMBERS = 7
+HERE = InstanceId(1, 0)
+LEADER, FOLLOWER = 0, 1
+
+
+def processor_seconds(worker: ModelWorker) -> float:
+    """Processor time of all threads of a worker's process so far."""
+    assert worker.pid is not None
+    threads = Path(f"/proc/{worker.pid}/task").glob("*/schedstat")
+    return sum(int(one.read_text().split()[0]) for one in threads) / 1e9
+
+
+@dataclass
+class Seat:
+    """One member's execution, and what it cost."""
+
+    index: int
+    worker: ModelWorker
+    request: Request
+    other: Seat | None = None
+    stream: Stream | None = None
+    cost: float = 0.0
+    after: float = 0.0  # processor seconds behind the leader's last token
+    ended: float = 0.0
+    answer: Generation | None = None
+
+    def open(self) -> None:
+        relay = Relay(HERE, range(MEMBERS), self.index, Patience(600, 600), trio.current_time())
+        self.stream = Stream(relay, self.request.max_tokens, self.say, str, lambda kind, **fields: None)
+
+    async def say(self, message: Message) -> None:
+        assert isinstance(message, OutputChunk)
+        if self.other is not None and self.other.stream is not None:
+            self.other.stream.hear(message)
+        await trio.lowlevel.checkpoint()
+
+    async def run(self) -> None:
+        assert self.stream is not None
+        begin = processor_seconds(self.worker)
+        await self.stream.run(self._compute)
+        self.ended = time.perf_counter()
+        self.cost = processor_seconds(self.worker) - begin
+        if self.index == LEADER and self.other is not None:
+            self.other.after = processor_seconds(self.other.worker)
+        elif self.after:
+            self.after = processor_seconds(self.worker) - self.after
+
+    async def _compute(self, progress: object, guide: Guide | None = None) -> Execution:
+        def tell(one: Progress) -> None:
+            progress(one)  # type: ignore[operator]
+
+        self.answer = await self.worker.generate(self.request, tell, guide=guide)
+        return execution_of(self.answer, bytes(32))
+
+
+async def alone(worker: ModelWorker, request: Request) -> tuple[float, float, Generation]:
+    """Processor and wall seconds of generating by itself."""
+    begin, clock = processor_seconds(worker), time.perf_counter()
+    answer = await worker.generate(request)
+    return processor_seconds(worker) - begin, time.perf_counter() - clock, answer
+
+
+async def measure(model: Path, tokens: int, repeats: int) -> None:
+    """Print the table of one model."""
+    replicate, leads, follows, afters, lags = [], [], [], [], []
+    async with ModelWorker.open(model, threads=1) as one, ModelWorker.open(model, threads=1) as two:
+        for number in range(repeats):
+            request = Request(
+                b"Once the proposal passed, the delegates asked what it would cost and who would pay. " * 2,
+                tokens,
+                temperature_milli=40_000,
+                seed=number,
+                task_seed=sha256(b"bench").digest(),
+            )
+            cost, _, honest = await alone(one, request)
+            replicate.append(cost)
+            leader, follower = Seat(LEADER, one, request), Seat(FOLLOWER, two, request)
+            leader.other, follower.other = follower, leader
+            leader.open()
+            follower.open()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(follower.run)
+                nursery.start_soon(leader.run)
+            assert leader.answer is not None and follower.answer is not None
+            assert leader.answer.trace_secret == follower.answer.trace_secret == honest.trace_secret
+            leads.append(leader.cost)
+            follows.append(follower.cost)
+            afters.append(max(0.0, follower.after))
+            lags.append(follower.ended - leader.ended)
+    count = honest.token_count
+    print(
+        f"\n{model.name}: {honest.prompt_tokens} tokens of prompt, {count} of answer, {repeats} answers; s of processor time"
+    )
+    middle = statistics.median
+    whole = MEMBERS * middle(replicate)
+    verify = middle(leads) + (MEMBERS - 1) * middle(follows)
+    chunk = middle(follows) / -(-count // CHUNK_TOKENS)
+    share = middle(follows) / middle(leads)
+    for what, seconds, note in (
+        ("generating alone", middle(replicate), ""),
+        ("generating for others", middle(leads), ""),
+        ("following", middle(follows), f"{share:.2f} of generating"),
+        (f"committee of {MEMBERS}, replicate", whole, ""),
+        (f"committee of {MEMBERS}, verify", verify, f"{verify / whole:.2f} of replicate"),
+        ("following, for each chunk", chunk, ""),
+        ("behind the leader's last token", middle(afters), f"{middle(lags):.3f} s on the clock"),
+    ):
+        print(f"  {what:<32}{seconds:9.3f}   {note}")
+
+
+def random_model(shape: str, directory: Path) -> Path:
+    """A model with random weights and its manifest."""
+    import subprocess
+    import sys
+
+    path = directory / f"{shape}.gguf"
+    for command in (
+        ["-m", "inference.random_model", str(path), "--shape", shape],
+        ["-m", "inference.golden", str(path), "--prompt", "a golden prompt"],
+    ):
+        subprocess.run([sys.executable, *command], check=True)
+    return path
+
+
+def main() -> None:
+    """Measure the demo model, a given one, or one with random weights."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.verify_mode", description=__doc__)
+    parser.add_argument("--model", type=Path, default=demo_model())
+    parser.add_argument("--shape", help="make a model of this shape with random weights, and measure that")
+    parser.add_argument("--tokens", type=int, default=256)
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        model = random_model(options.shape, Path(directory)) if options.shape else options.model
+        trio.run(measure, model, options.tokens, options.repeats)
+
+
+if __name__ == "__main__":
+    main()
