@@ -83,27 +83,36 @@ class Seat:
         return execution_of(self.answer, bytes(32))
 
 
-async def alone(worker: ModelWorker, request: Request) -> tuple[float, float, Generation]:
-    """Processor and wall seconds of generating by itself."""
-    begin, clock = processor_seconds(worker), time.perf_counter()
+def question(number: int, first: str, tokens: int) -> Request:
+    """A prompt of some 60 tokens; hot, so that the answer is as long as it may be."""
+    text = f"{first} {number}: the delegates asked what the proposal would cost and who would pay for it. "
+    return Request(
+        (text * 2).encode(),
+        tokens,
+        temperature_milli=40_000,
+        seed=number,
+        task_seed=sha256(b"bench").digest(),
+    )
+
+
+async def alone(worker: ModelWorker, request: Request) -> tuple[float, Generation]:
+    """Processor seconds of generating by itself."""
+    begin = processor_seconds(worker)
     answer = await worker.generate(request)
-    return processor_seconds(worker) - begin, time.perf_counter() - clock, answer
+    return processor_seconds(worker) - begin, answer
 
 
 async def measure(model: Path, tokens: int, repeats: int) -> None:
     """Print the table of one model."""
     replicate, leads, follows, afters, lags = [], [], [], [], []
     async with ModelWorker.open(model, threads=1) as one, ModelWorker.open(model, threads=1) as two:
+        for worker in (one, two):
+            await worker.generate(question(0, "warm", 8))
         for number in range(repeats):
-            request = Request(
-                b"Once the proposal passed, the delegates asked what it would cost and who would pay. " * 2,
-                tokens,
-                temperature_milli=40_000,
-                seed=number,
-                task_seed=sha256(b"bench").digest(),
-            )
-            cost, _, honest = await alone(one, request)
+            # Other words: a prompt that a worker has read before costs it nothing.
+            cost, answer = await alone(one, question(number, "alone", tokens))
             replicate.append(cost)
+            request = question(number, "together", tokens)
             leader, follower = Seat(LEADER, one, request), Seat(FOLLOWER, two, request)
             leader.other, follower.other = follower, leader
             leader.open()
@@ -112,19 +121,17 @@ async def measure(model: Path, tokens: int, repeats: int) -> None:
                 nursery.start_soon(follower.run)
                 nursery.start_soon(leader.run)
             assert leader.answer is not None and follower.answer is not None
-            assert leader.answer.trace_secret == follower.answer.trace_secret == honest.trace_secret
+            assert leader.answer.trace_secret == follower.answer.trace_secret
             leads.append(leader.cost)
             follows.append(follower.cost)
             afters.append(max(0.0, follower.after))
             lags.append(follower.ended - leader.ended)
-    count = honest.token_count
-    print(
-        f"\n{model.name}: {honest.prompt_tokens} tokens of prompt, {count} of answer, {repeats} answers; s of processor time"
-    )
+    sizes = f"{answer.prompt_tokens} tokens of prompt, {answer.token_count} of answer"
+    print(f"\n{model.name}: {sizes}, median of {repeats}, seconds of processor time")
     middle = statistics.median
     whole = MEMBERS * middle(replicate)
     verify = middle(leads) + (MEMBERS - 1) * middle(follows)
-    chunk = middle(follows) / -(-count // CHUNK_TOKENS)
+    chunk = middle(follows) / -(-answer.token_count // CHUNK_TOKENS)
     share = middle(follows) / middle(leads)
     for what, seconds, note in (
         ("generating alone", middle(replicate), ""),
