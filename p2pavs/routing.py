@@ -20,6 +20,9 @@ from p2pavs.seldom import Seldom
 EARLY_INSTANCES = 32
 """Instances whose messages are kept before this node has seen their task on the chain."""
 
+EARLY_OF_AUTHOR = 8
+"""Of these instances, so many may be there for one author's sake."""
+
 EARLY_MESSAGES = 256
 """Messages kept for each of them."""
 
@@ -148,6 +151,11 @@ class Router:
             self._over.popitem(last=False)
 
     def _keep(self, instance: InstanceId, message: Message, peer: str) -> None:
+        if instance not in self._early:
+            brought = sum(waiting[0][1] == peer for waiting in self._early.values() if waiting)
+            if brought >= EARLY_OF_AUTHOR:
+                self.early_dropped += 1
+                return
         waiting = self._early.setdefault(instance, [])
         if len(self._early) > EARLY_INSTANCES:
             _, dropped = self._early.popitem(last=False)

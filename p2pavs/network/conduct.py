@@ -38,6 +38,8 @@ class Offence(Enum):
     UNKNOWN_AUTHOR = (2.0, "messages on a topic of which it is no member")
     BAD_REQUEST = (10.0, "malformed requests")
     TOO_MANY_REQUESTS = (0.5, "too many requests")
+    TOO_MANY_STREAMS = (0.5, "more streams than are allowed at once")
+    TOO_SLOW = (10.0, "requests that it does not finish, or whose answers it does not read")
     BAD_RECORD = (10.0, "peer records that are not valid")
 
     @property

@@ -17,7 +17,6 @@ from libp2p.pubsub.pubsub import Pubsub
 from p2pavs.network.conduct import Conduct, Offence
 from p2pavs.network.errors import AlreadySubscribed, MessageTooLarge
 from p2pavs.network.limits import RateLimit
-from p2pavs.network.mends.blame import REPORT
 from p2pavs.network.mends.patching import replace
 from p2pavs.network.peer_ids import check_peer_id, peer_id_to_text
 from p2pavs.network.stats import Counters
@@ -53,7 +52,6 @@ class Topics:
         self._pubsub = pubsub
         self._conduct = conduct
         self._counters = counters
-        setattr(pubsub, REPORT, self._report)
         self._own_limit = RateLimit(OWN_SHARE * AUTHOR_RATE, int(OWN_SHARE * AUTHOR_BURST))
         self._subscribed: set[str] = set()
         self._subscriptions_changed = trio.Event()
@@ -113,10 +111,6 @@ class Topics:
         """Return when at least `count` other nodes are known to be subscribed."""
         while len(self._pubsub.peer_topics.get(topic, ())) < count:
             await self._subscriptions_changed.wait()
-
-    def _report(self, peer: str, what: str) -> None:
-        offences = {"noise": Offence.NOISE, "unsigned": Offence.UNSIGNED, "flood": Offence.TOO_MANY}
-        self._conduct.blame(peer, offences[what])
 
     def _watch_subscriptions(self) -> None:
         """Libp2p's own wait is for one named peer; wake on every change instead."""

@@ -28,6 +28,7 @@ from p2pavs.network.failures import only_named_error
 from p2pavs.network.gossip import AUTHOR_BURST, AUTHOR_RATE, QUEUE_SIZE, Gossip, Topics, Validator
 from p2pavs.network.libp2p_host import Libp2p, make_libp2p
 from p2pavs.network.listening import listen, own_addresses
+from p2pavs.network.mends.blame import REPORT
 from p2pavs.network.records import PeerRecord
 from p2pavs.network.requests import Handler, ServeLimits, Server, check_request, send_request
 from p2pavs.network.shutdown import close_host
@@ -75,6 +76,8 @@ class Network:
         self._conduct = Conduct(self.peer_id, self._counters)
         self._connections = Connections(libp2p.host, config.max_peers, self._conduct, self._counters)
         libp2p.host.get_network().register_notifee(self._connections)
+        for reporter in (libp2p.pubsub, libp2p.host.get_network()):
+            setattr(reporter, REPORT, self._report)
         self._topics = Topics(libp2p.pubsub, self._conduct, self._counters)
         self._discovery = Discovery(
             libp2p.host,
@@ -304,6 +307,16 @@ class Network:
             nursery.start_soon(self._watch_addresses)
             log.info("network is up", peer_id=self.peer_id, addresses=self.addresses)
             yield
+
+    def _report(self, peer: str, what: str) -> None:
+        """What the mends of libp2p see."""
+        offences = {
+            "noise": Offence.NOISE,
+            "unsigned": Offence.UNSIGNED,
+            "flood": Offence.TOO_MANY,
+            "streams": Offence.TOO_MANY_STREAMS,
+        }
+        self._conduct.blame(peer, offences[what])
 
     async def _watch_addresses(self) -> None:
         """Announce anew when this machine's addresses have changed."""

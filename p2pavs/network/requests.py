@@ -97,6 +97,9 @@ class Server:
             with trio.fail_after(self._limits.timeout):
                 await self._admit(peer, stream)
             await _close(stream)
+        except trio.TooSlowError:
+            self._conduct.blame(peer, Offence.TOO_SLOW)
+            await _reset(stream)
         except Exception as error:
             log.debug("request of a peer failed", protocol=self._protocol, peer=peer, error=root_cause(error))
             await _reset(stream)

@@ -31,7 +31,7 @@ BYTES_AT_ONCE: Final = 4_000_000  # above the largest packet
 PAUSE: Final = 0.02  # seconds
 
 Report = Callable[[str, str], None]
-"""Called with the peer, and "noise", "unsigned" or "flood"."""
+"""Called with the peer, and "noise", "unsigned", "flood" or "streams"."""
 
 _reading: contextvars.ContextVar[tuple[Any, str] | None] = contextvars.ContextVar("reading", default=None)
 """The pubsub and the peer whose packet is worked on; tasks started for its messages inherit it."""

@@ -2,7 +2,7 @@
 
 Stock behaviour: one peer may hold thousands of streams open, each a task that waits for a negotiation; and a
 stream that we reset while there is unread data in it is kept for a minute. Mended: inbound streams beyond the
-64th on one connection are reset at once, and a reset stream is forgotten.
+64th on one connection are reset at once (and reported, as in `blame`), and a reset stream is forgotten.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from libp2p.network.connection.swarm_connection import SwarmConn
 from libp2p.stream_muxer.yamux.yamux import YamuxStream
 
+from p2pavs.network.mends.blame import REPORT
 from p2pavs.network.mends.patching import replace
 
 MAX_INBOUND_STREAMS = 64  # per connection, those half closed included
@@ -29,6 +30,9 @@ def _count_streams() -> None:
     async def handle(self: Any, muxed_stream: Any) -> None:
         streams = self.muxed_conn.streams.values()
         if sum(not stream.is_initiator for stream in streams) > MAX_INBOUND_STREAMS:
+            report = getattr(self.swarm, REPORT, None)
+            if report is not None:
+                report(str(self.muxed_conn.peer_id), "streams")
             await muxed_stream.reset()
             return
         await original(self, muxed_stream)

@@ -174,3 +174,30 @@ async def test_more_requests_than_granted(open_network: Open) -> None:
             refused += 1
     assert refused >= 20
     assert network.stats().bans == 0
+
+
+async def test_streams_beyond_the_limit_and_requests_that_do_not_end(open_network: Open) -> None:
+    async def echo(peer: str, data: bytes) -> bytes:
+        return data
+
+    network = await open_network()
+    peer = network._libp2p.host.get_id()
+    network.handle("/test/echo/1", echo, ServeLimits(timeout=0.3, streams_per_peer=20, rate=100.0))
+    async with stranger(network, 1) as slow:
+        try:
+            for _ in range(15):
+                stream = await slow.new_stream(peer, ["/test/echo/1"])
+                await stream.write(b"\x00\x00\x00\x64only a part")
+        except Exception as error:  # thrown out
+            assert not isinstance(error, AssertionError)
+        await until(lambda: network.stats().bans == 1)
+    async with stranger(network, 2) as greedy:
+        muxed: Any = greedy.get_network().get_connections(peer)[0].muxed_conn
+        muxed.stream_backlog_semaphore = trio.Semaphore(100_000)
+        try:
+            with trio.move_on_after(20):
+                for _ in range(1000):
+                    await muxed.open_stream()
+        except Exception as error:  # thrown out
+            assert not isinstance(error, AssertionError)
+        await until(lambda: network.stats().bans == 2)

@@ -45,10 +45,10 @@ def router() -> Router:
     return Router()
 
 
-def take(router: Router, data: bytes) -> bool:
-    accepted = router.accept("peer", data)
+def take(router: Router, data: bytes, peer: str = "peer") -> bool:
+    accepted = router.accept(peer, data)
     if accepted:
-        router.route(data, "peer")
+        router.route(data, peer)
     return accepted
 
 
@@ -83,12 +83,22 @@ def test_early_messages_are_bounded_per_instance(router: Router, monkeypatch: py
 
 def test_early_instances_are_bounded_and_the_oldest_goes_first(router: Router) -> None:
     for number in range(1, routing.EARLY_INSTANCES + 3):
-        assert take(router, elsewhere(number))
+        assert take(router, elsewhere(number), f"peer {number}")
     assert router.early_dropped == 2
     for number in range(1, routing.EARLY_INSTANCES + 3):
         listener = Listener()
         router.add(InstanceId(number, 0), listener)
         assert len(listener.heard) == (0 if number <= 2 else 1)
+
+
+def test_one_author_cannot_push_out_what_others_said_early(router: Router) -> None:
+    assert take(router, elsewhere(1), "honest")
+    for number in range(2, 100):
+        assert take(router, elsewhere(number), "spammer")
+    listener = Listener()
+    router.add(InstanceId(1, 0), listener)
+    assert len(listener.heard) == 1
+    assert router.early_dropped == 98 - routing.EARLY_OF_AUTHOR
 
 
 def test_an_instance_that_is_over_is_ignored_and_nothing_is_kept_for_it(router: Router) -> None:
