@@ -200,7 +200,7 @@ class Scrutiny:
         self._book.add(divergence)
         self._note("diverged", **divergence.fields())
         if own:
-            log.error("own_result_diverged", task=self._task_id, remedy=REMEDY, **divergence.fields())
+            log.warning("own_result_diverged", task=self._task_id, remedy=REMEDY, **divergence.fields())
 
     def _name(self, index: int) -> str:
         return "0x" + self._committee.member(index).operator.hex()

@@ -10,6 +10,8 @@ honest node. The file is read at each step:
     {"die": "posting"}       when it is about to post its next certificate
     {"cheat": "wrong"}       certifies, if it can, another output than the model's
     {"cheat": "lazy"}        computes nothing: copies the proposal and invents a work tag
+    {"cheat": "edit"}        edits a token of each chunk that it publishes in verify mode
+    {"cheat": "flip"}        computes one token's logits wrongly, and says so to whoever asks
     {"cheat": "equivocate"}  says two things in one round: sends a second precommit, for another value
 
 "die" happens once: the file is removed first.
@@ -22,6 +24,7 @@ import os
 import signal
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +39,7 @@ from p2pavs.cli.main import run
 from p2pavs.execution import Execution, Executor, OnProgress
 from p2pavs.node import Parts
 from p2pavs.task_desk import DeskParts, TaskDesk
+from tests.doubles.forgery import forged
 
 if TYPE_CHECKING:
     from inference.worker import Guide
@@ -105,6 +109,9 @@ class ActingExecutor:
         """Compute honestly, then perhaps lie about the output."""
         self._script.die_at("inference")
         honest = await self._executor.execute(task, progress, guide)
+        if self._script.cheat == "flip":
+            logits = (sha256(b"a flipped bit").digest(), *honest.logits_digests[1:])
+            return forged(honest, honest.tokens, logits, honest.output)
         if self._script.cheat != "wrong":
             return honest
         lie = replace(honest.result, output_hash=keccak256(LIE), output_length=len(LIE))
@@ -179,6 +186,8 @@ class ActingDesk(TaskDesk):
             self._script.die_at("proposal")
         if isinstance(message, Vote) and message.kind is Kind.PRECOMMIT:
             self._script.die_at("precommit")
+        if isinstance(message, OutputChunk) and self._script.cheat == "edit":
+            message = replace(message, tokens=(message.tokens[0] ^ 1, *message.tokens[1:]))
         await parts.publish(message)
         if (
             isinstance(message, Vote)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,16 +12,15 @@ import trio
 from consensus.messages import OutputChunk
 from consensus.timeouts import TimeoutConfig
 from consensus.types import CHUNK_TOKENS, Result
-from inference.request import Generation, Progress, Request
-from inference.trace import chunk_digest, trace_commit, trace_root, trace_secret
+from inference.request import Progress, Request
 from inference.worker import Guide, ModelWorker
 from p2pavs.execution import Execution, execution_of
 from p2pavs.relay import Patience, Refused, Relay, stream_order
 from p2pavs.streaming import Stream
 from p2pavs.traces import Parting, Traces
+from tests.doubles.forgery import PROFILE
 from tests.unit.node.parliament import SETTINGS, Parliament, Seat, Setting, until
 
-PROFILE = b"\5" * 32
 PATIENCE = Patience(first=20.0, following=2.0)
 QUICK = TimeoutConfig(propose_ms=2000, prevote_ms=400, precommit_ms=400)
 
@@ -128,26 +127,6 @@ async def honest(chamber: Chamber, seat: Seat) -> Execution | None:
     if seat.index in chamber.streams:
         return await chamber.streams[seat.index].run(chamber.compute)
     return await chamber.compute()
-
-
-def forged(honest: Execution, tokens: Sequence[int], logits: Sequence[bytes], output: bytes) -> Execution:
-    """An execution that claims these tokens and logits, without a contradiction in itself."""
-    parts = [slice(at, at + CHUNK_TOKENS) for at in range(0, len(tokens), CHUNK_TOKENS)]
-    chunks = tuple(chunk_digest(i, tokens[part], logits[part]) for i, part in enumerate(parts))
-    generation = Generation(
-        status=cast(Any, honest.result.status),
-        output=output,
-        token_ids=tuple(tokens),
-        finish_reason=cast(Any, honest.result.finish_reason),
-        trace_root=trace_root(len(tokens), chunks),
-        trace_secret=trace_secret(logits),
-        chunk_digests=chunks,
-        prompt_tokens=0,
-        logits_digests=tuple(logits),
-    )
-    made = execution_of(generation, PROFILE)
-    assert made.result.trace_commit == trace_commit(generation.trace_secret)
-    return made
 
 
 def first_difference(honest: Execution, lie: Execution, liar: int) -> Refused | None:

@@ -29,7 +29,8 @@ from inference.runtime import CANONICAL
 from inference.worker import ModelWorker
 from p2pavs.execution import Execution, execution_of
 from p2pavs.storage import EvidenceStore
-from tests.integration.chamber import PROFILE, Chamber, first_difference, forged
+from tests.doubles.forgery import PROFILE, forged
+from tests.integration.chamber import Chamber, first_difference
 from tests.unit.node.parliament import Seat, until
 
 DEMO = demo_model()

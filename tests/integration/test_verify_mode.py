@@ -15,7 +15,8 @@ from inference.model import demo_model
 from inference.request import Request
 from inference.worker import ModelWorker
 from p2pavs.execution import Execution
-from tests.integration.chamber import Chamber, forged
+from tests.doubles.forgery import forged
+from tests.integration.chamber import Chamber
 from tests.unit.node.parliament import Fate, Seat, until
 
 MICRO = demo_model().parent / "micro.gguf"
