@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from consensus.hashing import keccak256
-from consensus.messages import Message, Proposal, Vote
+from consensus.messages import Message, OutputChunk, Proposal, Vote
 from consensus.signing import statement
 from consensus.types import InstanceId, Kind, ValueId
 from p2pavs.cli import node as node_command

@@ -82,6 +82,32 @@ def test_the_end_is_noticed() -> None:
     assert narrator.certified.is_set()
 
 
+def test_verify_mode_and_divergence_are_told() -> None:
+    told = story(
+        {"event": "inference", "chunk": 0, "tokens": 32},  # replicate mode: everybody generates
+        {"event": "inference", "chunk": 0, "tokens": 32, "generated": False},
+        {"event": "inference", "chunk": 0, "tokens": 32, "generated": True},
+        {"event": "inference", "chunk": 0, "tokens": 32, "generated": True},
+        {"event": "chunk_refused", "operator": A, "reason": "the answer differs from token 40 on (chunk 1)"},
+        {"event": "proposal_refused", "round": 0, "operator": A, "reason": "30 tokens, not 40"},
+        {
+            "event": "diverged",
+            "operator": B,
+            "detail": "the logits differ at token 71",
+            "profilesDiffer": True,
+        },
+        {"event": "diverged", "operator": A, "detail": "the traces are equal", "profilesDiffer": False},
+        {"event": "diverged", "operator": C},
+    )
+    assert told == [
+        "chunk        0 generated, 32 tokens",
+        "refused      chunks of 0xaaaaaaaa: the answer differs from token 40 on (chunk 1)",
+        "refused      proposal of 0xaaaaaaaa: 30 tokens, not 40",
+        "diverged     0xbbbbbbbb: the logits differ at token 71, another runtime profile",
+        "diverged     0xaaaaaaaa: the traces are equal, the same runtime profile",
+    ]
+
+
 @pytest.mark.parametrize(
     "event",
     [
