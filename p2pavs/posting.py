@@ -17,8 +17,13 @@ from p2pavs.journal import Journal
 
 log = structlog.get_logger()
 
-FINAL_REFUSALS = frozenset({"AlreadyCertified", "DeadlinePassed", "AlreadyRefunded"})
-"""Answers of the gateway after which posting again is pointless while the block stands."""
+FINAL_REFUSALS = frozenset(
+    {"AlreadyCertified", "DeadlinePassed", "AlreadyRefunded", "HeaderMismatch", "UnknownTask"}
+)
+"""Answers of the gateway after which posting again is pointless while the block stands.
+
+The last two come where a reorganisation has moved the task and this node has not read the new blocks yet.
+"""
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds
 LOOK_AGAIN = 0.5  # seconds

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from testnet.network import NetworkFailed, node_name
@@ -41,6 +41,7 @@ class Perturbations:
     _threads: list[threading.Thread] = field(default_factory=list)
     _processes: threading.Lock = field(default_factory=threading.Lock)
     _down: dict[int, int] = field(default_factory=dict)
+    _turns: dict[int, threading.Lock] = field(default_factory=dict)
     _end: threading.Event = field(default_factory=threading.Event)
 
     def start(self, perturbations: tuple[Perturbation, ...]) -> None:
@@ -67,9 +68,10 @@ class Perturbations:
             if not self._wait_phase(report.perturbation):
                 report.problem = "the phase never came"
                 return
-            report.begun = time.time()
-            self._act(report.perturbation)
-            report.ended = time.time()
+            with self._alone(report.perturbation.nodes):
+                report.begun = time.time()
+                self._act(report.perturbation)
+                report.ended = time.time()
         except Exception as error:
             report.problem = f"{type(error).__name__}: {error}"
 
@@ -90,6 +92,14 @@ class Perturbations:
                     return True
             time.sleep(POLL)
         return False
+
+    @contextmanager
+    def _alone(self, nodes: tuple[int, ...]) -> Iterator[None]:
+        """One thing at a time with each node: what is killed twice cannot be started twice."""
+        with ExitStack() as stack:
+            for index in sorted(nodes):
+                stack.enter_context(self._turns.setdefault(index, threading.Lock()))
+            yield
 
     def _act(self, one: Perturbation) -> None:
         match one.what:

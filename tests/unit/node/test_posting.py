@@ -108,7 +108,9 @@ async def test_a_certificate_that_a_reorganisation_takes_back_is_posted_again(
     assert len(sender.calls) == 2
 
 
-@pytest.mark.parametrize("name", ["AlreadyCertified", "DeadlinePassed", "AlreadyRefunded"])
+@pytest.mark.parametrize(
+    "name", ["AlreadyCertified", "DeadlinePassed", "AlreadyRefunded", "HeaderMismatch", "UnknownTask"]
+)
 async def test_a_final_refusal_is_no_error_and_not_hammered(
     name: str, sender: SenderDouble, autojump_clock: MockClock
 ) -> None:
@@ -125,7 +127,7 @@ async def test_a_final_refusal_is_no_error_and_not_hammered(
     [
         (RpcUnreachable("http://127.0.0.1:1", "refused"), "posting_failed"),
         (InsufficientFunds("0xaa", 1, 2), "posting_failed"),
-        (ContractRevert("HeaderMismatch", {}, "another task", "check"), "posting_refused"),
+        (ContractRevert("WrongRuntimeProfile", {}, "another runtime", "check"), "posting_refused"),
     ],
     ids=["no endpoint", "no funds", "a refusal"],
 )
