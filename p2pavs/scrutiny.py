@@ -116,11 +116,11 @@ class Scrutiny:
             return
         done: set[int] = set()
         while True:
+            self._news = trio.Event()
             for member, result in list(self._doubtful.items()):
                 if member not in done:
                     done.add(member)
-                    await self._examine(member, result)
-            self._news = trio.Event()
+                    await self._examine([member], result, member)
             await self._news.wait()
 
     def _judge(self, proposal: Proposal) -> None:
@@ -149,14 +149,17 @@ class Scrutiny:
             self._doubtful[member] = result
             self._news.set()
 
-    async def _examine(self, member: int, result: Result) -> None:
-        self._record(await self._ask([member], result), member, result, own=False)
-
     async def _examine_own(self, certificate: Certificate) -> None:
         """Ask those who signed; one honest answer suffices, and any answer must fit the certified root."""
         signers = [signer for signer in certificate.signers if signer != self._own]
-        found = await self._ask(signers, certificate.result)
-        self._record(found, self._own, certificate.result, own=True)
+        await self._examine(signers, certificate.result, self._own)
+
+    async def _examine(self, asked: Sequence[int], result: Result, about: int) -> None:
+        found: Parting | str | None = "unknown: the task was over before anybody answered"
+        try:
+            found = await self._ask(asked, result)
+        finally:
+            self._record(found, about, result, own=about == self._own)
 
     async def _ask(self, members: Sequence[int], result: Result) -> Parting | str | None:
         """Where the results part, None for nowhere, or why nobody can tell."""

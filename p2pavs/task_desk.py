@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -44,6 +45,7 @@ from p2pavs.streaming import Stream
 from p2pavs.traces import Parting, TraceRefused, Traces
 
 SETS_KEPT = 16
+TRACES_KEPT = 32  # 140 kB each at most
 FAR_BEHIND = 32  # blocks
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds until a member that failed begins again
 
@@ -112,6 +114,7 @@ class TaskDesk:
         self._store = TaskStore(parts.database)
         self._certificates = CertificateStore(parts.database)
         self._sets: dict[int, OperatorSet] = {}
+        self._traces: OrderedDict[InstanceId, Execution] = OrderedDict()  # of tasks that are over
         self.tasks: dict[int, OpenTask] = {}
         self._follower: Follower | None = None
         self.head = 0
@@ -144,7 +147,7 @@ class TaskDesk:
         """What a peer may see of the own computation of an instance: nothing before its decision."""
         task = self.tasks.get(instance.task_id)
         if task is None or task.member is None or task.member.scope.instance != instance:
-            return None
+            return self._traces.get(instance)
         return task.member.trace
 
     async def run(self, follower: Follower) -> None:
@@ -274,6 +277,10 @@ class TaskDesk:
         if task.scope is not None:
             task.scope.cancel()
         self.tasks.pop(task.event.id, None)
+        if task.member is not None and task.member.trace is not None:
+            self._traces[task.instance] = task.member.trace
+            if len(self._traces) > TRACES_KEPT:
+                self._traces.popitem(last=False)
 
     # --- members ------------------------------------------------------------------------------------------
 

@@ -52,12 +52,14 @@ def _generated(net: Testnet, index: int, task: int) -> list[int]:
 def test_one_node_generates_and_the_others_check(net: Testnet) -> None:
     answer = net.request("Once the proposal", wait=True, options=["--seed", "3", *VERIFY])
     assert answer["status"] == "certified"
-    assert answer["tokens"] >= 64
-    counts = sorted(len(_generated(net, index, answer["task"])) for index in ALL)
-    assert counts == [0, 0, 0, answer["tokens"] // 32]
-    same = net.request("Once the proposal", wait=True, options=["--seed", "3", *HOT])
-    assert same["status"] == "certified"  # another task seed, so another answer: but every member generates
-    assert not any(_events(net, index, same["task"], "generating") for index in ALL)
+    task = answer["task"]
+    ranks = [event["rank"] for index in ALL for event in _events(net, index, task, "generating")]
+    assert ranks == [0]
+    counts = [len(_generated(net, index, task)) for index in ALL]
+    assert sum(counts) == max(counts) == answer["tokens"] // 32
+    each = net.request("Once the proposal", wait=True, options=["--seed", "3", *HOT])
+    assert each["status"] == "certified"
+    assert not any(_events(net, index, each["task"], "generating") for index in ALL)
 
 
 def test_wrong_chunks_of_everybody_change_nothing(net: Testnet) -> None:
