@@ -284,10 +284,17 @@ class Engine:
         if sequence.value is not None and token not in self._ends:
             sequence.value.add(token, piece)
         digest = sequence.trace.add(token, logits.tobytes())
-        if digest is not None and sequence.report is not None:
-            sequence.report(Progress(sequence.chunks, tuple(sequence.answer[-CHUNK_TOKENS:]), digest))
-        sequence.chunks += digest is not None
         sequence.finish = self._finish(sequence, token)
+        if digest is not None and sequence.report is not None:
+            tokens = tuple(sequence.answer[-CHUNK_TOKENS:])
+            sequence.report(Progress(sequence.chunks, tokens, digest, self._settled(sequence)))
+        sequence.chunks += digest is not None
+
+    @staticmethod
+    def _settled(sequence: _Sequence) -> bytes:
+        """The output less what may be the beginning of a stop string."""
+        open_end = max((len(stop) - 1 for stop in sequence.stops), default=0)
+        return bytes(sequence.output[: max(0, len(sequence.output) - open_end)])
 
     @staticmethod
     def _pick(sequence: _Sequence, logits: Logits) -> int | None:

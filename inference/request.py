@@ -147,6 +147,8 @@ class Progress:
     """From 0, without gaps; each chunk is reported once even if the request had to be run again."""
     token_ids: tuple[int, ...]
     digest: bytes
+    output: bytes = b""
+    """The whole answer so far, without an end that a stop string could still take away."""
 
 
 @dataclass(frozen=True, slots=True)

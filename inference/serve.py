@@ -148,6 +148,7 @@ class _Service:
                     chunk=progress.chunk,
                     tokens=progress.token_ids,
                     digest=progress.digest,
+                    output=progress.output,
                 )
 
             def differs(difference: Difference, key: int = key) -> None:

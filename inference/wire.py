@@ -8,7 +8,15 @@ from typing import Any, BinaryIO
 import cbor2
 
 from inference.errors import InferenceError
-from inference.request import Difference, FinishReason, Generation, Progress, Request, Status
+from inference.request import (
+    MAX_OUTPUT_BYTES,
+    Difference,
+    FinishReason,
+    Generation,
+    Progress,
+    Request,
+    Status,
+)
 from inference.stats import Counts
 
 MAX_FRAME_BYTES = 1 << 20
@@ -105,7 +113,10 @@ def progress_from_wire(message: dict[str, Any]) -> Progress:
     """Check and rebuild a progress report. Raises BrokenPipe."""
     try:
         tokens = tuple(map(_whole, message["tokens"]))
-        return Progress(_whole(message["chunk"]), tokens, _bytes(message["digest"], 32))
+        output = message["output"]
+        if not isinstance(output, bytes) or len(output) > MAX_OUTPUT_BYTES:
+            raise ValueError("the output so far is too long or not bytes")
+        return Progress(_whole(message["chunk"]), tokens, _bytes(message["digest"], 32), output)
     except (KeyError, ValueError, TypeError) as error:
         raise BrokenPipe(f"a progress report makes no sense: {error}") from None
 

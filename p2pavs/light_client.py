@@ -113,6 +113,7 @@ class Client:
 
         Raises ``BadRequest`` and ``NotServed`` (nothing was paid then), ``NoPayer``, ``InsufficientFunds``.
         """
+        from consensus.types import Mode
         from p2pavs import client
 
         text = prompt.encode() if isinstance(prompt, str) else prompt
@@ -129,6 +130,7 @@ class Client:
             params,
             window=options.get("deadline", DEFAULT_DEADLINE),
             committee_size=options.get("committee", 0),
+            mode=Mode[options.get("mode", "replicate").upper()],
         )
 
     async def ask(self, prompt: str | bytes, **options: Unpack[RequestOptions]) -> Answer:

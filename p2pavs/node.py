@@ -42,6 +42,7 @@ from p2pavs.chain.records import ModelEntry, OperatorRecord, TaskHeader
 from p2pavs.chain.rpc import Rpc
 from p2pavs.committee_topics import CommitteeTopics
 from p2pavs.divergence import DivergenceBook
+from p2pavs.drafts import DraftingExecutor, Drafts
 from p2pavs.epoch_keeper import EpochKeeper
 from p2pavs.errors import P2pavsError
 from p2pavs.evidence_book import EvidenceBook
@@ -147,7 +148,10 @@ class Node:
         self.network = network
         self.chain = chain
         self.journal = Journal()
-        self.executors = executors
+        self.drafts = Drafts()
+        self.executors: dict[bytes, Executor] = {
+            model: DraftingExecutor(executor, self.drafts) for model, executor in executors.items()
+        }
         self.workers = workers
         self.directory = directory
         self.evidence = EvidenceStore(directory.database)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
     from p2pavs.chain.records import InferenceParams
@@ -31,6 +31,7 @@ class RequestOptions(SamplingOptions, total=False):
     model: str  # name or id; default: the only active one
     committee: int  # seats; 0 = all operators
     deadline: int  # seconds from now; default 120
+    mode: Literal["replicate", "verify"]  # all generate (the default), or one does and the others check
 
 
 def to_params(options: SamplingOptions) -> InferenceParams:

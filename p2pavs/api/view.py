@@ -15,6 +15,7 @@ from p2pavs.announcement import Announcement
 from p2pavs.certificate_file import CertificateFile
 from p2pavs.chain.errors import ChainError
 from p2pavs.chain.reader import read_operator_set, read_task
+from p2pavs.drafts import Drafts
 from p2pavs.journal import Journal, Json
 from p2pavs.metrics import render_metrics
 from p2pavs.storage.evidence import StoredEvidence
@@ -30,6 +31,7 @@ class View:
     def __init__(self, node: Node) -> None:
         self._node = node
         self.journal: Journal = node.journal
+        self.drafts: Drafts = node.drafts
 
     def status(self) -> dict[str, Json]:
         """The node at a glance."""

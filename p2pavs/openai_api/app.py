@@ -83,9 +83,9 @@ class _Stream(Response):
             media_type="text/event-stream",
         )
         del self.headers["content-length"]
-        self._finish = partial(service.finish, posted)
-        self._model = model
-        self._chat = chat
+        self._service = service
+        self._posted = posted
+        self._pieces = translate.Pieces(posted.id, model, chat=chat)
         self._place = place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,24 +93,36 @@ class _Stream(Response):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async with anyio.create_task_group() as group:
                 group.start_soon(self._keep_alive, send)
+                group.start_soon(self._tell_draft, send)
                 try:
-                    answer = await self._finish()
-                    found = translate.chunks(answer, self._model, chat=self._chat)
+                    found = self._pieces.end(await self._service.finish(self._posted))
                 except ApiError as error:
                     found = [error.to_json()]
                 except Exception:
                     log.exception("openai_defect")
                     found = [_internal().to_json()]
                 group.cancel_scope.cancel()
-            for chunk in found:
-                await _send(send, f"data: {json.dumps(chunk)}\n\n")
+            await _send_events(send, found)
             await _send(send, "data: [DONE]\n\n")
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _tell_draft(self, send: Send) -> None:
+        """Say what the node's own answer has so far, chunk by chunk."""
+        while True:
+            output = await self._service.draft(self._posted, len(self._pieces.known))
+            if not output.startswith(self._pieces.known):
+                return  # the end says that it is not what was certified
+            await _send_events(send, self._pieces.more(output))
 
     async def _keep_alive(self, send: Send) -> None:
         while True:
             await _send(send, ": the committee works\n\n")
             await anyio.sleep(KEEP_ALIVE)
+
+
+async def _send_events(send: Send, bodies: list[dict[str, Any]]) -> None:
+    for body in bodies:
+        await _send(send, f"data: {json.dumps(body)}\n\n")
 
 
 async def _send(send: Send, text: str) -> None:

@@ -12,6 +12,7 @@ import structlog
 
 from consensus.committee import OperatorSet
 from consensus.messages import Commit
+from consensus.types import Mode
 from p2pavs import client
 from p2pavs.answer import Answer
 from p2pavs.certificate_file import BadCertificate, CertificateFile
@@ -20,6 +21,7 @@ from p2pavs.chain.errors import ChainError, InsufficientFunds, RpcError
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.reader import credit_of, list_models, quote, read_result
 from p2pavs.chain.records import ModelEntry, TaskHeader, TaskStatus
+from p2pavs.drafts import Drafts
 from p2pavs.journal import Journal
 from p2pavs.openai_api.config import ApiKey, EndpointConfig
 from p2pavs.openai_api.errors import SERVER, ApiError
@@ -43,6 +45,7 @@ class NodeSide(Protocol):
     """What the endpoint asks of the node it belongs to."""
 
     journal: Journal
+    drafts: Drafts
 
     async def commit(self, task_id: int) -> Commit | None:
         """The certificate this node has of a task."""
@@ -148,6 +151,7 @@ class Service:
                 params,
                 window=options["deadline"],
                 committee_size=options["committee"],
+                mode=Mode[options.get("mode", "replicate").upper()],
             )
         except (client.BadRequest, ChainError):
             await self._ledger.release(entry)
@@ -186,6 +190,13 @@ class Service:
                 return _accepted(answer)
             with anyio.move_on_after(LOOK_EVERY):
                 await self._decided(header.id)
+
+    async def draft(self, posted: Posted, known: int) -> bytes:
+        """Return the node's own answer so far, once it is longer than ``known`` bytes.
+
+        The node computed it, or checked it by computing; the committee has not certified it yet.
+        """
+        return await self._node.drafts.longer(posted.id, known)
 
     async def _decided(self, task_id: int) -> None:
         after = 0

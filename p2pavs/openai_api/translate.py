@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from codecs import getincrementaldecoder
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from consensus.messages import Commit
 from consensus.wire import encode_message
 from p2pavs.answer import Answer
 from p2pavs.openai_api.config import EndpointConfig
-from p2pavs.openai_api.errors import ApiError, unsupported, wrong
+from p2pavs.openai_api.errors import SERVER, ApiError, unsupported, wrong
 from p2pavs.request_options import RequestOptions, compact_json
 
 _SHARED: Final = frozenset(
@@ -41,7 +42,7 @@ _NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
 """What is accepted at the value that changes nothing. ``null`` is accepted everywhere."""
 
 _ROLES: Final = {"system": "", "developer": "", "user": "User: ", "assistant": "Assistant: "}
-_EXTRA: Final = {"choices", "committee", "deadline", "top_k", "min_p", "repetition_penalty"}
+_EXTRA: Final = {"mode", "choices", "committee", "deadline", "top_k", "min_p", "repetition_penalty"}
 _FINISH: Final = {"length": "length"}
 
 
@@ -150,6 +151,13 @@ def _extras(value: Any, options: RequestOptions) -> None:
         raise wrong("p2pavs", f"p2pavs is an object that may have {', '.join(sorted(_EXTRA))}.")
     if "choices" in value:
         options["choices"] = _strings("p2pavs.choices", value["choices"])
+    match value.get("mode"):
+        case None:
+            pass
+        case "replicate" | "verify" as mode:
+            options["mode"] = mode
+        case _:
+            raise wrong("p2pavs.mode", "p2pavs.mode is replicate or verify.")
     if "committee" in value:
         options["committee"] = _whole("p2pavs.committee", value["committee"], 0, 256)
     if "deadline" in value:
@@ -246,21 +254,50 @@ def whole(answer: Answer, model: str, *, chat: bool) -> dict[str, Any]:
     return _envelope(answer.task, kind, model, chat=chat) | {"choices": [choice], "p2pavs": proof(answer)}
 
 
-def chunks(answer: Answer, model: str, *, chat: bool) -> list[dict[str, Any]]:
-    """Return the bodies of an answer in pieces: its text, then its end with the certificate."""
-    kind = "chat.completion.chunk" if chat else "text_completion"
-    base = _envelope(answer.task, kind, model, chat=chat)
-    finish = _FINISH.get(answer.finish_reason, "stop")
-    if chat:
-        said: dict[str, Any] = {"delta": {"role": "assistant", "content": answer.text}}
-        end: dict[str, Any] = {"delta": {}}
-    else:
-        said, end = {"text": answer.text}, {"text": ""}
-    common = {"index": 0, "logprobs": None}
-    return [
-        base | {"choices": [common | said | {"finish_reason": None}]},
-        base | {"choices": [common | end | {"finish_reason": finish}], "p2pavs": proof(answer)},
-    ]
+class Pieces:
+    """The bodies of an answer in pieces: text as it becomes known, then the end with the certificate."""
+
+    def __init__(self, task: int, model: str, *, chat: bool) -> None:
+        self.known = b""
+        """What was said; it may end inside a character."""
+        self._chat = chat
+        self._decoder = getincrementaldecoder("utf-8")(errors="replace")
+        kind = "chat.completion.chunk" if chat else "text_completion"
+        self._base = _envelope(task, kind, model, chat=chat)
+        self._begun = False
+
+    def more(self, output: bytes) -> list[dict[str, Any]]:
+        """Take the answer so far."""
+        if len(output) <= len(self.known) or not output.startswith(self.known):
+            return []
+        text = self._decoder.decode(output[len(self.known) :])
+        self.known = output
+        return [self._piece(text)] if text else []
+
+    def end(self, answer: Answer) -> list[dict[str, Any]]:
+        """Take the certified answer. Raises ``ApiError`` where other text was said than was certified."""
+        if not answer.output.startswith(self.known):
+            raise ApiError(
+                502,
+                f"What was streamed is not what the committee certified: read task {answer.task} again.",
+                kind=SERVER,
+                code="not_what_was_certified",
+            )
+        text = self._decoder.decode(answer.output[len(self.known) :], final=True)
+        finish = _FINISH.get(answer.finish_reason, "stop")
+        last = self._piece("", finish) | {"p2pavs": proof(answer)}
+        return [self._piece(text), last] if text or not self._begun else [last]
+
+    def _piece(self, text: str, finish: str | None = None) -> dict[str, Any]:
+        choice: dict[str, Any] = {"index": 0, "logprobs": None, "finish_reason": finish}
+        if self._chat:
+            choice["delta"] = {} if finish else {"content": text}
+            if not self._begun:
+                choice["delta"] |= {"role": "assistant"}
+        else:
+            choice["text"] = text
+        self._begun = True
+        return self._base | {"choices": [choice]}
 
 
 def _envelope(task: int, kind: str, model: str, *, chat: bool) -> dict[str, Any]:

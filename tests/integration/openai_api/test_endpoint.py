@@ -24,6 +24,7 @@ from p2pavs.api.serving import serve_app
 from p2pavs.chain.errors import NotFound
 from p2pavs.chain.reader import credit_of, read_operator_set, read_result, read_task
 from p2pavs.chain.records import TaskStatus
+from p2pavs.drafts import Drafts
 from p2pavs.journal import Journal
 from p2pavs.openai_api import service as service_module
 from p2pavs.openai_api.app import MAX_BODY_BYTES, create_app
@@ -49,6 +50,7 @@ class NodeSide:
 
     def __init__(self, network: Network) -> None:
         self.journal = Journal()
+        self.drafts = Drafts()
         self.commits: dict[int, Commit] = {}
         self.models = frozenset({network.model_id})
         self._network = network
@@ -187,6 +189,47 @@ async def test_completions_and_models_from_the_nodes_own_certificate(anvil: Anvi
         assert "".join(part.choices[0].text for part in parts) == "yes"
         task = (await read_task(there.network.chain, said.p2pavs["task"])).requested
         assert (task.params.seed, task.params.temperature_milli, task.params.stop) == (3, 500, ("\n",))
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_stream_says_what_the_node_has_and_ends_with_what_is_certified(
+    anvil: Anvil, tmp_path: Path
+) -> None:
+    async with world(anvil, tmp_path) as there, trio.open_nursery() as nursery:
+        seen = trio.Event()
+
+        async def work(parts: list[bytes], task: int) -> None:
+            """Be the node's engine, then the committee, once the reader has the draft."""
+
+            async def asked() -> bool:
+                return bool(await there.network.chain.read_one("TaskGateway", "taskCount") == task)
+
+            await wait_for(asked)
+            for part in parts:
+                there.node.drafts.put(task, part)
+            await seen.wait()
+            header = (await read_task(there.network.chain, task)).requested.header
+            await there.network.sender.send((await there.network.certify(header))[1])
+
+        def read(client: openai.OpenAI) -> list[Any]:
+            found: list[Any] = []
+            for part in client.chat.completions.create(model="test", messages=QUESTION, stream=True):
+                found.append(part)
+                if len(found) == 1:
+                    trio.from_thread.run_sync(seen.set)
+            return found
+
+        nursery.start_soon(work, [b"ye"], 1)
+        parts = await there.use(read)
+        texts = [part.choices[0].delta.content for part in parts]
+        assert texts == ["ye", "s", None]
+        assert parts[0].choices[0].delta.role == "assistant"
+        assert parts[-1].p2pavs["certificate"]
+
+        seen = trio.Event()
+        nursery.start_soon(work, [b"no, "], 2)  # the node is wrong
+        with pytest.raises(openai.APIError, match="not what the committee certified"):
+            await there.use(read)
         nursery.cancel_scope.cancel()
 
 

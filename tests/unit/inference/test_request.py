@@ -146,8 +146,9 @@ def test_frame_lengths_are_capped(length):
 
 
 def test_progress_is_checked():
-    good = {"chunk": 0, "tokens": [1], "digest": bytes(32)}
-    assert wire.progress_from_wire(good) == Progress(0, (1,), bytes(32))
-    for change in ({"chunk": -1}, {"tokens": None}, {"digest": b"x"}):
+    good = {"chunk": 0, "tokens": [1], "digest": bytes(32), "output": b"a"}
+    assert wire.progress_from_wire(good) == Progress(0, (1,), bytes(32), b"a")
+    wrong = ({"chunk": -1}, {"tokens": None}, {"digest": b"x"}, {"output": "a"}, {"output": b"a" * 8193})
+    for change in wrong:
         with pytest.raises(wire.BrokenPipe):
             wire.progress_from_wire(good | change)

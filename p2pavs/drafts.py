@@ -1,0 +1,57 @@
+"""The node's own answers while they grow, for who wants to read along. Nothing of them is certified."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import trio
+
+from inference.request import Progress
+from inference.worker import Guide
+from p2pavs.chain.events import TaskRequested
+from p2pavs.execution import Execution, Executor, OnProgress
+
+TASKS_KEPT = 256
+
+
+class Drafts:
+    """The last tasks' answers so far."""
+
+    def __init__(self) -> None:
+        self._outputs: OrderedDict[int, bytes] = OrderedDict()
+        self._news = trio.Event()
+
+    def put(self, task_id: int, output: bytes) -> None:
+        """Take an answer so far; one that is computed again begins anew, and is told once it is longer."""
+        if len(output) <= len(self._outputs.get(task_id, b"")):
+            return
+        self._outputs[task_id] = output
+        if len(self._outputs) > TASKS_KEPT:
+            self._outputs.popitem(last=False)
+        self._news.set()
+        self._news = trio.Event()
+
+    async def longer(self, task_id: int, known: int) -> bytes:
+        """Wait until an answer has more than ``known`` bytes, and return it."""
+        while len(output := self._outputs.get(task_id, b"")) <= known:
+            await self._news.wait()
+        return output
+
+
+class DraftingExecutor:
+    """An executor whose progress is kept as drafts."""
+
+    def __init__(self, executor: Executor, drafts: Drafts) -> None:
+        self._executor = executor
+        self._drafts = drafts
+
+    async def execute(
+        self, task: TaskRequested, progress: OnProgress, guide: Guide | None = None
+    ) -> Execution:
+        """See ``Executor``."""
+
+        def report(chunk: Progress) -> None:
+            self._drafts.put(task.id, chunk.output)
+            progress(chunk)
+
+        return await self._executor.execute(task, report, guide)
