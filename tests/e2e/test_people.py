@@ -145,7 +145,7 @@ def test_the_explorer_verifies_in_a_browser(world: World, tmp_path: Path) -> Non
 
     async def look() -> None:
         async with open_page(world.net.network.state.apis[1] + "/", tmp_path / "profile") as page:
-            await page.wait_for(f"document.querySelector('[data-task=\"{task}\"]')")
+            await page.wait_for(f"!!document.querySelector('[data-task=\"{task}\"]')")
             await page.wait_for(f"document.querySelectorAll('#map g').length === {NODES}")
             # As somebody without a mouse does it.
             await page.value(f"document.querySelector('[data-task=\"{task}\"]').focus()")

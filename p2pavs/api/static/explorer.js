@@ -188,6 +188,7 @@ function brief(name, value) {
     return texts.length <= 4 && !texts.includes("") ? texts.join(" ") : String(value.length);
   }
   if (value !== null && typeof value === "object") return JSON.stringify(value).slice(0, 120);
+  if (["weight", "total", "fee"].includes(name) && Number(value) > 1e12) return `${ether(value)} ETH`;
   if (name === "deadline") return new Date(1000 * value).toISOString().slice(11, 19);
   if (typeof value === "string" && /^(0x)?[0-9a-f]{40,}$/.test(value)) return `${value.slice(0, 10)}…`;
   return String(value).slice(0, 200);
