@@ -177,6 +177,34 @@ def test_parameters_that_do_not_fit_are_refused_before_anything_is_sent(shell: S
     assert not (shell.directory / "d.json").exists()
 
 
+def test_a_network_without_offences(shell: Shell) -> None:
+    shell.deploy()
+    account = ["--key-file", str(shell.key_file)]
+    assert "No offence is known" in shell.run("evidence", "list")
+    assert shell.json("evidence", "list") == {"held": [], "cases": [], "punished": []}
+    assert "nothing to report" in shell.run("evidence", "submit", *account)
+    assert "There is no case 1" in shell.run("evidence", "veto", "1", *account, status=1)
+
+
+def test_the_contracts_are_offered_to_their_owner(shell: Shell) -> None:
+    owner = "0x" + "11" * 20
+    said = shell.run(
+        "deploy",
+        "--key-file",
+        str(shell.key_file),
+        "--out",
+        str(shell.directory / "d.json"),
+        "--owner",
+        owner,
+    )
+    for name in ("TaskGateway", "SlashingManager"):
+        assert f"{name} is offered to {owner}" in said
+    assert "--stake eigenlayer" in shell.run(
+        "deploy", "--key-file", str(shell.key_file), "--out", str(shell.directory / "e.json"),
+        "--allocation-manager", owner, status=2,
+    )  # fmt: skip
+
+
 def test_the_demo_model_is_registered_once(shell: Shell) -> None:
     shell.deploy()
     assert "No model" in shell.run("model", "list")
