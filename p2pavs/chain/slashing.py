@@ -30,6 +30,11 @@ async def is_booked(chain: Chain, evidence: ChainEvidence) -> bool:
     return bool(await chain.read_one("SlashingManager", "isBooked", *arguments))
 
 
+async def bounty_of(chain: Chain, account: bytes) -> int:
+    """Return what an account earned with reports and did not withdraw, in wei."""
+    return int(await chain.read_one("SlashingManager", "balanceOf", account))
+
+
 def report_call(chain: Chain, evidence: ChainEvidence) -> Call:
     """Return the call that reports an offence."""
     return chain.call("SlashingManager", "report", chain.address(evidence.verifier), evidence.data)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from p2pavs import keystore
-from p2pavs.chain import reader
+from p2pavs.chain import reader, slashing
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ContractRevert
 from p2pavs.chain.records import OperatorRecord
@@ -240,7 +240,8 @@ def exit_(
             async with common.open_account(chain.rpc, source) as sender:
                 if record.active:
                     await sender.send(chain.call("OperatorRegistry", "exit"))
-                if record.stake and not keep_stake:
+                deposited = chain.deployment.stake_source == NATIVE_STAKE
+                if record.stake and deposited and not keep_stake:
                     await sender.send(chain.call(_native(chain), "requestWithdrawal", record.stake))
             return await reader.withdrawal_of(chain, source.address), await _last_epoch(chain, source.address)
 
@@ -271,32 +272,38 @@ def exit_(
 @key_options
 @json_option
 def withdraw(rpc: str | None, deployment: Path | None, keys: Path | None, password_file: Path | None) -> None:
-    """Take out what is due: stake that was asked back, and rewards and refunds that the gateway holds."""
+    """Take out what is due: stake that was asked back, rewards and refunds, bounties for reports."""
     source = common.read_account(keys, None, password_file)
 
-    async def work() -> tuple[int, int]:
+    async def work() -> tuple[int, int, int]:
         async with common.open_chain(rpc, deployment) as chain:
             leaving = await reader.withdrawal_of(chain, source.address)
             rewards = await reader.credit_of(chain, source.address)
-            if not leaving.amount and not rewards:
+            bounties = await slashing.bounty_of(chain, source.address)
+            if not leaving.amount and not rewards and not bounties:
                 raise P2pavsError(
                     "There is nothing to withdraw.", "Ask the stake back first: p2pavs operator exit."
                 )
             async with common.open_account(chain.rpc, source) as sender:
                 if rewards:
                     await sender.send(chain.call("TaskGateway", "withdraw"))
+                if bounties:
+                    await sender.send(chain.call("SlashingManager", "withdraw"))
                 if leaving.amount:
-                    await _withdraw_stake(chain, sender, rewards)
-            return leaving.amount, rewards
+                    await _withdraw_stake(chain, sender, rewards + bounties)
+            return leaving.amount, rewards, bounties
 
-    stake_paid, rewards_paid = common.run(work)
+    stake_paid, rewards_paid, bounties_paid = common.run(work)
+    bounties_said = f", {ether(bounties_paid)} of bounties" if bounties_paid else ""
     show(
         {
             "address": address(source.address),
             "stakeWei": str(stake_paid),
             "rewardsWei": str(rewards_paid),
+            "bountiesWei": str(bounties_paid),
         },
-        f"Paid to {address(source.address)}: {ether(stake_paid)} of stake, {ether(rewards_paid)} of rewards.",
+        f"Paid to {address(source.address)}: {ether(stake_paid)} of stake, "
+        f"{ether(rewards_paid)} of rewards{bounties_said}.",
     )
 
 
@@ -315,7 +322,7 @@ async def _withdraw_stake(chain: Chain, sender: Any, rewards: int) -> None:
         await sender.send(chain.call(_native(chain), "withdraw"))
     except ContractRevert as error:
         if rewards:
-            error.message = f"The rewards ({ether(rewards)}) were paid. {error.message}"
+            error.message = f"Rewards and bounties ({ether(rewards)}) were paid. {error.message}"
         raise
 
 
