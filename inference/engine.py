@@ -92,7 +92,7 @@ class Engine:
             )
         self._ends = frozenset((*self._llama.end_tokens, *self.manifest.stop_token_ids))
         self._spelling = Spelling([b"" if t in self._ends else p for t, p in enumerate(self._llama.pieces)])
-        self._json_vocabulary = JsonVocabulary(self._llama)
+        self._json_vocabulary = JsonVocabulary(self._llama, self._ends)
         self._slots = Slots(self._llama, slots)
         self._active: dict[int, _Sequence] = {}
         self.counts = Counts()
@@ -155,7 +155,7 @@ class Engine:
         choices = Choices(request.choices, self._spelling, sorted(self._ends)) if request.choices else None
         value = None
         if request.json_schema:
-            value = JsonOutput(request.json_schema, self._json_vocabulary, self._ends)
+            value = JsonOutput(request.json_schema, self._json_vocabulary)
         limit = min(room, request.max_tokens)
         stops = () if choices or value else tuple(s.encode() for s in (*request.stop, *self.manifest.stop))
         guess = list(request.draft[:limit])

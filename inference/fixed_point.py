@@ -27,8 +27,9 @@ _STEP_BITS = 12  # shares are looked up by distance from the best, in steps of 2
 
 def fixed(logits: Logits) -> Integers:
     """``round(logit * 2^16)``; what is not a number counts as lowest."""
-    values = np.nan_to_num(logits.astype(np.float64), nan=-HUGE, posinf=HUGE, neginf=-HUGE)
-    return np.rint(np.clip(values, -HUGE, HUGE) * UNIT).astype(np.int64)
+    if len(logits) and not (logits.min() >= -HUGE and logits.max() <= HUGE):
+        logits = np.clip(np.nan_to_num(logits, nan=-HUGE, posinf=HUGE, neginf=-HUGE), -HUGE, HUGE)
+    return np.rint(logits.astype(np.float64) * UNIT).astype(np.int64)
 
 
 def penalised(values: Integers, penalty_milli: int) -> Integers:
