@@ -117,6 +117,8 @@ class TaskDesk:
         self._traces: OrderedDict[InstanceId, Execution] = OrderedDict()  # of tasks that are over
         self.tasks: dict[int, OpenTask] = {}
         self._follower: Follower | None = None
+        self._far_behind = False
+        self._unsaved: dict[int, StoredTask] = {}
         self.head = 0
         self.head_time = 0
 
@@ -173,14 +175,16 @@ class TaskDesk:
 
     async def _added(self, block: BlockAdded) -> None:
         self.head, self.head_time = block.number, block.timestamp
+        self._far_behind = not self._is_head(block.number + FAR_BEHIND)
+        if not self._far_behind and self._unsaved:
+            await self._save(block.number - 1)
         for logged in block.events:
             await self._event(logged)
         for task in list(self.tasks.values()):
             task.view.head = block.number
             await self._close_if_over(task, block)
-        # Far behind the head not after each block: every write waits for the disk.
-        if block.number % FAR_BEHIND == 0 or self._is_head(block.number + FAR_BEHIND):
-            await until_stored(lambda: self._store.set_followed_to(block.number))
+        if block.number % FAR_BEHIND == 0 or not self._far_behind:
+            await self._save(block.number)
 
     async def _event(self, logged: LoggedEvent) -> None:
         match logged.event:
@@ -238,6 +242,7 @@ class TaskDesk:
                 self._parts.journal.add(task.event.id, "task_undone", block=block.number)
                 self._stop(task)
                 self._parts.router.remove(task.instance)
+                self._unsaved.pop(task.event.id, None)
                 await until_stored(partial(self._store.remove, task.event.id), task=task.event.id)
 
     async def _close_if_over(self, task: OpenTask, head: BlockAdded) -> None:
@@ -262,13 +267,27 @@ class TaskDesk:
         task.view.over = True
         self._stop(task)
         self._parts.router.close(task.instance)
-        if task.scope is None:  # else its member does it, once nothing writes to the log any more
+        if task.scope is None and not self._far_behind:
+            # Else its member does it, once nothing writes to the log any more, or it goes with the others.
             await self._forget_inputs(task)
         log.info("task_over", task=task.event.id, state=state.value)
 
     async def _keep(self, task: OpenTask, state: TaskState) -> None:
         stored = StoredTask(task.event.id, task.block_number, task.block_hash, state)
+        if self._far_behind:
+            self._unsaved[stored.task_id] = stored
+            return
         await until_stored(lambda: self._store.put(stored), task=task.event.id)
+
+    async def _save(self, followed_to: int) -> None:
+        """Write down the last block, and with it what was put off.
+
+        Far behind the head that is not done after each block, for every write waits for the disk. After a
+        crash the blocks since the last one written down are read again.
+        """
+        tasks = list(self._unsaved.values())
+        await until_stored(lambda: self._store.save(tasks, followed_to))
+        self._unsaved.clear()
 
     async def _forget_inputs(self, task: OpenTask) -> None:
         await until_stored(lambda: self._store.forget_inputs(task.event.id), task=task.event.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,6 +32,14 @@ class StoredTask:
     state: TaskState
 
 
+def _put(connection: sqlite3.Connection, task: StoredTask) -> None:
+    connection.execute(
+        "INSERT INTO tasks VALUES (?,?,?,?) ON CONFLICT (task_id) DO UPDATE SET "
+        "block_number=excluded.block_number, block_hash=excluded.block_hash, state=excluded.state",
+        (task.task_id, task.block_number, task.block_hash, task.state.value),
+    )
+
+
 class TaskStore:
     """The tasks seen on the chain and the block up to which the chain has been followed."""
 
@@ -39,13 +48,17 @@ class TaskStore:
 
     async def put(self, task: StoredTask) -> None:
         """Insert or update a task."""
+        await self._database.run(lambda connection: _put(connection, task))
+
+    async def save(self, tasks: Sequence[StoredTask], followed_to: int) -> None:
+        """Write tasks, drop the logs of those that are over, remember the last block: all or nothing."""
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "INSERT INTO tasks VALUES (?,?,?,?) ON CONFLICT (task_id) DO UPDATE SET "
-                "block_number=excluded.block_number, block_hash=excluded.block_hash, state=excluded.state",
-                (task.task_id, task.block_number, task.block_hash, task.state.value),
-            )
+            for task in tasks:
+                _put(connection, task)
+                if task.state is not TaskState.OPEN:
+                    connection.execute("DELETE FROM inputs WHERE task_id=?", (task.task_id,))
+            connection.execute(_SET_FOLLOWED_TO, (str(followed_to),))
 
         await self._database.run(work)
 

@@ -567,3 +567,23 @@ async def test_a_peer_that_asks_gets_the_running_instance(office: Office, autoju
         assert commit == desk.tasks[1].member.messages()[0]  # type: ignore[union-attr]
         assert desk.running(InstanceId(1, 1)) == []
         assert desk.running(InstanceId(9, 0)) == []
+
+
+async def test_far_behind_the_head_much_is_written_at_once_and_nothing_is_lost(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    """Forty tasks, each certified three blocks later, read in one go up to a head that is far away."""
+    async with office.open() as desk:
+        for number in range(1, 41):
+            events = [requested(number), *([certified(number - 3)] if number > 3 else [])]
+            await office.follower.give(block(100 + number, *events), head=1000)
+        assert desk.head == 140
+        stored = {task.task_id: task.state for task in await office.tasks()}
+        assert max(stored) == 28, "what came since block 128 is not written down"
+        assert await TaskStore(office.database).followed_to() == 128
+        await office.follower.give(block(141), head=150)  # near the head everything is
+        stored = {task.task_id: task.state for task in await office.tasks()}
+        assert set(stored) == set(range(1, 41))
+        assert stored[1] is TaskState.CERTIFIED and stored[40] is TaskState.OPEN
+        assert await TaskStore(office.database).followed_to() == 141
+    assert [header.id for header in office.certified] == list(range(1, 34))
