@@ -110,8 +110,8 @@ class EvidenceKeeper:
 
     async def _report(self, evidence: ChainEvidence) -> bool:
         """Send a report; whether the chain took it. Raises ``ChainError`` for all but a refusal."""
-        sent = await self._send(slashing.report_call(self._chain, evidence))
-        if sent:
+        refusal = await self._send(slashing.report_call(self._chain, evidence))
+        if refusal is None:
             self.reported += 1
             log.warning(
                 "offence_reported",
@@ -119,7 +119,7 @@ class EvidenceKeeper:
                 operator="0x" + evidence.operator.hex(),
                 task=evidence.first_task,
             )
-        return sent
+        return refusal in (None, "OffenceKnown")
 
     # --- cases --------------------------------------------------------------------------------------------
 
@@ -135,7 +135,10 @@ class EvidenceKeeper:
             if case.operator == self._operator or not turn:
                 continue
             call = await slashing.execute_call(self._chain, number)
-            if call is None or not await self._send(call):
+            refusal = None if call is None else await self._send(call)
+            if refusal == "StillContestable":
+                continue  # the chain's clock is behind ours
+            if call is None or refusal is not None:
                 self._closed.add(number)  # the operator cleared itself, or the evidence cannot be read
                 continue
             self.executed += 1
@@ -143,16 +146,16 @@ class EvidenceKeeper:
 
     # --- small parts --------------------------------------------------------------------------------------
 
-    async def _send(self, call: Call) -> bool:
+    async def _send(self, call: Call) -> str | None:
+        """Send a call if a simulation lets it pass; returns the error that refuses it, None if none does."""
         try:
             await self._chain.simulate(call, self._operator)
             await self._sender.send(call)
         except ContractRevert as error:
-            if error.name == "OffenceKnown":
-                return True
-            log.warning("report_refused", call=call.what, error=error.message)
-            return False
-        return True
+            if error.name not in ("OffenceKnown", "StillContestable"):
+                log.warning("report_refused", call=call.what, error=error.message)
+            return error.name
+        return None
 
     async def _is_my_turn(self, offence: bytes, accused: bytes, since: float) -> bool:
         current = await reader.current_epoch(self._chain)

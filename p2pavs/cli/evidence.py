@@ -154,9 +154,10 @@ async def _held(nodes: tuple[str, ...]) -> list[dict[str, Any]]:
                 continue
             for one in answer if isinstance(answer, list) else ():
                 try:
-                    key = (int(one["task"]), str(one["offence"]), str(one["operator"]))
+                    operator = address(bytes.fromhex(str(one["operator"])[2:]))
+                    key = (int(one["task"]), str(one["offence"]), operator)
                     if key not in found or found[key].get("report") is None:
-                        found[key] = dict(one)
+                        found[key] = {**one, "operator": operator}
                 except (KeyError, TypeError, ValueError):
                     raise P2pavsError(
                         f"the node at {url} answers in a form of another version", "Update p2pavs."
