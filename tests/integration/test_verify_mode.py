@@ -110,7 +110,7 @@ async def test_lost_chunks_are_asked_for(worker: ModelWorker, tmp_path: Path) ->
 async def test_a_member_that_crashes_in_the_middle_loses_nothing(
     worker: ModelWorker, tmp_path: Path, rank: int
 ) -> None:
-    chamber = Chamber(worker, REQUEST, tmp_path)
+    chamber = Chamber(worker, replace(REQUEST, max_tokens=400), tmp_path)
     mortal = chamber.house.seats[chamber.order[rank]]
     with trio.fail_after(120):
         async with trio.open_nursery() as nursery:
@@ -120,7 +120,7 @@ async def test_a_member_that_crashes_in_the_middle_loses_nothing(
             with trio.CancelScope() as life:
                 async with trio.open_nursery() as inner:
                     inner.start_soon(mortal.live)
-                    await until(lambda: mortal.events("inference"))
+                    await until(lambda: mortal.events("inference"), every=0.002)
                     life.cancel()
             assert not mortal.decisions
             mortal.fate = Fate()

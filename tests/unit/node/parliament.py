@@ -90,13 +90,13 @@ class Killed(Exception):
     """The process ends here."""
 
 
-async def until(condition: Callable[[], object], seconds: float = 600) -> None:
+async def until(condition: Callable[[], object], seconds: float = 600, every: float = 0.05) -> None:
     """Wait, in virtual time, until something holds."""
     with trio.fail_after(seconds):
         while True:
             if condition():
                 return
-            await trio.sleep(0.05)
+            await trio.sleep(every)
 
 
 @dataclass
