@@ -110,6 +110,21 @@ class Instance:
         """The decision, once there is one."""
         return self._commit
 
+    def fullest(self) -> Commit | None:
+        """The decision with every precommit for it that has arrived since, where that is more."""
+        commit = self._commit
+        if commit is None:
+            return None
+        result, value = commit.certificate.result, self._commit_value
+        more = self._assembler.decision(commit.certificate.round, value, result)
+        if more is None or len(more.signers) <= len(commit.certificate.signers):
+            return commit
+        return Commit(more, commit.output)
+
+    def precommits(self, round_: int, value: ValueId) -> tuple[Vote, ...]:
+        """The precommits for a value that count, ascending by sender."""
+        return self._votes.votes_for(Kind.PRECOMMIT, round_, value)
+
     @property
     def round(self) -> int:
         """The current round, -1 before the first."""

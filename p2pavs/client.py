@@ -22,10 +22,10 @@ from p2pavs.chain.events import TaskRequested
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.reader import (
     PostedTask,
-    list_models,
-    quote,
+    offer,
     read_result,
     read_task,
+    requestable_models,
 )
 from p2pavs.chain.receipts import Receipt
 from p2pavs.chain.records import InferenceParams, InferenceRequest, ModelEntry, TaskResult, TaskStatus
@@ -67,12 +67,12 @@ class Posted:
 
 
 async def choose_model(chain: Chain, wanted: str | None) -> ModelEntry:
-    """The registered model of this name or id; without one, the only active model."""
-    models = [model for model in await list_models(chain) if model.active]
+    """The newest version of this name, or the model of this id; without one, the only active name."""
+    models = await requestable_models(chain)
     names = ", ".join(f"{model.name} (0x{model.id.hex()[:8]}…)" for model in models) or "none"
     if wanted is None:
-        if len(models) == 1:
-            return models[0]
+        if len({(model.maker, model.name) for model in models}) == 1:
+            return models[-1]
         raise BadRequest(
             f"this deployment has {len(models)} active models: {names}", "Name one of them with --model."
         )
@@ -287,26 +287,30 @@ async def post(
     window: int,
     committee_size: int = 0,
     mode: Mode = Mode.REPLICATE,
+    attempts: int = 1,
+    tip: int = 0,
 ) -> Posted:
     """Pay for a task with ``window`` seconds to its deadline. Raises named errors; nothing is paid then."""
     check_request(prompt, params)
-    await _check_window(chain, window)
-    fee = await quote(chain, model.id, params.max_tokens)
+    await _check_window(chain, window, attempts)
+    value = tip + await offer(chain, model.id, params.max_tokens, len(prompt))
     latest = await chain.rpc.block("latest")
     now = int(time.time()) if latest is None else max(latest.timestamp, int(time.time()))
-    request = InferenceRequest(model.id, prompt, params, now + window, mode, committee_size)
-    receipt = await sender.send(chain.call("TaskGateway", "requestInference", request.to_abi(), value=fee))
+    request = InferenceRequest(
+        model.id, prompt, params, now + window, mode, committee_size, attempts=attempts, tip=tip
+    )
+    receipt = await sender.send(chain.call("TaskGateway", "requestInference", request.to_abi(), value=value))
     for logged in await chain.block_events(receipt.block_hash):
         if isinstance(logged.event, TaskRequested) and logged.transaction_hash == receipt.transaction_hash:
-            return Posted(await read_task(chain, logged.event.id), fee, receipt)
+            return Posted(await read_task(chain, logged.event.id), logged.event.header.fee, receipt)
     raise ChainError(
         "the request was mined and its event is missing",
         "Check that --deployment names the contracts of this network.",
     )
 
 
-async def _check_window(chain: Chain, window: int) -> None:
-    least = int(await chain.read_one("TaskGateway", "minimumWindow"))
+async def _check_window(chain: Chain, window: int, attempts: int) -> None:
+    least = attempts * int(await chain.read_one("TaskGateway", "minimumWindow"))
     most = int(await chain.read_one("TaskGateway", "maximumWindow"))
     if not least + MINING_SECONDS <= window <= most:
         raise BadRequest(

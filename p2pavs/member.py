@@ -43,7 +43,7 @@ from consensus.messages import (
     WorkTag,
 )
 from consensus.signing import proposal_id, value_id, work_tag
-from consensus.types import NIL, Kind, Scope
+from consensus.types import NIL, Kind, Scope, ValueId
 from consensus.verification import Invalid, MessageVerifier
 from p2pavs.divergence import DivergenceBook
 from p2pavs.evidence_book import EvidenceBook
@@ -195,6 +195,14 @@ class Member:
             self.dropped += 1
         except trio.BrokenResourceError:  # the member has just ended
             pass
+
+    def fullest(self) -> Commit | None:
+        """The decision, signed by all whose precommits have arrived."""
+        return self._instance.fullest()
+
+    def precommits(self, round_: int, value: bytes) -> tuple[Vote, ...]:
+        """The precommits for a value that have arrived, ascending by sender."""
+        return self._instance.precommits(round_, ValueId(value))
 
     def messages(self) -> Sequence[Message]:
         """What a peer that catches up should be given."""

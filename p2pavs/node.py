@@ -15,9 +15,6 @@ import trio
 
 from consensus import bls, vrf
 from consensus.committee import Committee
-from inference.errors import InferenceError
-from inference.runtime import runtime_profile
-from inference.worker import ModelWorker
 from p2pavs.announcement import Announcement
 from p2pavs.api.app import serve_api
 from p2pavs.api.view import View
@@ -31,14 +28,13 @@ from p2pavs.chain.pending import SqlitePendingStore
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.reader import (
     current_epoch,
-    list_models,
     list_operators,
     read_epoch,
     read_operator,
     read_operator_set,
     read_task,
 )
-from p2pavs.chain.records import ModelEntry, OperatorRecord, TaskHeader
+from p2pavs.chain.records import OperatorRecord, TaskHeader
 from p2pavs.chain.rpc import Rpc
 from p2pavs.committee_topics import CommitteeTopics
 from p2pavs.divergence import DivergenceBook
@@ -47,9 +43,10 @@ from p2pavs.epoch_keeper import EpochKeeper
 from p2pavs.errors import P2pavsError
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.evidence_keeper import EvidenceKeeper
-from p2pavs.execution import Executor, WorkerExecutor
+from p2pavs.execution import Executor
 from p2pavs.journal import Journal
 from p2pavs.keystore import Identity
+from p2pavs.model_shelf import ModelShelf
 from p2pavs.network import Network, NetworkConfig, Offence
 from p2pavs.network.peer_ids import peer_id_to_text
 from p2pavs.openai_api.endpoint import Endpoint
@@ -74,14 +71,6 @@ class NotAnOperator(P2pavsError):
     """The keys are not registered in the way this node would use them."""
 
 
-class ModelUnusable(P2pavsError):
-    """A model file cannot be served on this machine."""
-
-
-class ModelNotRegistered(P2pavsError):
-    """No task can name the models this node was given."""
-
-
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
     """What a node is started with."""
@@ -95,6 +84,7 @@ class NodeConfig:
     api: str  # host:port
     settings: NodeSettings
     models: tuple[Path, ...]
+    model_directory: Path | None = None  # looked through again and again for new models
     bootstrap: tuple[str, ...] = ()
     announce: tuple[str, ...] = ()
     threads: int = 1
@@ -140,19 +130,18 @@ class Node:
         chain: Chain,
         network: Network,
         sender: Sender,
-        executors: dict[bytes, Executor],
-        workers: list[ModelWorker],
+        shelf: ModelShelf,
+        drafts: Drafts,
         parts: Parts,
     ) -> None:
         self.config = config
         self.network = network
         self.chain = chain
         self.journal = Journal()
-        self.drafts = Drafts()
-        self.executors: dict[bytes, Executor] = {
-            model: DraftingExecutor(executor, self.drafts) for model, executor in executors.items()
-        }
-        self.workers = workers
+        self.drafts = drafts
+        self.shelf = shelf
+        self.executors = shelf.executors
+        self.workers = shelf.workers
         self.directory = directory
         self.evidence = EvidenceStore(directory.database)
         self.certificates = CertificateStore(directory.database)
@@ -193,9 +182,15 @@ class Node:
             await _check_registration(chain, config.identity)
             if config.openai is not None:
                 config.openai.check(config.identity.address)
-            executors, workers = await _open_models(stack, chain, config, parts)
+            drafts = Drafts()
+
+            def wrap(executor: Executor) -> Executor:
+                return DraftingExecutor(parts.executor(executor), drafts)
+
+            shelf = ModelShelf(chain, config.models, config.model_directory, config.threads, wrap)
+            await shelf.open(stack)
             network = await stack.enter_async_context(Network.open(_network_config(config)))
-            network.set_record(Announcement(config.identity.address, tuple(executors)).to_bytes())
+            network.set_record(Announcement(config.identity.address, tuple(shelf.executors)).to_bytes())
             store = stack.enter_context(
                 SqlitePendingStore(
                     config.pending,
@@ -204,7 +199,7 @@ class Node:
                 )
             )
             sender = Sender(rpc, config.identity.account(), store, chain_id=config.deployment.chain_id)
-            yield cls(config, directory, chain, network, sender, executors, workers, parts)
+            yield cls(config, directory, chain, network, sender, shelf, drafts, parts)
 
     async def run(
         self, *, bootstrap_timeout: float = 20.0, ready: Callable[[str], None] = lambda url: None
@@ -232,10 +227,16 @@ class Node:
             nursery.start_soon(self.accuser.run)
             if self.config.openai is not None:
                 await nursery.start(self.config.openai.run, self.chain, View(self), self.config.data)
+            nursery.start_soon(self.shelf.run, self._announce)
             ready(url)
             if (advice := bls.backend_advice()) is not None:
                 log.warning("slow_signatures", backend=bls.backend_name(), remedy=advice)
             log.info("node_ready", peer_id=self.network.peer_id, api=url, operator=self.operator_name)
+
+    def _announce(self) -> None:
+        """Say of this node what it serves now."""
+        account = self.config.identity.address
+        self.network.set_record(Announcement(account, tuple(self.executors)).to_bytes())
 
     @property
     def operator_name(self) -> str:
@@ -421,51 +422,6 @@ async def _is_counted_on(chain: Chain, account: bytes) -> bool:
             if any(one.operator == account for one in operators):
                 return True
     return False
-
-
-async def _open_models(
-    stack: AsyncExitStack, chain: Chain, config: NodeConfig, parts: Parts
-) -> tuple[dict[bytes, Executor], list[ModelWorker]]:
-    """Load every model that the registry knows; refuse to start without one."""
-    entries = [entry for entry in await list_models(chain) if entry.active]
-    executors: dict[bytes, Executor] = {}
-    workers: list[ModelWorker] = []
-    unknown: list[str] = []
-    for path in config.models:
-        try:
-            worker = await stack.enter_async_context(ModelWorker.open(path, threads=config.threads))
-        except InferenceError as error:
-            raise ModelUnusable(
-                f"cannot serve the model {path}: {error}",
-                "If the file is sound, 'p2pavs doctor' shows what this machine lacks.",
-            ) from None
-        workers.append(worker)
-        model, profile = worker.manifest, runtime_profile(worker.profile)
-        served = (model.model_hash, model.manifest_hash, profile, model.golden_digest)
-        ids = [
-            entry.id
-            for entry in entries
-            if (entry.model_hash, entry.manifest_hash, entry.runtime_profile, entry.golden_digest) == served
-        ]
-        if not ids:
-            unknown.append(f"{path.name} (file SHA-256 {model.model_hash.hex()[:16]}…)")
-        for model_id in ids:
-            executors[model_id] = parts.executor(WorkerExecutor(worker, profile))
-            log.info("model_served", model="0x" + model_id.hex(), file=path.name)
-    if unknown:
-        log.warning("models_not_registered", files=unknown)
-    if not executors:
-        raise ModelNotRegistered(
-            f"none of the models given ({', '.join(unknown) or 'none'}) is registered in this deployment, "
-            f"which has {', '.join(_named(entry) for entry in entries) or 'no model'}",
-            "Pass the GGUF of a registered model with --model: same file, same manifest, same runtime "
-            "profile. Or register yours with 'p2pavs model register'.",
-        )
-    return executors, workers
-
-
-def _named(entry: ModelEntry) -> str:
-    return f"{entry.name} (file SHA-256 {entry.model_hash.hex()[:16]}…)"
 
 
 def write_node_file(node: Node, url: str) -> None:

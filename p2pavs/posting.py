@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -11,6 +12,7 @@ from consensus.committee import Committee
 from consensus.messages import Commit
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ChainError, ContractRevert
+from p2pavs.chain.events import TaskCertified
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.records import ChainCertificate, TaskHeader
 from p2pavs.journal import Journal
@@ -41,6 +43,12 @@ class ChainView:
     refunded: bool = False
     head: int = 0
     """The newest block."""
+    certificate: TaskCertified | None = None
+    """The certificate that was taken."""
+    bitmap: int = 0
+    """Who signed it, with those that were added."""
+    busy: bool = False
+    """Something is still to be sent: the task is not let go yet."""
     over: bool = False
     """Deep enough below the head that it will not change any more."""
 
@@ -61,6 +69,8 @@ class PosterLadder:
         sender: Sender,
         journal: Journal,
         delay: float,
+        gather: float = 0.0,
+        fullest: Callable[[], Commit | None] = lambda: None,
     ) -> None:
         self._header = header
         self._committee = committee
@@ -70,9 +80,16 @@ class PosterLadder:
         self._sender = sender
         self._journal = journal
         self._delay = delay
+        self._gather = gather
+        self._fullest = fullest
 
     async def run(self, commit: Commit) -> None:
-        """Post until the chain holds a certificate for good or will not take one any more."""
+        """Post until the chain holds a certificate for good or will not take one any more.
+
+        Before it posts it waits a little for more precommits: who is left out has to pay for being added.
+        """
+        if len(commit.certificate.signers) < len(self._committee.members):
+            await trio.sleep(self._gather)
         view, pause = self._view, FIRST_PAUSE
         turn: tuple[float, int] | None = self._turn()
         while not view.over:
@@ -100,6 +117,7 @@ class PosterLadder:
 
     async def _attempt(self, commit: Commit) -> bool:
         """Post once; whether it was mined. What keeps it from that may pass: funds, an endpoint, a reorg."""
+        commit = self._fullest() or commit
         bitmap, hints = self._committee.bitmap_and_hints(commit.certificate.signers)
         call = self._chain.call(
             "TaskGateway",

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from consensus.timeouts import TimeoutConfig
 from p2pavs.relay import Patience
+
+
+class Supplement(StrEnum):
+    """When a member that a certificate left out adds itself."""
+
+    WORTH = "worth"  # its share of the reward is more than the gas
+    ALWAYS = "always"
+    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,16 @@ class NodeSettings:
 
     keep_tasks: int = 100_000
     """Of so many of the newest tasks certificates and signatures are kept; a task takes about 3 kB."""
+
+    poster_gather: float = 0.3
+    """How long a poster waits for more precommits when some are missing."""
+
+    supplement: Supplement = Supplement.WORTH
+    """When a member that a certificate left out adds itself."""
+
+    supplement_delay: float = 6.0
+    """The first of those left out adds itself so long after it saw the certificate, each further one as much
+    later again."""
 
     poll_every: float = 0.25
     """How often the chain is asked for a new block."""

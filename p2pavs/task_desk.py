@@ -22,7 +22,7 @@ from inference.request import Progress
 from inference.worker import Guide
 from p2pavs.catch_up import CatchUp
 from p2pavs.chain.contracts import Chain
-from p2pavs.chain.events import LoggedEvent, TaskCertified, TaskRefunded, TaskRequested
+from p2pavs.chain.events import LoggedEvent, TaskCertified, TaskRefunded, TaskRequested, TaskSupplemented
 from p2pavs.chain.follower import BlockAdded, BlockRemoved, Follower
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.reader import read_operator_set
@@ -42,6 +42,7 @@ from p2pavs.storage import CertificateStore, InputLog, SignGuard, until_stored
 from p2pavs.storage.database import Database
 from p2pavs.storage.tasks import StoredTask, TaskState, TaskStore
 from p2pavs.streaming import Stream
+from p2pavs.supplement import Latecomer
 from p2pavs.traces import Parting, TraceRefused, Traces
 
 SETS_KEPT = 16
@@ -96,13 +97,21 @@ class OpenTask:
     settled_number: int = 0
     """The block that settled it: with a certificate, a refund, or the first one after the deadline."""
     settled_hash: bytes = b""
+    attempt: int = 0
     scope: trio.CancelScope | None = None
     member: Member | None = None
+    execution: Execution | None = None
+    """What was computed in an earlier attempt: a later one has the same answer."""
+
+    @property
+    def decided(self) -> bool:
+        """Whether its committee has decided, as far as this node took part."""
+        return self.member is not None and self.member.decided
 
     @property
     def instance(self) -> InstanceId:
-        """Its only attempt."""
-        return InstanceId(self.event.id, 0)
+        """The attempt that this node works on."""
+        return InstanceId(self.event.id, self.attempt)
 
 
 class TaskDesk:
@@ -194,6 +203,7 @@ class TaskDesk:
                 task = self.tasks.get(event.id)
                 if task is not None:
                     task.view.certified = True
+                    task.view.certificate, task.view.bitmap = event, event.bitmap
                     task.settled_number, task.settled_hash = logged.block_number, logged.block_hash
                 self._parts.journal.add(
                     event.id,
@@ -205,6 +215,10 @@ class TaskDesk:
                     total=event.total_weight,
                     transaction="0x" + logged.transaction_hash.hex(),
                 )
+            case TaskSupplemented() as event:
+                task = self.tasks.get(event.id)
+                if task is not None:
+                    task.view.bitmap = event.bitmap
             case TaskRefunded(task_id):
                 task = self.tasks.get(task_id)
                 if task is not None:
@@ -236,6 +250,7 @@ class TaskDesk:
         for task in list(self.tasks.values()):
             if task.settled_hash == block.hash:
                 task.view.certified = task.view.refunded = False
+                task.view.certificate, task.view.bitmap = None, 0
                 task.settled_number, task.settled_hash = 0, b""
                 self._parts.journal.add(task.event.id, "settlement_undone", block=block.number)
             if task.block_hash == block.hash:
@@ -248,7 +263,7 @@ class TaskDesk:
     async def _close_if_over(self, task: OpenTask, head: BlockAdded) -> None:
         depth = self._parts.settings.finality_depth
         if task.view.certified or task.view.refunded:
-            if head.number - task.settled_number < depth:
+            if head.number - task.settled_number < depth or task.view.busy:
                 return
             state = TaskState.CERTIFIED if task.view.certified else TaskState.EXPIRED
         elif head.timestamp > task.event.header.deadline:
@@ -304,12 +319,26 @@ class TaskDesk:
     # --- members ------------------------------------------------------------------------------------------
 
     def _start_due(self) -> None:
-        for task in list(self.tasks.values()):
+        # Who pays a tip is served first where the model has to choose.
+        for task in sorted(self.tasks.values(), key=lambda task: -task.event.header.reward):
             deep = self.head - task.block_number >= self._parts.settings.confirmations
             settled = task.view.certified or task.view.refunded
-            if task.scope is None and deep and not settled and self.head_time <= task.event.header.deadline:
-                task.scope = trio.CancelScope()
+            if not deep or settled or self.head_time > task.event.header.deadline:
+                continue
+            attempt = task.event.header.attempt_at(self.head_time)
+            if task.scope is not None and attempt > task.attempt and not task.decided:
+                self._give_up(task)
+            if task.scope is None:
+                task.attempt, task.scope = attempt, trio.CancelScope()
                 self._nursery.start_soon(self._take_part, task, task.scope)
+
+    def _give_up(self, task: OpenTask) -> None:
+        """The time of an attempt is over: the next one has another committee."""
+        if task.scope is not None:
+            task.scope.cancel()
+        self._parts.router.close(task.instance)
+        self._parts.journal.add(task.event.id, "attempt_missed", attempt=task.attempt)
+        task.scope, task.member = None, None
 
     async def _take_part(self, task: OpenTask, scope: trio.CancelScope) -> None:
         """Keep the task's member running until the task is over or undone."""
@@ -362,6 +391,7 @@ class TaskDesk:
             header.id,
             "committee",
             epoch=header.epoch,
+            attempt=instance_id.attempt,
             total=committee.total_weight,
             members=[{"operator": "0x" + m.operator.hex(), "weight": m.weight} for m in committee.members],
             proposer="0x" + committee.member(committee.proposer(0)).operator.hex(),
@@ -381,8 +411,10 @@ class TaskDesk:
             parts.sender,
             parts.journal,
             parts.settings.poster_delay,
+            parts.settings.poster_gather,
+            lambda: None if task.member is None else task.member.fullest(),
         )
-        time_left = max(0.0, header.deadline - time.time())
+        time_left = max(0.0, header.attempt_start(instance_id.attempt + 1) - time.time())
 
         async with trio.open_nursery() as nursery:
 
@@ -395,7 +427,9 @@ class TaskDesk:
             )
 
             async def execute() -> Execution | None:
-                return await self._execute(task.event, stream)
+                if task.execution is None or stream is not None:
+                    task.execution = await self._execute(task.event, stream)
+                return task.execution
 
             async def catch_up() -> list[tuple[Message, str]]:
                 return await parts.catch_up.ask(instance_id, parts.peers_of(committee))
@@ -431,6 +465,18 @@ class TaskDesk:
                 verifier=MessageVerifier(scope, committee, parts.randomness),
                 ports=ports,
             )
+            latecomer = Latecomer(
+                header,
+                committee,
+                own,
+                task.view,
+                parts.chain,
+                parts.sender,
+                parts.journal,
+                parts.settings,
+                task.member.precommits,
+            )
+            nursery.start_soon(latecomer.run)
             async with parts.topics.joined(header.id, drawn=header.committee_size > 0):
                 parts.router.add(instance_id, task.member)
                 await task.member.run()

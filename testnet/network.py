@@ -27,6 +27,7 @@ from testnet.tools import anvil_binary
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAIN_ID = 31337
+SUPPLEMENT_WINDOW = "15"  # seconds: who tries things out wants to claim soon
 STAKE = "32"
 FUNDS = "1000"
 READY_SECONDS = 120.0
@@ -143,7 +144,9 @@ class Network:
     def deploy(self) -> None:
         """Deploy the contracts."""
         options = ["--rpc", self.state.rpc, "--key-file", str(self.layout.deployer_key)]
-        if self.parameters is not None:
+        if self.parameters is None:
+            options += ["--supplement-window", SUPPLEMENT_WINDOW, "--activation-epochs", "0"]
+        else:
             options += ["--config", str(self.parameters)]
         self.command("deploy", *options, "--out", str(self.layout.deployment))
 

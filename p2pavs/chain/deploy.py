@@ -68,6 +68,14 @@ class DeployParameters:
     withdrawal_delay: int = 14 * DAY  # seconds
     minimum_window: int = 30  # seconds from a request to its deadline
     maximum_window: int = DAY  # seconds
+    supplement_window: int = 600  # seconds after a certificate in which precommits can be added to it
+    activation_epochs: int = 1  # from a model's registration to its first task
+    beacon_reward: int = 10**15  # wei, for an epoch's seed, where the pool of base fees has it
+    minimum_base_fee: int = 10**9  # wei a compute unit
+    target_units: int = 8192  # compute units a block
+    bucket_units: int = 65_536  # that a requester without stake may ask for at once
+    staked_units: int = 1_048_576  # more, for one with all stake; in proportion for others
+    bucket_seconds: int = 600  # until a full bucket is empty
     block_seconds: int = 12  # between two blocks of the chain, at most on average
     key_delay: int = DAY  # seconds until a rotated key takes its place
     report_window: int = DAY  # seconds from an offence to its report
@@ -222,7 +230,11 @@ class _Plan:
                 return at("EpochManager")
             case "TaskGateway":
                 parts = at("EpochManager", "CertificateVerifier", "ModelRegistry")
-                return *parts, p.minimum_window, p.maximum_window
+                fees = (p.minimum_base_fee, p.target_units, p.bucket_units, p.staked_units, p.bucket_seconds)
+                spans = (p.minimum_window, p.maximum_window, p.supplement_window)
+                return *parts, (*spans, p.beacon_reward, fees)
+            case "ModelRegistry":
+                return *at("EpochManager"), p.activation_epochs
             case "EquivocationVerifier":
                 return at("OperatorRegistry", "TaskGateway")
             case "WrongOutputVerifier" | "LazyVoteVerifier":

@@ -43,6 +43,17 @@ class TaskCertified:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskSupplemented:
+    """Precommits were added to a certificate; ``bitmap`` is of all who signed now."""
+
+    id: int
+    epoch: int
+    bitmap: int
+    signed_weight: int
+    total_weight: int
+
+
+@dataclass(frozen=True, slots=True)
 class TaskRefunded:
     """Nobody certified in time and the requester got its fee back."""
 
@@ -138,6 +149,7 @@ class ManifestPublished:
 Event: TypeAlias = (
     TaskRequested
     | TaskCertified
+    | TaskSupplemented
     | TaskRefunded
     | EpochFrozen
     | EpochOpened
@@ -186,6 +198,9 @@ def _task_certified(a: Mapping[str, Any]) -> TaskCertified:
 BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Event]] = {
     "TaskRequested": _task_requested,
     "TaskCertified": _task_certified,
+    "TaskSupplemented": lambda a: TaskSupplemented(
+        a["id"], a["epoch"], a["bitmap"], a["signedWeight"], a["totalWeight"]
+    ),
     "TaskRefunded": lambda a: TaskRefunded(a["id"], a["requester"], a["amount"]),
     "EpochFrozen": lambda a: EpochFrozen(a["epoch"], a["count"], a["totalStake"], a["setRoot"]),
     "EpochOpened": lambda a: EpochOpened(a["epoch"], a["seed"]),

@@ -199,6 +199,12 @@ async def read_model(chain: Chain, model_id: bytes) -> ModelEntry:
     return ModelEntry.from_abi(model_id, await chain.read_one("ModelRegistry", "modelOf", model_id))
 
 
+async def requestable_models(chain: Chain) -> tuple[ModelEntry, ...]:
+    """Return the models that tasks of the current epoch may name, oldest first."""
+    epoch = await current_epoch(chain)
+    return tuple(one for one in await list_models(chain) if one.active and one.active_from <= epoch)
+
+
 async def list_models(chain: Chain) -> tuple[ModelEntry, ...]:
     """Return all models, oldest first."""
     count = await chain.read_one("ModelRegistry", "count")
@@ -217,9 +223,23 @@ async def read_manifest(chain: Chain, model_id: bytes) -> bytes | None:
 # --- tasks ------------------------------------------------------------------------------------------------
 
 
-async def quote(chain: Chain, model_id: bytes, max_tokens: int) -> int:
-    """Return the price of a task in wei."""
-    return int(await chain.read_one("TaskGateway", "quote", model_id, max_tokens))
+async def quote(chain: Chain, model_id: bytes, max_tokens: int, input_bytes: int) -> int:
+    """Return the price of a task in wei, if it were posted in this block."""
+    return int(await chain.read_one("TaskGateway", "quote", model_id, max_tokens, input_bytes))
+
+
+async def offer(chain: Chain, model_id: bytes, max_tokens: int, input_bytes: int) -> int:
+    """Return what to send along so that a request is taken in one of the next blocks, in wei.
+
+    That is the quote, and where the base fee is above its minimum a quarter of it more: two blocks can make
+    it rise by that much. The gateway credits what is too much.
+    """
+    price = await quote(chain, model_id, max_tokens, input_bytes)
+    base = int(await chain.read_one("TaskGateway", "baseFee"))
+    if base == int(await chain.read_one("TaskGateway", "minimumBaseFee")):
+        return price
+    units = int(await chain.read_one("TaskGateway", "computeUnits", max_tokens, input_bytes))
+    return price + (base * units + 3) // 4
 
 
 async def read_result(chain: Chain, task_id: int) -> TaskResult:

@@ -75,6 +75,8 @@ class InferenceRequest:
     deadline: int  # unix seconds
     mode: Mode = Mode.REPLICATE
     committee_size: int = 0  # seats; 0 = the whole operator set
+    attempts: int = 1  # equal parts of the time to the deadline, each with a committee of its own
+    tip: int = 0  # wei, for the signers
     callback: bytes = bytes(20)  # zero = no callback
     callback_gas: int = 0
 
@@ -87,6 +89,8 @@ class InferenceRequest:
             int(self.mode),
             self.committee_size,
             self.deadline,
+            self.attempts,
+            self.tip,
             self.callback,
             self.callback_gas,
         )
@@ -103,9 +107,13 @@ class TaskHeader:
     mode: int
     committee_size: int
     epoch: int
+    attempts: int
     task_seed: bytes
+    requested_at: int  # unix seconds
     deadline: int  # unix seconds
-    fee: int
+    fee: int  # all of it, wei
+    base_fee: int  # of the fee: for the pool that pays the beacon
+    royalty: int  # of the fee: for the model's maker
     callback: bytes
     callback_gas: int
 
@@ -119,12 +127,31 @@ class TaskHeader:
             self.mode,
             self.committee_size,
             self.epoch,
+            self.attempts,
             self.task_seed,
+            self.requested_at,
             self.deadline,
             self.fee,
+            self.base_fee,
+            self.royalty,
             self.callback,
             self.callback_gas,
         )
+
+    @property
+    def reward(self) -> int:
+        """What the signers share, wei."""
+        return self.fee - self.base_fee - self.royalty
+
+    def attempt_start(self, attempt: int) -> int:
+        """When an attempt begins, in unix seconds; the one after the last is the deadline."""
+        window = self.deadline - self.requested_at
+        return self.requested_at + -(-window * attempt // self.attempts)
+
+    def attempt_at(self, time: int) -> int:
+        """Return the attempt that runs at a time (unix seconds) between request and deadline."""
+        begun = [n for n in range(self.attempts) if self.attempt_start(n) <= time]
+        return begun[-1] if begun else 0
 
     @property
     def hash(self) -> bytes:
@@ -142,15 +169,22 @@ class TaskHeader:
             mode=value["mode"],
             committee_size=value["committeeSize"],
             epoch=value["epoch"],
+            attempts=value["attempts"],
             task_seed=value["taskSeed"],
+            requested_at=value["requestedAt"],
             deadline=value["deadline"],
             fee=value["fee"],
+            base_fee=value["baseFee"],
+            royalty=value["royalty"],
             callback=value["callback"],
             callback_gas=value["callbackGas"],
         )
 
 
-_HEADER_TYPE = "(uint256,address,bytes32,bytes32,uint8,uint16,uint64,bytes32,uint64,uint128,address,uint32)"
+_HEADER_TYPE = (
+    "(uint256,address,bytes32,bytes32,uint8,uint16,uint64,uint8,bytes32,uint64,uint64,"
+    "uint128,uint128,uint128,address,uint32)"
+)
 _PARAMS_TYPE = "(uint32,uint32,uint32,uint32,uint32,uint32,uint64,string[],string[],string)"
 
 
@@ -261,6 +295,21 @@ class ChainCertificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Supplement:
+    """Precommits for a certified value that its certificate left out, as the gateway takes them."""
+
+    round: int
+    value_id: bytes
+    bitmap: int  # of those who are added
+    seat_hints: bytes
+    signature: bytes  # 256 bytes, the sum of theirs
+
+    def to_abi(self) -> AbiTuple:
+        """Return the struct for the ABI encoder."""
+        return (self.round, self.value_id, self.bitmap, self.seat_hints, self.signature)
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorRecord:
     """An operator as registered; ``stake`` is what counts for the next snapshot."""
 
@@ -327,9 +376,11 @@ class ModelEntry:
     price_per_task: int
     price_per_token: int
     min_committee: int
+    royalty_bps: int  # the maker's part of the price, in 1/10,000
+    active_from: int  # first epoch whose tasks may name it
     maker: bytes
     active: bool
-    name: str
+    name: str  # one maker's models of one name are versions of a family
 
     def to_abi(self) -> AbiTuple:
         """Return the struct for the ABI encoder (without the id, which the contract computes)."""
@@ -341,6 +392,8 @@ class ModelEntry:
             self.price_per_task,
             self.price_per_token,
             self.min_committee,
+            self.royalty_bps,
+            self.active_from,
             self.maker,
             self.active,
             self.name,
@@ -358,6 +411,8 @@ class ModelEntry:
             price_per_task=value["pricePerTask"],
             price_per_token=value["pricePerToken"],
             min_committee=value["minCommittee"],
+            royalty_bps=value["royaltyBps"],
+            active_from=value["activeFrom"],
             maker=value["maker"],
             active=value["active"],
             # Only shown, never hashed; anyone may register one, so it must be printable as it is.

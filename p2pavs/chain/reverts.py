@@ -109,6 +109,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     # --- models
     "UnknownModel": ("There is no model {modelId}.", "See p2pavs model list for the models there are."),
     "ModelInactive": ("The model {modelId} takes no tasks now.", "Use another one: p2pavs model list."),
+    "ModelNotActiveYet": (
+        "The model {modelId} takes tasks from epoch {fromEpoch} on.",
+        "Wait, or use the version before: p2pavs model list.",
+    ),
+    "RoyaltyTooHigh": (
+        "A royalty of {royaltyBps} hundredths of a percent is more than {maximum}.",
+        "Ask for less.",
+    ),
     "NotTheMaker": ("Only the maker {maker} can do this, not {sender}.", "Use the maker's account."),
     "EmptyField": ("The model's {field} is empty.", "Fill it in and try again."),
     "WrongNameLength": ("A model's name has 1 to {maximum} bytes, not {length}.", "Choose another name."),
@@ -119,6 +127,20 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Open one: p2pavs epoch advance.",
     ),
     "RequestsArePaused": ("New requests are paused.", "Wait until the owner of the gateway lifts the pause."),
+    "FeeTooHigh": ("A fee of {fee:eth} ETH is more than can be counted.", "Offer a smaller tip."),
+    "WrongAttempts": ("A task has 1 to {maximum} attempts, not {attempts}.", "Choose another number."),
+    "BlockFull": (
+        "The block takes only {left} more compute units, the request has {units}.",
+        "Try again in the next block, or ask for fewer tokens.",
+    ),
+    "RequesterAtLimit": (
+        "{requester} may ask for {available} compute units now, the request has {units}.",
+        "Wait: the limit frees itself within minutes. Stake raises it.",
+    ),
+    "WrongFeeTerms": (
+        "These terms of the fee market are not accepted.",
+        "Give a target, a bucket and its time above 0, and a minimum base fee of at least 8 wei.",
+    ),
     "FeeTooLow": (
         "The task costs {fee:eth} ETH, but {paid:eth} ETH were sent along.",
         "Send what quote() returns.",
@@ -182,7 +204,15 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Task {id} can be refunded after its deadline, {deadline:time}.",
         "Try again then.",
     ),
-    "UnknownAttempt": ("The gateway takes attempt 0 only, not {attempt}.", _FAULTY_POSTER),
+    "UnknownAttempt": ("The task has {attempts} attempts; there is no attempt {attempt}.", _FAULTY_POSTER),
+    "AttemptNotBegun": ("Attempt {attempt} begins on {begins:time}.", _FAULTY_POSTER),
+    "NotTheDecision": ("Task {id} was certified in another round, or with another result.", _FAULTY_POSTER),
+    "SupplementTooLate": (
+        "Signers could be added to task {id} until {until:time}.",
+        "Nothing is left to do.",
+    ),
+    "SignedAlready": ("Some of them are in the certificate of task {id} already.", "Add only the others."),
+    "NothingToAdd": ("There is nobody to add to the certificate of task {id}.", "Name who is to be added."),
     "UnknownResultStatus": ("A result cannot have the status {status}.", _FAULTY_POSTER),
     "OutputTooLarge": ("The output has {length} bytes; at most {maximum} are taken.", _FAULTY_POSTER),
     "OutputLengthMismatch": ("The output has {actual} bytes, the result says {claimed}.", _FAULTY_POSTER),
@@ -277,6 +307,20 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "NotEnoughCallbackGas": ("{available} gas are left, {needed} are needed.", "Send more gas along."),
     "WrongOutput": ("This is not the output of task {id}.", "Take it from the TaskCertified event."),
+    "ClaimTooEarly": (
+        "The shares of task {id} are fixed on {from:time}: until then signers can be added.",
+        "Claim it then.",
+    ),
+    "AlreadySettled": ("The royalty and base fee of task {id} are passed on already.", "Leave it out."),
+    "NoRevealer": ("No operator made the seed of epoch {epoch}.", "See p2pavs epoch status EPOCH."),
+    "BeaconRewardClaimedAlready": (
+        "The reward for the seed of epoch {epoch} is claimed already.",
+        "Nothing is left to do.",
+    ),
+    "PoolEmpty": (
+        "The pool that rewards seeds is empty.",
+        "Try again when tasks were certified and settled.",
+    ),
     "NothingToClaim": ("There is nothing to claim.", "Name at least one certified task."),
     "AnotherEpoch": (
         "Task {id} belongs to epoch {epoch}, not {expected}.",

@@ -14,12 +14,12 @@ import trio
 
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ContractRevert
-from p2pavs.chain.events import TaskCertified, TaskRequested
+from p2pavs.chain.events import BeaconRevealed, TaskCertified, TaskRequested, TaskSupplemented
 from p2pavs.chain.poster import Sender
-from p2pavs.chain.reader import read_operator_set, read_task
+from p2pavs.chain.reader import read_operator_set, read_result, read_task
 from p2pavs.chain.records import TaskHeader
 
-MAX_BATCH = 24
+MAX_BATCH = 20
 """Tasks in one claim: with 256 seats each it stays below the gas that one transaction may take (EIP-7825)."""
 _AT_ONCE = 8
 # The operator has no seat that signed, or a reorganisation took the certificate or the request away.
@@ -32,7 +32,8 @@ class Reward:
 
     header: TaskHeader
     index: int  # of the operator in the set of the task's epoch
-    amount: int  # wei
+    amount: int  # wei; it can become less until it can be claimed
+    claimable_from: int  # unix seconds: until then precommits can be added to the certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,14 @@ async def find_rewards(
     Tasks that were certified before ``first_block`` are not looked at. Raises what the reader raises.
     """
     signed = await _tasks_of(chain, operator, first_block)
+    window = int(await chain.read_one("TaskGateway", "supplementWindow"))
     headers = await _headers(chain, signed.keys(), first_block) if signed else {}
     found: list[Reward] = []
     limit = trio.CapacityLimiter(_AT_ONCE)
 
     async def ask(header: TaskHeader, index: int) -> None:
         async with limit:
-            reward = await _reward(chain, header, index)
+            reward = await _reward(chain, header, index, window)
         if reward is not None:
             found.append(reward)
 
@@ -82,21 +84,59 @@ async def claim_rewards(chain: Chain, sender: Sender, rewards: Sequence[Reward])
     return tuple(claim for claim in claims if claim is not None)
 
 
+async def claim_beacon_rewards(chain: Chain, sender: Sender, operator: bytes) -> tuple[int, ...]:
+    """Claim an operator's rewards for seeds, while the pool has anything; returns the epochs.
+
+    Anyone's account may send. Raises what ``Sender.send`` raises.
+    """
+    epochs = []
+    async with aclosing(chain.every_event("EpochManager", "BeaconRevealed")) as events:
+        async for logged in events:
+            if isinstance(logged.event, BeaconRevealed) and logged.event.operator == operator:
+                epochs.append(logged.event.epoch)
+    claimed = []
+    for epoch in epochs:
+        if await chain.read_one("TaskGateway", "beaconPaid", epoch):
+            continue
+        try:
+            await sender.send(chain.call("TaskGateway", "claimBeaconReward", epoch))
+        except ContractRevert as error:
+            if error.name == "PoolEmpty":
+                break
+            if error.name not in ("NoRevealer", "BeaconRewardClaimedAlready"):
+                raise
+        else:
+            claimed.append(epoch)
+    return tuple(claimed)
+
+
 async def _tasks_of(chain: Chain, operator: bytes, first_block: int | None) -> dict[int, tuple[int, int]]:
     """Return the certified tasks of epochs that count the operator: its index, and who signed."""
     indexes: dict[int, int | None] = {}
     found: dict[int, tuple[int, int]] = {}
-    async with aclosing(chain.every_event("TaskGateway", "TaskCertified", first=first_block)) as events:
+    for name in ("TaskCertified", "TaskSupplemented"):  # in this order: the later bitmap holds the earlier
+        await _bitmaps(chain, name, operator, first_block, indexes, found)
+    return found
+
+
+async def _bitmaps(
+    chain: Chain,
+    name: str,
+    operator: bytes,
+    first_block: int | None,
+    indexes: dict[int, int | None],
+    found: dict[int, tuple[int, int]],
+) -> None:
+    async with aclosing(chain.every_event("TaskGateway", name, first=first_block)) as events:
         async for logged in events:
             event = logged.event
-            if not isinstance(event, TaskCertified):
+            if not isinstance(event, TaskCertified | TaskSupplemented):
                 continue
             if event.epoch not in indexes:
                 indexes[event.epoch] = await _index(chain, event.epoch, operator)
             index = indexes[event.epoch]
             if index is not None:
                 found[event.id] = (index, event.bitmap)
-    return found
 
 
 async def _index(chain: Chain, epoch: int, operator: bytes) -> int | None:
@@ -116,14 +156,17 @@ async def _headers(chain: Chain, tasks: Collection[int], first_block: int | None
     return found | {number: (await read_task(chain, number)).requested.header for number in missing}
 
 
-async def _reward(chain: Chain, header: TaskHeader, index: int) -> Reward | None:
+async def _reward(chain: Chain, header: TaskHeader, index: int, window: int) -> Reward | None:
     try:
         answer = await chain.read("TaskGateway", "rewardOf", header.to_abi(), index)
     except ContractRevert as error:
         if error.name in _NO_SHARE:
             return None
         raise
-    return None if answer["claimed"] else Reward(header, index, answer["amount"])
+    if answer["claimed"]:
+        return None
+    finalized = (await read_result(chain, header.id)).finalized_at
+    return Reward(header, index, answer["amount"], finalized + window)
 
 
 def _batches(rewards: Sequence[Reward]) -> Iterator[list[Reward]]:

@@ -49,6 +49,16 @@ _DEFAULTS = DeployParameters()
 )
 @click.option("--maximum-window", type=click.IntRange(1), help="Most seconds from a request to its deadline.")
 @click.option(
+    "--supplement-window",
+    type=click.IntRange(0),
+    help="Seconds after a certificate in which precommits can be added; shares are claimed afterwards.",
+)
+@click.option(
+    "--activation-epochs",
+    type=click.IntRange(0),
+    help="Epochs from a model's registration to its first task.",
+)
+@click.option(
     "--stake",
     type=click.Choice(["native", "eigenlayer"]),
     default="native",

@@ -55,6 +55,19 @@ model.add_command(model_files.publish)
     show_default=True,
     help="Least seats (or operators, where the whole set answers).",
 )
+@click.option(
+    "--royalty",
+    type=click.FloatRange(0, 50),
+    default=0,
+    show_default=True,
+    help="Your part of the price, in percent.",
+)
+@click.option(
+    "--from-epoch",
+    type=click.IntRange(0, 2**40 - 1),
+    default=0,
+    help="First epoch whose tasks may name it (default: as early as the deployment allows).",
+)
 @model_files.store_option
 @chain_options
 @account_options
@@ -65,6 +78,8 @@ def register(
     price_per_task: int,
     price_per_token: int,
     min_committee: int,
+    royalty: float,
+    from_epoch: int,
     models: Path | None,
     rpc: str | None,
     deployment: Path | None,
@@ -72,7 +87,11 @@ def register(
     key_file: Path | None,
     password_file: Path | None,
 ) -> None:
-    """Register a model with its runtime and price, and publish its manifest; nothing of it can be changed."""
+    """Register a model with its runtime and price, and publish its manifest; nothing of it can be changed.
+
+    Another model under the same name and from the same account is the name's next version. Tasks can name it
+    from the epoch on that is printed, so that operators can get it before.
+    """
     source = common.read_account(keys, key_file, password_file)
     manifest = _manifest(path, models)
     entry = _entry(manifest, source.address)
@@ -82,6 +101,8 @@ def register(
         price_per_task=price_per_task,
         price_per_token=price_per_token,
         min_committee=min_committee,
+        royalty_bps=round(100 * royalty),
+        active_from=from_epoch,
     )
 
     async def work() -> tuple[bool, ModelEntry]:
@@ -98,7 +119,9 @@ def register(
         _json(registered) | {"changed": changed},
         f"{printable(registered.name)} is {'now registered' if changed else 'registered already'}.",
         f"model id  {hex_(registered.id)}",
-        f"price     {ether(registered.price_per_task)} a task, {ether(registered.price_per_token)} a token",
+        f"price     {ether(registered.price_per_task)} a task, {ether(registered.price_per_token)} a token, "
+        f"{registered.royalty_bps / 100:g}% of it royalty",
+        f"requests  from epoch {registered.active_from} on",
     )
 
 
@@ -122,13 +145,14 @@ def list_(local: bool, models: Path | None, rpc: str | None, deployment: Path | 
     found = common.run(work)
     table(
         {"models": [_json(entry) | {"here": entry.manifest_hash in here} for entry in found]},
-        ("name", "model id", "active", "here", "per task", "per token"),
+        ("name", "model id", "active", "here", "from epoch", "per task", "per token"),
         [
             (
                 m.name,
                 hex_(m.id),
                 "yes" if m.active else "no",
                 "yes" if m.manifest_hash in here else "no",
+                str(m.active_from),
                 ether(m.price_per_task),
                 ether(m.price_per_token),
             )
@@ -172,6 +196,8 @@ def _entry(manifest: Manifest, maker: bytes) -> ModelEntry:
         price_per_task=0,
         price_per_token=0,
         min_committee=1,
+        royalty_bps=0,
+        active_from=0,
         maker=maker,
         active=True,
         name=manifest.name,
@@ -198,6 +224,8 @@ def _json(entry: ModelEntry) -> dict[str, Any]:
         "pricePerTaskWei": str(entry.price_per_task),
         "pricePerTokenWei": str(entry.price_per_token),
         "minCommittee": entry.min_committee,
+        "royaltyBps": entry.royalty_bps,
+        "activeFromEpoch": entry.active_from,
         "maker": address(entry.maker),
         "active": entry.active,
     }

@@ -46,6 +46,11 @@ if TYPE_CHECKING:
     "beside it (default: the demo model). Repeatable.",
 )
 @store_option
+@click.option(
+    "--model-directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Serve every GGUF in it, with its manifest beside it; also those that are put there later.",
+)
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256), help="Threads a model.")
 @click.option(
     "--confirmations",
@@ -60,6 +65,13 @@ if TYPE_CHECKING:
     show_default=True,
     type=click.FloatRange(0.5, 600),
     help="Seconds between the posters' turns.",
+)
+@click.option(
+    "--supplement",
+    type=click.Choice(["worth", "always", "never"]),
+    default="worth",
+    show_default=True,
+    help="Add the own precommit to a certificate that lacks it: where the share is more than the gas.",
 )
 @click.option(
     "--first-chunk",
@@ -106,9 +118,11 @@ def node(
     api: str,
     served: tuple[str, ...],
     models: Path | None,
+    model_directory: Path | None,
     threads: int,
     confirmations: int,
     poster_delay: float,
+    supplement: str,
     first_chunk: float,
     next_chunk: float,
     keep_tasks: int,
@@ -135,7 +149,7 @@ def node(
     from p2pavs.chain.deployment import Deployment
     from p2pavs.node import NodeConfig
     from p2pavs.relay import Patience
-    from p2pavs.settings import NodeSettings
+    from p2pavs.settings import NodeSettings, Supplement
 
     directory = common.required(keys, "--keys", "P2PAVS_KEYS")
     config = NodeConfig(
@@ -150,10 +164,12 @@ def node(
             TimeoutConfig(),
             confirmations=confirmations,
             poster_delay=poster_delay,
+            supplement=Supplement(supplement),
             patience=Patience(first_chunk, next_chunk),
             keep_tasks=keep_tasks,
         ),
-        models=tuple(_model_files(served, models)) or (demo_model(),),
+        models=tuple(_model_files(served, models)) or (() if model_directory else (demo_model(),)),
+        model_directory=model_directory,
         bootstrap=bootstrap,
         announce=announce,
         threads=threads,

@@ -11,7 +11,7 @@ import trio
 from p2pavs import strict_json
 from p2pavs.cli import common
 from p2pavs.cli.narrator import Narrator
-from p2pavs.cli.options import account_options, chain_options, json_option
+from p2pavs.cli.options import account_options, chain_options, json_option, parse_amount
 from p2pavs.cli.output import ether, hex_, printable, progress, show
 from p2pavs.cli.settings import list_setting
 from p2pavs.errors import UsageError
@@ -71,6 +71,12 @@ _MAX_SCHEMA_FILE = 1 << 16
     show_default=True,
     help="Whether every member generates, or one generates and the others check its chunks.",
 )
+@click.option(
+    "--attempts",
+    type=click.IntRange(1, 4),
+    help="Parts of the time, each with a committee of its own. [default: 2 with seats, 1 with all operators]",
+)
+@click.option("--tip", type=parse_amount, default="0", help="More for the signers, in ETH.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the certificate.")
 @click.option("--node", "nodes", multiple=True, help="API of a node that tells the progress. Repeatable.")
 @chain_options
@@ -92,6 +98,8 @@ def request(
     committee: int,
     deadline: int,
     mode: str,
+    attempts: int | None,
+    tip: int,
     wait: bool,
     nodes: tuple[str, ...],
     rpc: str | None,
@@ -149,6 +157,8 @@ def request(
                     window=deadline,
                     committee_size=committee,
                     mode=Mode[mode.upper()],
+                    attempts=attempts or (2 if committee else 1),
+                    tip=tip,
                 )
             header = posted.task.requested.header
             progress(
@@ -160,6 +170,7 @@ def request(
                 "block": posted.task.block_number,
                 "model": chosen.name,
                 "feeWei": str(posted.fee),
+                "baseFeeWei": str(header.base_fee),
                 "requestGas": posted.receipt.gas_used,
                 "status": "requested",
             }

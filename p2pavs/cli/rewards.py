@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,10 +11,10 @@ import click
 
 from p2pavs import keystore
 from p2pavs.chain import reader
-from p2pavs.chain.rewards import Claim, claim_rewards, find_rewards
+from p2pavs.chain.rewards import Claim, Reward, claim_beacon_rewards, claim_rewards, find_rewards
 from p2pavs.cli import common
 from p2pavs.cli.options import account_address, account_options, chain_options, json_option
-from p2pavs.cli.output import address, ether, hex_, show
+from p2pavs.cli.output import address, ether, hex_, moment, show
 from p2pavs.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -62,28 +63,45 @@ def claim(
             "Leave --withdraw out, or stop the node and send with the operator's --keys.",
         )
 
-    async def work() -> tuple[tuple[Claim, ...], int, int]:
+    async def work() -> Outcome:
         async with common.open_chain(rpc, deployment) as chain:
-            rewards = await find_rewards(chain, operator, first_block=from_block)
-            claims: tuple[Claim, ...] = ()
-            paid = 0
-            if rewards or pay_out:
-                async with common.open_account(chain.rpc, source) as sender:
-                    claims = await claim_rewards(chain, sender, rewards)
-                    if pay_out:
-                        paid = await reader.credit_of(chain, operator)
-                    if paid:
-                        await sender.send(chain.call("TaskGateway", "withdraw"))
-            return claims, paid, await reader.credit_of(chain, operator)
+            found = await find_rewards(chain, operator, first_block=from_block)
+            latest = await chain.rpc.block("latest")
+            now = 0 if latest is None else latest.timestamp
+            ripe = [reward for reward in found if reward.claimable_from <= now]
+            async with common.open_account(chain.rpc, source) as sender:
+                claims = await claim_rewards(chain, sender, ripe)
+                seeds = await claim_beacon_rewards(chain, sender, operator)
+                paid = await reader.credit_of(chain, operator) if pay_out else 0
+                if paid:
+                    await sender.send(chain.call("TaskGateway", "withdraw"))
+            waiting = tuple(reward for reward in found if reward.claimable_from > now)
+            return Outcome(operator, claims, seeds, waiting, paid, await reader.credit_of(chain, operator))
 
-    claims, paid, credit = common.run(work)
-    show(_json(operator, claims, paid, credit), *_lines(operator, claims, paid, credit))
+    outcome = common.run(work)
+    show(_json(outcome), *_lines(outcome))
 
 
-def _json(operator: bytes, claims: tuple[Claim, ...], paid: int, credit: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a claim came to."""
+
+    operator: bytes
+    claims: tuple[Claim, ...]
+    seeds: tuple[int, ...]  # epochs whose seed was rewarded
+    waiting: tuple[Reward, ...]  # cannot be claimed yet
+    paid: int  # wei
+    credit: int  # wei
+
+
+def _json(outcome: Outcome) -> dict[str, Any]:
+    claims = outcome.claims
     return {
-        "address": address(operator),
+        "address": address(outcome.operator),
         "claimedWei": str(sum(claim.amount for claim in claims)),
+        "seedsOfEpochs": list(outcome.seeds),
+        "waitingTasks": [reward.header.id for reward in outcome.waiting],
+        "waitingWei": str(sum(reward.amount for reward in outcome.waiting)),
         "claims": [
             {
                 "epoch": claim.epoch,
@@ -93,13 +111,13 @@ def _json(operator: bytes, claims: tuple[Claim, ...], paid: int, credit: int) ->
             }
             for claim in claims
         ],
-        "withdrawnWei": str(paid),
-        "creditWei": str(credit),
+        "withdrawnWei": str(outcome.paid),
+        "creditWei": str(outcome.credit),
     }
 
 
-def _lines(operator: bytes, claims: tuple[Claim, ...], paid: int, credit: int) -> list[str]:
-    who = address(operator)
+def _lines(outcome: Outcome) -> list[str]:
+    who, claims = address(outcome.operator), outcome.claims
     lines = [
         f"epoch {claim.epoch}: {ether(claim.amount)} for {len(claim.tasks)} "
         f"{'task' if len(claim.tasks) == 1 else 'tasks'}"
@@ -108,9 +126,17 @@ def _lines(operator: bytes, claims: tuple[Claim, ...], paid: int, credit: int) -
     if claims:
         lines.append(f"{who} is credited with {ether(sum(claim.amount for claim in claims))} more.")
     else:
-        lines.append(f"{who} has no rewards to claim.")
-    if paid:
-        lines.append(f"Paid to {who}: {ether(paid)}.")
-    elif credit:
-        lines.append(f"It can withdraw {ether(credit)}: p2pavs operator withdraw.")
+        lines.append(f"{who} has no rewards to claim{' yet' if outcome.waiting else ''}.")
+    if outcome.seeds:
+        lines.append(f"Rewarded for the seeds of epochs {', '.join(map(str, outcome.seeds))}.")
+    if outcome.waiting:
+        amount = ether(sum(reward.amount for reward in outcome.waiting))
+        last = max(reward.claimable_from for reward in outcome.waiting)
+        lines.append(
+            f"{len(outcome.waiting)} more, {amount}, can be claimed later, the last from {moment(last)} on."
+        )
+    if outcome.paid:
+        lines.append(f"Paid to {who}: {ether(outcome.paid)}.")
+    elif outcome.credit:
+        lines.append(f"It can withdraw {ether(outcome.credit)}: p2pavs operator withdraw.")
     return lines

@@ -19,7 +19,7 @@ from p2pavs.certificate_file import BadCertificate, CertificateFile
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ChainError, InsufficientFunds, RpcError
 from p2pavs.chain.poster import Sender
-from p2pavs.chain.reader import credit_of, list_models, quote, read_result
+from p2pavs.chain.reader import credit_of, list_models, offer, read_result, requestable_models
 from p2pavs.chain.records import ModelEntry, TaskHeader, TaskStatus
 from p2pavs.drafts import Drafts
 from p2pavs.journal import Journal
@@ -140,7 +140,7 @@ class Service:
         params = to_params(options)
         client.check_request(prompt, params)
         model = await self._model(key, options["model"])
-        fee = await quote(self._chain, model.id, params.max_tokens)
+        fee = await offer(self._chain, model.id, params.max_tokens, len(prompt))
         entry = await self._ledger.reserve(key.name, fee, key.wei_per_day)
         try:
             posted = await client.post(
@@ -162,7 +162,7 @@ class Service:
         return posted
 
     async def _model(self, key: ApiKey, wanted: str) -> ModelEntry:
-        found = [one for one in await list_models(self._chain) if one.active and wanted in _names(one)]
+        found = [one for one in await requestable_models(self._chain) if wanted in _names(one)]
         if not found or not _may_ask(key, found[-1]):
             raise ApiError(
                 404,

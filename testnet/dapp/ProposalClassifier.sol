@@ -70,7 +70,7 @@ contract ProposalClassifier is IInferenceConsumer {
         if (msg.sender != address(gateway)) revert NotTheGateway(msg.sender);
     }
 
-    /// @notice Submits a proposal and asks the network what kind it is. Send at least `price()`; what is more can be
+    /// @notice Submits a proposal and asks the network what kind it is. Send at least `price(text)`; what is more can be
     /// withdrawn.
     function submit(string calldata text) external payable returns (uint256 proposal, uint256 task) {
         proposal = ++proposalCount;
@@ -134,8 +134,8 @@ contract ProposalClassifier is IInferenceConsumer {
         if (!paid) revert PaymentRefused(msg.sender, amount);
     }
 
-    function price() public view returns (uint256) {
-        return gateway.quote(modelId, MAX_TOKENS);
+    function price(string calldata text) public view returns (uint256) {
+        return gateway.quote(modelId, MAX_TOKENS, bytes(INSTRUCTION).length + bytes(text).length);
     }
 
     function proposalAt(uint256 proposal) external view returns (Proposal memory) {
@@ -145,7 +145,7 @@ contract ProposalClassifier is IInferenceConsumer {
     function _ask(uint256 proposal, string calldata text) private returns (uint256 task) {
         string[] memory choices = new string[](4);
         (choices[0], choices[1], choices[2], choices[3]) = ("treasury", "parameter", "membership", "other");
-        uint256 fee = price();
+        uint256 fee = price(text);
         task = gateway.requestInference{value: msg.value}(
             ITaskGateway.InferenceRequest({
                 modelId: modelId,
@@ -165,6 +165,8 @@ contract ProposalClassifier is IInferenceConsumer {
                 mode: 0,
                 committeeSize: 0,
                 deadline: uint64(block.timestamp) + patience,
+                attempts: 1,
+                tip: 0,
                 callback: address(this),
                 callbackGas: CALLBACK_GAS
             })

@@ -72,7 +72,7 @@ def classify(web3: Web3, account: LocalAccount, contracts: dict[str, str], text:
     classifier = web3.eth.contract(address=deployed["contractAddress"], abi=artifact["abi"])
     print(f"contract   {classifier.address} (block {deployed['blockNumber']})")
 
-    price = classifier.functions.price().call()
+    price = classifier.functions.price(text).call()
     asked = send(web3, account, classifier.functions.submit(text), value=price)
     (event,) = classifier.events.ProposalSubmitted().process_receipt(asked, errors=DISCARD)
     proposal, task = event["args"]["proposal"], event["args"]["task"]

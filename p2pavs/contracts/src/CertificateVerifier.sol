@@ -43,15 +43,52 @@ contract CertificateVerifier is ICertificateVerifier {
             if (seatHints.length != 0) revert WrongHintsLength(seatHints.length, 0);
             (key, signedWeight, totalWeight) = _wholeSet(epoch, bitmap);
         } else {
-            if (committeeSize > MAX_SEATS) revert CommitteeTooLarge(committeeSize, MAX_SEATS);
             totalWeight = committeeSize;
-            if (committeeSize < 256 && bitmap >> committeeSize != 0) revert BitmapTooWide(bitmap, committeeSize);
-            signedWeight = _popcount(bitmap);
-            if (seatHints.length != 2 * signedWeight) revert WrongHintsLength(seatHints.length, 2 * signedWeight);
+            signedWeight = _checkSeats(committeeSize, bitmap, seatHints);
             _requireQuorum(signedWeight, totalWeight);
             key = _seats(epoch, taskSeed, attempt, bitmap, seatHints);
         }
         BLS12381.requireSignature(key, statement, BLS12381.SIGNATURE_DST, signature);
+    }
+
+    /// @inheritdoc ICertificateVerifier
+    function verifySome(
+        uint64 epoch,
+        bytes32 taskSeed,
+        uint16 attempt,
+        uint16 committeeSize,
+        bytes32 statement,
+        uint256 bitmap,
+        bytes calldata seatHints,
+        bytes calldata signature
+    ) external view {
+        BLS12381.G1 memory key;
+        if (committeeSize == 0) {
+            if (seatHints.length != 0) revert WrongHintsLength(seatHints.length, 0);
+            (, uint256 count, address[RECORD_BLOBS] memory blobs,) = epochs.setOf(epoch);
+            if (count < 256 && bitmap >> count != 0) revert BitmapTooWide(bitmap, count);
+            OperatorRecords.Record memory record;
+            for (uint256 i = 0; bitmap != 0; (++i, bitmap >>= 1)) {
+                if (bitmap & 1 == 0) continue;
+                OperatorRecords.readInto(record, blobs, i);
+                BLS12381.addTo(key, record.key);
+            }
+        } else {
+            _checkSeats(committeeSize, bitmap, seatHints);
+            key = _seats(epoch, taskSeed, attempt, bitmap, seatHints);
+        }
+        BLS12381.requireSignature(key, statement, BLS12381.SIGNATURE_DST, signature);
+    }
+
+    function _checkSeats(uint16 committeeSize, uint256 bitmap, bytes calldata seatHints)
+        private
+        pure
+        returns (uint256 signed)
+    {
+        if (committeeSize > MAX_SEATS) revert CommitteeTooLarge(committeeSize, MAX_SEATS);
+        if (committeeSize < 256 && bitmap >> committeeSize != 0) revert BitmapTooWide(bitmap, committeeSize);
+        signed = _popcount(bitmap);
+        if (seatHints.length != 2 * signed) revert WrongHintsLength(seatHints.length, 2 * signed);
     }
 
     function _wholeSet(uint64 epoch, uint256 bitmap)

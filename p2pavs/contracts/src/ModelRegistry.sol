@@ -1,33 +1,51 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {IEpochManager} from "./interfaces/IEpochManager.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {Words} from "./libraries/Words.sol";
 
 /// @title Models
 /// @notice Anyone may register one; operators choose which they run. A registered model never changes: its id is a
-/// hash of all that decides its answers, and its price is fixed, so a quote stays good. The maker may only
-/// switch it off and on.
+/// hash of all that decides its answers, and its price is fixed. The maker may only switch it off and on. What a maker
+/// registers under one name are the versions of a family; tasks may name the family, and are pinned to its newest
+/// version. A version can be asked for some epochs after it is registered, so that operators can get ready.
 contract ModelRegistry is IModelRegistry {
     error NotTheMaker(address sender, address maker);
     error AlreadyRegistered(bytes32 modelId);
     error UnknownModel(bytes32 modelId);
     error WrongNameLength(uint256 length, uint256 maximum);
     error EmptyField(string field);
+    error RoyaltyTooHigh(uint16 royaltyBps, uint256 maximum);
+    error ModelInactive(bytes32 modelId);
+    error ModelNotActiveYet(bytes32 modelId, uint64 fromEpoch);
+    error ZeroAddress();
     error UnknownIndex(uint256 index, uint256 count);
 
     error WrongManifest(bytes32 given, bytes32 registered);
 
     uint256 private constant MAX_NAME = 64;
+    uint256 public constant MAX_ROYALTY_BPS = 5_000;
+
+    IEpochManager public immutable epochs;
+    /// Epochs from a version's registration to the first whose tasks may name it.
+    uint40 public immutable activationEpochs;
 
     bytes32[] private _ids;
     mapping(bytes32 modelId => Model) private _models;
+    mapping(bytes32 family => bytes32[]) private _versions;
+
+    constructor(IEpochManager epochs_, uint40 activationEpochs_) {
+        if (address(epochs_) == address(0)) revert ZeroAddress();
+        (epochs, activationEpochs) = (epochs_, activationEpochs_);
+    }
 
     /// @notice Registers a model that the sender made. Its id binds all that decides its answers, and the maker.
     function register(Model calldata model) external returns (bytes32 modelId) {
         if (model.maker != msg.sender) revert NotTheMaker(msg.sender, model.maker);
         uint256 length = bytes(model.name).length;
         if (length == 0 || length > MAX_NAME) revert WrongNameLength(length, MAX_NAME);
+        if (model.royaltyBps > MAX_ROYALTY_BPS) revert RoyaltyTooHigh(model.royaltyBps, MAX_ROYALTY_BPS);
         if (model.modelHash == 0) revert EmptyField("modelHash");
         if (model.runtimeProfile == 0) revert EmptyField("runtimeProfile");
         modelId = Words.words(
@@ -40,7 +58,12 @@ contract ModelRegistry is IModelRegistry {
         );
         if (_models[modelId].maker != address(0)) revert AlreadyRegistered(modelId);
         _models[modelId] = model;
+        uint40 earliest = uint40(epochs.currentEpoch()) + activationEpochs;
+        uint40 activeFrom = model.activeFrom < earliest ? earliest : model.activeFrom;
+        _models[modelId].activeFrom = activeFrom;
         _ids.push(modelId);
+        bytes32 family = familyOf(model.maker, model.name);
+        _versions[family].push(modelId);
         emit ModelRegistered(
             modelId,
             model.maker,
@@ -52,6 +75,7 @@ contract ModelRegistry is IModelRegistry {
             model.pricePerTask,
             model.pricePerToken
         );
+        emit ModelVersion(family, modelId, _versions[family].length, activeFrom, model.royaltyBps);
         emit ModelActivity(modelId, model.active);
     }
 
@@ -89,13 +113,33 @@ contract ModelRegistry is IModelRegistry {
     }
 
     /// @inheritdoc IModelRegistry
-    function termsOf(bytes32 modelId)
-        external
-        view
-        returns (bool active, uint16 minCommittee, uint128 pricePerTask, uint128 pricePerToken)
-    {
-        Model storage model = _known(modelId);
-        return (model.active, model.minCommittee, model.pricePerTask, model.pricePerToken);
+    function termsOf(bytes32 id, uint64 epoch) external view returns (Terms memory) {
+        bytes32[] storage versions = _versions[id];
+        for (uint256 i = versions.length; i > 0; --i) {
+            bytes32 modelId = versions[i - 1];
+            Model storage version = _models[modelId];
+            if (version.active && version.activeFrom <= epoch) return _terms(modelId, version);
+        }
+        if (versions.length != 0) revert ModelInactive(id);
+        Model storage model = _known(id);
+        if (!model.active) revert ModelInactive(id);
+        if (model.activeFrom > epoch) revert ModelNotActiveYet(id, model.activeFrom);
+        return _terms(id, model);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function versionsOf(bytes32 family) external view returns (bytes32[] memory) {
+        return _versions[family];
+    }
+
+    /// @inheritdoc IModelRegistry
+    function familyOf(address maker, string calldata name) public pure returns (bytes32) {
+        return Words.words(Words.FAMILY, uint256(uint160(maker)), uint256(keccak256(bytes(name))));
+    }
+
+    /// @inheritdoc IModelRegistry
+    function makerOf(bytes32 modelId) external view returns (address) {
+        return _known(modelId).maker;
     }
 
     /// @inheritdoc IModelRegistry
@@ -107,5 +151,9 @@ contract ModelRegistry is IModelRegistry {
     function _known(bytes32 modelId) private view returns (Model storage model) {
         model = _models[modelId];
         if (model.maker == address(0)) revert UnknownModel(modelId);
+    }
+
+    function _terms(bytes32 modelId, Model storage model) private view returns (Terms memory) {
+        return Terms(modelId, model.minCommittee, model.royaltyBps, model.pricePerTask, model.pricePerToken);
     }
 }

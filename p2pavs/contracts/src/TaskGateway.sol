@@ -6,21 +6,23 @@ import {IEpochManager} from "./interfaces/IEpochManager.sol";
 import {IInferenceConsumer} from "./interfaces/IInferenceConsumer.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {ITaskGateway} from "./interfaces/ITaskGateway.sol";
+import {FeeMarket} from "./FeeMarket.sol";
 import {RequestRules} from "./libraries/RequestRules.sol";
 import {Words} from "./libraries/Words.sol";
 import {Owned} from "./Owned.sol";
 import {TaskLedger} from "./TaskLedger.sol";
 
 /// @title Tasks: escrow, certificates, callbacks, refunds, rewards
-/// @notice A task is requested with its whole fee in escrow. Until the deadline the first valid certificate settles
-/// it and its signers share the fee by weight; afterwards anyone may have the fee credited back to the requester.
-/// All payments are pulled. The owner can stop new requests and nothing else: tasks that exist are
+/// @notice A task is requested with its whole fee in escrow. The time to its deadline is divided among its attempts, each
+/// with a committee of its own. Until the deadline the first valid certificate settles it and its signers share the
+/// reward by weight; afterwards anyone may have the fee credited back to the requester. All payments are pulled. The owner can stop new requests and nothing else: tasks that exist are
 /// certified, refunded and paid out regardless.
 /// @dev State is settled before any call to an address that is not ours.
-contract TaskGateway is TaskLedger, Owned {
+contract TaskGateway is TaskLedger, FeeMarket, Owned {
     uint256 public constant MAX_INPUT = 16_384;
     uint256 public constant MAX_OUTPUT = 8_192;
     uint256 public constant MAX_COMMITTEE = 256;
+    uint256 public constant MAX_ATTEMPTS = 4;
     /// Who posts a certificate pays for the callback's gas.
     uint256 public constant MAX_CALLBACK_GAS = 1_000_000;
 
@@ -32,73 +34,89 @@ contract TaskGateway is TaskLedger, Owned {
     uint256 private constant CALLBACK_OVERHEAD = 50_000;
 
     ICertificateVerifier public immutable verifier;
-    IModelRegistry public immutable models;
-    /// Seconds from a request to its deadline.
+    /// Seconds: the least for each attempt, the most from a request to its deadline.
     uint64 public immutable minimumWindow;
     uint64 public immutable maximumWindow;
 
-    bool public paused;
-    uint256 public taskCount;
+    /// What a gateway is made with, besides the other contracts.
+    struct Terms {
+        uint64 minimumWindow;
+        uint64 maximumWindow;
+        uint40 supplementWindow;
+        uint128 beaconReward;
+        FeeTerms fees;
+    }
 
-    constructor(
-        IEpochManager epochs_,
-        ICertificateVerifier verifier_,
-        IModelRegistry models_,
-        uint64 minimumWindow_,
-        uint64 maximumWindow_
-    ) TaskLedger(epochs_) {
-        if (address(verifier_) == address(0) || address(models_) == address(0)) revert ZeroAddress();
-        if (minimumWindow_ == 0 || maximumWindow_ < minimumWindow_) revert WrongWindow(minimumWindow_, maximumWindow_);
-        (verifier, models) = (verifier_, models_);
-        (minimumWindow, maximumWindow) = (minimumWindow_, maximumWindow_);
+    constructor(IEpochManager epochs_, ICertificateVerifier verifier_, IModelRegistry models_, Terms memory terms)
+        TaskLedger(epochs_, models_, terms.supplementWindow, terms.beaconReward)
+        FeeMarket(terms.fees)
+    {
+        if (address(verifier_) == address(0)) revert ZeroAddress();
+        if (terms.minimumWindow == 0 || terms.maximumWindow < terms.minimumWindow) {
+            revert WrongWindow(terms.minimumWindow, terms.maximumWindow);
+        }
+        verifier = verifier_;
+        (minimumWindow, maximumWindow) = (terms.minimumWindow, terms.maximumWindow);
     }
 
     // --- requests ---------------------------------------------------------------------------------------------
 
     /// @notice Asks for inference. The fee is fixed now; what is paid beyond it is credited back.
     function requestInference(InferenceRequest calldata request) external payable returns (uint256 id) {
-        if (paused) revert RequestsArePaused();
+        Market memory market = _market;
+        if (market.paused) revert RequestsArePaused();
         _checkRequest(request);
         (uint64 epoch, bytes32 seed, uint16 operators) = epochs.current();
         if (epoch == 0) revert NoEpochOpen();
-        uint256 fee = _checkTerms(request, operators);
-        if (msg.value < fee) revert FeeTooLow(msg.value, fee);
-        if (msg.value > fee) balanceOf[msg.sender] += msg.value - fee;
 
-        id = ++taskCount;
-        TaskHeader memory header = TaskHeader({
-            id: id,
-            requester: msg.sender,
-            modelId: request.modelId,
-            requestHash: keccak256(abi.encode(request.input, request.params)),
-            mode: request.mode,
-            committeeSize: request.committeeSize,
-            epoch: epoch,
-            taskSeed: Words.words(
-                Words.TASK, block.chainid, uint256(uint160(address(this))), id, uint256(seed), block.prevrandao
-            ),
-            deadline: request.deadline,
-            fee: uint128(fee),
-            callback: request.callback,
-            callbackGas: request.callbackGas
-        });
+        id = ++market.taskCount;
+        TaskHeader memory header;
+        header.id = id;
+        header.requester = msg.sender;
+        header.requestHash = keccak256(abi.encode(request.input, request.params));
+        header.mode = request.mode;
+        header.committeeSize = request.committeeSize;
+        header.epoch = epoch;
+        header.attempts = request.attempts;
+        header.taskSeed = Words.words(
+            Words.TASK, block.chainid, uint256(uint160(address(this))), id, uint256(seed), block.prevrandao
+        );
+        header.requestedAt = uint64(block.timestamp);
+        header.deadline = request.deadline;
+        header.callback = request.callback;
+        header.callbackGas = request.callbackGas;
+        _price(header, market, request, operators);
+        if (msg.value < header.fee) revert FeeTooLow(msg.value, header.fee);
+        if (msg.value > header.fee) balanceOf[msg.sender] += msg.value - header.fee;
+
+        _market = market;
         Task storage task = _tasks[id];
         task.status = REQUESTED;
-        task.deadline = request.deadline;
+        task.deadline = uint40(request.deadline);
         task.headerHash = keccak256(abi.encode(header));
-        emit TaskRequested(id, msg.sender, request.modelId, header, request.input, request.params);
+        emit TaskRequested(id, msg.sender, header.modelId, header, request.input, request.params);
     }
 
-    /// @notice What a task of this model costs, in wei.
-    function quote(bytes32 modelId, uint32 maxTokens) external view returns (uint256) {
-        (,, uint128 perTask, uint128 perToken) = models.termsOf(modelId);
-        return uint256(perTask) + uint256(perToken) * maxTokens;
+    /// @inheritdoc ITaskGateway
+    function quote(bytes32 model, uint32 maxTokens, uint256 inputLength) external view returns (uint256) {
+        IModelRegistry.Terms memory terms = models.termsOf(model, epochs.currentEpoch());
+        return _modelPrice(terms, maxTokens) + this.baseFee() * computeUnits(maxTokens, inputLength);
     }
 
     /// @notice Stops new requests, or allows them again. Touches nothing that exists.
     function setPaused(bool paused_) external onlyOwner {
-        paused = paused_;
+        _market.paused = paused_;
         emit RequestsPaused(paused_);
+    }
+
+    /// @notice Whether new requests are refused.
+    function paused() external view returns (bool) {
+        return _market.paused;
+    }
+
+    /// @notice How many tasks there were; ids count from 1.
+    function taskCount() external view returns (uint256) {
+        return _market.taskCount;
     }
 
     // --- certificates -----------------------------------------------------------------------------------------
@@ -114,8 +132,9 @@ contract TaskGateway is TaskLedger, Owned {
         if (task.status == REFUNDED) revert AlreadyRefunded(header.id);
         if (block.timestamp > task.deadline) revert DeadlinePassed(header.id, task.deadline);
         _requireHeader(task, header);
-        // Another attempt is another committee: whoever could choose the attempt could choose the committee.
-        if (certificate.attempt != 0) revert UnknownAttempt(certificate.attempt);
+        // Another attempt is another committee, so only time begins attempts: whoever could choose one could choose the
+        // committee. What an earlier one decided late is good all the same.
+        _requireBegun(header, certificate.attempt);
         _checkResult(header.modelId, certificate.result, output);
 
         bytes32 value = valueIdOf(certificate.result);
@@ -134,8 +153,9 @@ contract TaskGateway is TaskLedger, Owned {
         task.resultStatus = certificate.result.status;
         task.signedBps = uint16((signed * 10_000) / total);
         task.outputLength = uint16(output.length);
-        task.attempt = certificate.attempt;
-        task.finalizedAt = uint64(block.timestamp);
+        task.attempt = uint8(certificate.attempt);
+        task.finalizedAt = uint40(block.timestamp);
+        task.decision = _decision(certificate.round, value);
         task.value = _commitment(output);
         task.bitmap = certificate.bitmap;
         emit TaskCertified(
@@ -158,6 +178,37 @@ contract TaskGateway is TaskLedger, Owned {
             task.callbackFailed = true;
             emit CallbackFailed(header.id, header.callback);
         }
+    }
+
+    /// @notice Adds precommits that a certificate left out, so that those who signed in time share the reward and do not
+    /// count as absent. For some time after the certificate; anyone may do it.
+    function supplement(TaskHeader calldata header, Supplement calldata late) external {
+        Task storage task = _tasks[header.id];
+        if (task.status != CERTIFIED) revert NotCertified(header.id);
+        uint256 until = uint256(task.finalizedAt) + supplementWindow;
+        if (block.timestamp >= until) revert SupplementTooLate(header.id, until);
+        _requireHeader(task, header);
+        if (_decision(late.round, late.value) != task.decision) revert NotTheDecision(header.id);
+        uint256 bitmap = task.bitmap;
+        if (late.bitmap == 0) revert NothingToAdd(header.id);
+        if (late.bitmap & bitmap != 0) revert SignedAlready(header.id, late.bitmap & bitmap);
+        verifier.verifySome(
+            header.epoch,
+            header.taskSeed,
+            task.attempt,
+            header.committeeSize,
+            statementOf(header, task.attempt, uint8(PRECOMMIT), late.round, late.value),
+            late.bitmap,
+            late.seatHints,
+            late.signature
+        );
+        bitmap |= late.bitmap;
+        task.bitmap = bitmap;
+        Set memory set = _set(header.epoch);
+        uint256 signed = _signedWeight(header, bitmap, set);
+        uint256 total = header.committeeSize == 0 ? set.totalStake : header.committeeSize;
+        task.signedBps = uint16((signed * 10_000) / total);
+        emit TaskSupplemented(header.id, header.epoch, bitmap, signed, total);
     }
 
     /// @notice Delivers a result whose callback failed, with all the gas of this call.
@@ -257,6 +308,12 @@ contract TaskGateway is TaskLedger, Owned {
         );
     }
 
+    /// @notice When an attempt of a task begins, in unix seconds. The last one ends with the deadline.
+    function attemptStart(TaskHeader calldata header, uint16 attempt) public pure returns (uint256) {
+        uint256 window = header.deadline - header.requestedAt;
+        return header.requestedAt + (window * attempt + header.attempts - 1) / header.attempts;
+    }
+
     /// @notice The name of a result in votes and certificates.
     function valueIdOf(Result calldata result) public pure returns (bytes32) {
         return keccak256(abi.encode(Words.RESULT, result));
@@ -271,7 +328,10 @@ contract TaskGateway is TaskLedger, Owned {
         if (request.callbackGas > MAX_CALLBACK_GAS) {
             revert CallbackGasTooHigh(request.callbackGas, MAX_CALLBACK_GAS);
         }
-        uint256 earliest = block.timestamp + minimumWindow;
+        if (request.attempts == 0 || request.attempts > MAX_ATTEMPTS) {
+            revert WrongAttempts(request.attempts, MAX_ATTEMPTS);
+        }
+        uint256 earliest = block.timestamp + uint256(minimumWindow) * request.attempts;
         if (request.deadline < earliest) revert DeadlineTooNear(request.deadline, earliest);
         uint256 latest = block.timestamp + maximumWindow;
         if (request.deadline > latest) revert DeadlineTooFar(request.deadline, latest);
@@ -279,14 +339,46 @@ contract TaskGateway is TaskLedger, Owned {
         RequestRules.check(request.params);
     }
 
-    /// @dev The model's terms: is it on, is the committee large enough for it, what does it cost.
-    function _checkTerms(InferenceRequest calldata request, uint256 operators) private view returns (uint256) {
-        (bool active, uint16 minCommittee, uint128 perTask, uint128 perToken) = models.termsOf(request.modelId);
-        if (!active) revert ModelInactive(request.modelId);
+    /// @dev Fills in the version and what it costs, and takes the units.
+    function _price(
+        TaskHeader memory header,
+        Market memory market,
+        InferenceRequest calldata request,
+        uint256 operators
+    ) private {
+        IModelRegistry.Terms memory terms = models.termsOf(request.modelId, header.epoch);
         if (request.committeeSize > MAX_COMMITTEE) revert CommitteeTooLarge(request.committeeSize, MAX_COMMITTEE);
         uint256 size = request.committeeSize == 0 ? operators : request.committeeSize;
-        if (size < minCommittee) revert CommitteeTooSmall(size, minCommittee);
-        return uint256(perTask) + uint256(perToken) * request.params.maxTokens;
+        if (size < terms.minCommittee) revert CommitteeTooSmall(size, terms.minCommittee);
+        uint256 price = _modelPrice(terms, request.params.maxTokens);
+        uint256 units = computeUnits(request.params.maxTokens, request.input.length);
+        uint256 base = _takeUnits(market, units, msg.sender) * units;
+        uint256 fee = price + base + request.tip;
+        if (fee > type(uint128).max) revert FeeTooHigh(fee);
+        header.modelId = terms.modelId;
+        header.fee = uint128(fee);
+        header.baseFee = uint128(base);
+        header.royalty = uint128((price * terms.royaltyBps) / 10_000);
+    }
+
+    function _modelPrice(IModelRegistry.Terms memory terms, uint256 maxTokens) private pure returns (uint256) {
+        return uint256(terms.pricePerTask) + uint256(terms.pricePerToken) * maxTokens;
+    }
+
+    function _requireBegun(TaskHeader calldata header, uint16 attempt) private view {
+        if (attempt >= header.attempts) revert UnknownAttempt(attempt, header.attempts);
+        if (attempt == 0) return;
+        uint256 begins = attemptStart(header, attempt);
+        if (block.timestamp < begins) revert AttemptNotBegun(attempt, begins);
+    }
+
+    function _epochManager() internal view override returns (IEpochManager) {
+        return epochs;
+    }
+
+    /// @dev 96 bits: to pass off another value as the certified one takes a second preimage.
+    function _decision(uint32 round, bytes32 value) private pure returns (bytes12) {
+        return bytes12(keccak256(abi.encode(round, value)));
     }
 
     function _checkResult(bytes32 modelId, Result calldata result, bytes calldata output) private view {

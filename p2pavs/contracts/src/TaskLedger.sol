@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IEpochManager} from "./interfaces/IEpochManager.sol";
+import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {ITaskGateway} from "./interfaces/ITaskGateway.sol";
 import {ITaskGatewayErrors} from "./interfaces/ITaskGatewayErrors.sol";
 import {RECORD_BLOBS, OperatorRecords} from "./libraries/OperatorRecords.sol";
@@ -21,11 +22,12 @@ abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
         uint8 status;
         uint8 resultStatus;
         bool callbackFailed;
+        uint8 attempt;
         uint16 signedBps;
         uint16 outputLength;
-        uint16 attempt;
-        uint64 deadline;
-        uint64 finalizedAt;
+        uint40 deadline;
+        uint40 finalizedAt;
+        bytes12 decision; // of the round and the value that were certified
         bytes32 headerHash;
         bytes32 value; // the output, left-aligned, if at most 32 bytes; otherwise its hash
         uint256 bitmap; // who signed
@@ -43,10 +45,50 @@ abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
     mapping(uint256 id => Task) internal _tasks;
     /// One bit per task: a bulk claim writes one slot for 256 of them.
     mapping(address operator => mapping(uint256 word => uint256)) private _claimed;
+    mapping(uint256 word => uint256) private _settled;
 
-    constructor(IEpochManager epochs_) {
-        if (address(epochs_) == address(0)) revert ZeroAddress();
-        epochs = epochs_;
+    IModelRegistry public immutable models;
+    /// Seconds after a certificate in which precommits can be added to it. Shares are fixed when they are over.
+    uint40 public immutable supplementWindow;
+    /// What a leader earns for an epoch's seed, in wei, where the pool has it.
+    uint128 public immutable beaconReward;
+
+    /// @notice Base fees of certified tasks, which pay for the beacon.
+    uint256 public pool;
+    mapping(uint64 epoch => bool) public beaconPaid;
+
+    constructor(IEpochManager epochs_, IModelRegistry models_, uint40 supplementWindow_, uint128 beaconReward_) {
+        if (address(epochs_) == address(0) || address(models_) == address(0)) revert ZeroAddress();
+        (epochs, models) = (epochs_, models_);
+        (supplementWindow, beaconReward) = (supplementWindow_, beaconReward_);
+    }
+
+    /// @notice Passes on what is not the signers': the royalty to the model's maker, the base fee to the pool. Claims do
+    /// it too.
+    function settle(TaskHeader[] calldata headers) external {
+        for (uint256 i = 0; i < headers.length; ++i) {
+            TaskHeader calldata header = headers[i];
+            Task storage task = _tasks[header.id];
+            if (task.status != CERTIFIED) revert NotCertified(header.id);
+            _requireHeader(task, header);
+            if (!_settle(header)) revert AlreadySettled(header.id);
+        }
+    }
+
+    /// @notice Credits the reward for an epoch's seed to the operator whose proof made it: the reward, or what the pool
+    /// has where that is less, or a 64th of it where that is more. Anyone may call.
+    function claimBeaconReward(uint64 epoch) external {
+        address operator = epochs.revealerOf(epoch);
+        if (operator == address(0)) revert NoRevealer(epoch);
+        if (beaconPaid[epoch]) revert BeaconRewardClaimedAlready(epoch);
+        uint256 there = pool;
+        if (there == 0) revert PoolEmpty();
+        uint256 amount = there / 64 > beaconReward ? there / 64 : beaconReward;
+        if (amount > there) amount = there;
+        beaconPaid[epoch] = true;
+        pool = there - amount;
+        balanceOf[operator] += amount;
+        emit BeaconRewardClaimed(epoch, operator, amount);
     }
 
     /// @notice Credits the shares of operator `index` of one epoch's set in the fees of `headers`, all of that epoch and
@@ -61,6 +103,9 @@ abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
             TaskHeader calldata header = headers[i];
             if (header.epoch != epoch) revert AnotherEpoch(header.id, header.epoch, epoch);
             amount += _share(header, index, record, set);
+            uint256 from = uint256(_tasks[header.id].finalizedAt) + supplementWindow;
+            if (block.timestamp < from) revert ClaimTooEarly(header.id, from);
+            _settle(header);
             uint256 bit = 1 << (header.id & 255);
             uint256 word = _claimed[record.operator][header.id >> 8];
             if (word & bit != 0) revert AlreadyClaimed(header.id, record.operator);
@@ -81,7 +126,7 @@ abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
     }
 
     /// @notice The share of operator `index` of the task's epoch in the task's fee, and whether it was claimed.
-    /// Reverts where it has none.
+    /// Reverts where it has none. Until the supplement window is over it can become less.
     function rewardOf(TaskHeader calldata header, uint16 index) external view returns (uint256 amount, bool claimed) {
         (Set memory set, OperatorRecords.Record memory record) = _record(header.epoch, index);
         amount = _share(header, index, record, set);
@@ -92,12 +137,29 @@ abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
         if (keccak256(abi.encode(header)) != task.headerHash) revert HeaderMismatch(header.id);
     }
 
+    /// @return first Whether it was not settled before.
+    function _settle(TaskHeader calldata header) private returns (bool first) {
+        uint256 bit = 1 << (header.id & 255);
+        uint256 word = _settled[header.id >> 8];
+        if (word & bit != 0) return false;
+        _settled[header.id >> 8] = word | bit;
+        pool += header.baseFee;
+        address maker = models.makerOf(header.modelId);
+        if (header.royalty != 0) balanceOf[maker] += header.royalty;
+        emit TaskSettled(header.id, maker, header.royalty, header.baseFee);
+        return true;
+    }
+
+    function _set(uint64 epoch) internal view returns (Set memory set) {
+        (set.totalStake, set.count, set.blobs,) = epochs.setOf(epoch);
+    }
+
     function _record(uint64 epoch, uint16 index)
         private
         view
         returns (Set memory set, OperatorRecords.Record memory record)
     {
-        (set.totalStake, set.count, set.blobs,) = epochs.setOf(epoch);
+        set = _set(epoch);
         if (index >= set.count) revert UnknownOperatorIndex(index, set.count);
         OperatorRecords.readInto(record, set.blobs, index);
     }
@@ -115,24 +177,31 @@ abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
         _requireHeader(task, header);
         uint256 bitmap = task.bitmap;
         uint256 mine;
-        uint256 signed;
+        uint256 signed = _signedWeight(header, bitmap, set);
         if (header.committeeSize == 0) {
             mine = (bitmap >> index) & 1 == 1 ? record.stake : 0;
-            signed = _signedStake(bitmap, set);
         } else {
             for (uint256 seat = 0; bitmap != 0; (++seat, bitmap >>= 1)) {
                 if (bitmap & 1 == 0) continue;
-                ++signed;
                 uint256 point = Sortition.seatPoint(header.taskSeed, task.attempt, seat, set.totalStake);
                 if (point >= record.stakeBefore && point - record.stakeBefore < record.stake) ++mine;
             }
         }
         if (mine == 0) revert DidNotSign(header.id, index);
-        return (uint256(header.fee) * mine) / signed; // both factors are below 2^128
+        uint256 reward = header.fee - header.baseFee - header.royalty;
+        return (reward * mine) / signed; // both factors are below 2^128
     }
 
-    /// @dev Counts the missing, who are few.
-    function _signedStake(uint256 bitmap, Set memory set) private view returns (uint256 signed) {
+    /// @dev For the whole set it counts the missing, who are few.
+    function _signedWeight(TaskHeader calldata header, uint256 bitmap, Set memory set)
+        internal
+        view
+        returns (uint256 signed)
+    {
+        if (header.committeeSize != 0) {
+            for (; bitmap != 0; bitmap &= bitmap - 1) ++signed;
+            return signed;
+        }
         signed = set.totalStake;
         OperatorRecords.Record memory record;
         uint256 missing = ~bitmap & (type(uint256).max >> (256 - set.count));

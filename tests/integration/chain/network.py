@@ -120,7 +120,7 @@ class Network:
         assert latest is not None
         deadline = max(latest.timestamp, int(time.time())) + seconds
         request = InferenceRequest(self.model_id, text, params, deadline, committee_size=seats)
-        price = await self.chain.read_one("TaskGateway", "quote", self.model_id, params.max_tokens)
+        price = await self.chain.read_one("TaskGateway", "quote", self.model_id, params.max_tokens, len(text))
         await self.sender.send(
             self.chain.call("TaskGateway", "requestInference", request.to_abi(), value=price)
         )
@@ -159,7 +159,9 @@ class Network:
 async def running_network(anvil: Anvil, directory: Path, operators: int = 4) -> AsyncIterator[Network]:
     async with Rpc(anvil.url) as rpc, running_sender(rpc, directory) as sender:
         deployment = await deploy_all(
-            rpc, sender, DeployParameters(epoch_blocks=5, reveal_blocks=4, minimum_stake=ETH)
+            rpc,
+            sender,
+            DeployParameters(epoch_blocks=5, reveal_blocks=4, minimum_stake=ETH, supplement_window=0),
         )
         chain = await Chain.connect(rpc, deployment)
         members = tuple([await _join(chain, anvil, directory, number) for number in range(operators)])
@@ -173,6 +175,8 @@ async def running_network(anvil: Anvil, directory: Path, operators: int = 4) -> 
             10**15,
             10**12,
             1,
+            500,
+            0,
             maker,
             True,
             "test",

@@ -72,8 +72,8 @@ async def test_anyone_can_claim_for_an_operator(anvil: Anvil, tmp_path: Path) ->
         status = await user.json("operator", "status", *operator)
         assert (status["unclaimedTasks"], status["unclaimedWei"]) == (0, "0")
         tasks = [await user.certified(), await user.certified()]
-        fee = int(await reader.quote(user.network.chain, user.network.model_id, 8))
-        share = 2 * (fee * 4 // 10)
+        reward = (await reader.read_task(user.network.chain, tasks[0])).requested.header.reward
+        share = 2 * (reward * 4 // 10)
         status = await user.json("operator", "status", *operator)
         assert (status["unclaimedTasks"], status["unclaimedWei"]) == (2, str(share))
         assert "for 2 tasks (p2pavs operator claim)" in await user.run("operator", "status", *operator)

@@ -34,7 +34,9 @@ async def test_web3_works_under_trio(anvil: Anvil) -> None:
         factory = web3.eth.contract(
             abi=artifact("ModelRegistry").abi, bytecode=artifact("ModelRegistry").bytecode
         )
-        transaction = await factory.constructor().build_transaction({"from": account.address, "nonce": 0})
+        transaction = await factory.constructor("0x" + "11" * 20, 1).build_transaction(
+            {"from": account.address, "nonce": 0}
+        )
         sent = await web3.eth.send_raw_transaction(account.sign_transaction(transaction).raw_transaction)
         receipt = await mined(web3, sent)
         registry = web3.eth.contract(address=receipt["contractAddress"], abi=artifact("ModelRegistry").abi)

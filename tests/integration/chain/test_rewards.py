@@ -55,12 +55,12 @@ async def test_what_an_operator_signed_is_found_and_claimed(anvil: Anvil, tmp_pa
             assert (without_first.id in numbers) == (index != 0)
             by_task = {reward.header.id: reward for reward in found}
             assert by_task[whole.id].header == whole
-            assert by_task[whole.id].amount == whole.fee * STAKES[index] // 10
+            assert by_task[whole.id].amount == whole.reward * STAKES[index] // 10
             assert by_task[later.id].index == index
             shares.update({number: reward.amount for number, reward in by_task.items()})
-        assert drawn.fee - 4 < shares[drawn.id] <= drawn.fee, "the seats' owners share the whole fee"
+        assert drawn.reward - 4 < shares[drawn.id] <= drawn.reward, "the seats' owners share it all"
         for single in singles:
-            assert shares[single.id] == single.fee
+            assert shares[single.id] == single.reward
 
         found = await find_rewards(chain, last)
         claims = await claim_rewards(chain, network.sender, found)

@@ -218,7 +218,7 @@ def test_the_attempt_cannot_be_chosen(staffed: Staffed) -> None:
     world, task = staffed.world, staffed.world.request(committeeSize=3)
     certificate = world.certify(task, staffed.operators, attempt=1)
     refusal = refusal_of(world, task, certificate)
-    assert (refusal.name, refusal.arguments) == ("UnknownAttempt", (1,))
+    assert (refusal.name, refusal.arguments) == ("UnknownAttempt", (1, 1))
 
 
 def test_the_verifier_alone_refuses_oversized_committees(staffed: Staffed) -> None:

@@ -25,7 +25,7 @@ def deploy(world: World) -> Contract:
 
 def submit(world: World, dapp: Contract, text: str = TEXT) -> Task:
     receipt = world.send(
-        dapp.functions.submit(text), account("proposer"), value=dapp.functions.price().call()
+        dapp.functions.submit(text), account("proposer"), value=dapp.functions.price(text).call()
     )
     return world.task_of(receipt)
 
@@ -66,7 +66,7 @@ def test_it_listens_to_the_gateway_only_and_for_its_own_tasks(staffed: Staffed) 
 def test_it_asks_again_after_a_rejection_or_an_expiry(staffed: Staffed) -> None:
     world, dapp = staffed.world, deploy(staffed.world)
     task = submit(world, dapp)
-    price = dapp.functions.price().call()
+    price = dapp.functions.price(TEXT).call()
     ask = dapp.functions.askAgain(1, TEXT)
     with pytest.raises(Reverted) as refusal:
         world.send(ask, account("proposer"), value=price)
@@ -91,7 +91,7 @@ def test_it_asks_again_after_a_rejection_or_an_expiry(staffed: Staffed) -> None:
 
 def test_what_was_paid_too_much_can_be_withdrawn(staffed: Staffed) -> None:
     world, dapp = staffed.world, deploy(staffed.world)
-    price = dapp.functions.price().call()
+    price = dapp.functions.price(TEXT).call()
     for who, more in (("generous", 500), ("exact", 0), ("careful", 7)):
         world.send(dapp.functions.submit(TEXT), account(who), value=price + more)
     assert dapp.functions.creditOf(account("generous")).call() == 500
@@ -108,7 +108,7 @@ def test_what_was_paid_too_much_can_be_withdrawn(staffed: Staffed) -> None:
 
 def test_who_paid_gets_the_fee_of_an_expired_task_back(staffed: Staffed) -> None:
     world, dapp = staffed.world, deploy(staffed.world)
-    price = dapp.functions.price().call()
+    price = dapp.functions.price(TEXT).call()
     expired, answered = submit(world, dapp), submit(world, dapp)
     answer(staffed, answered, b"other")
     refund = dapp.functions.creditRefund(expired.id)
@@ -157,7 +157,7 @@ def test_only_the_gateway_can_pay_it(staffed: Staffed) -> None:
 
 def test_who_cannot_be_paid_keeps_the_credit(staffed: Staffed) -> None:
     world, dapp = staffed.world, deploy(staffed.world)
-    price = dapp.functions.price().call()
+    price = dapp.functions.price(TEXT).call()
     payer = dapp.address  # a contract that takes money from the gateway only
     other = deploy(world)
     world.send(other.functions.submit(TEXT), payer, value=price + 9)

@@ -4,18 +4,30 @@ import random
 from typing import Any
 
 import pytest
+from web3.logs import DISCARD
 
 from p2pavs.chain.poster import GAS_MARGIN
 from p2pavs.chain.rewards import MAX_BATCH
 from tests.integration.contracts.conftest import STAKES, Staffed
-from tests.integration.contracts.world import Reverted, Task, World, account, operator
+from tests.integration.contracts.world import (
+    BASE_FEE,
+    PRICE,
+    ROYALTY_BPS,
+    SUPPLEMENT_WINDOW,
+    Reverted,
+    Task,
+    World,
+    account,
+    operator,
+)
 
 
 def claim(world: World, index: int, tasks: list[Task]) -> int:
-    """Claim and return what the operator was credited."""
+    """Claim, once that can be done, and return what the operator was credited."""
+    world.pass_time(SUPPLEMENT_WINDOW)
     call = world.gateway.functions.claim(index, [task.header for task in tasks])
     receipt = world.send(call, account("anyone"))
-    [log] = world.gateway.events.RewardsClaimed().process_receipt(receipt)
+    [log] = world.gateway.events.RewardsClaimed().process_receipt(receipt, errors=DISCARD)
     assert log["args"]["operator"] == operator(index).account
     assert log["args"]["tasks"] == len(tasks)
     return int(log["args"]["amount"])
@@ -34,7 +46,7 @@ def test_signers_share_by_stake(staffed: Staffed) -> None:
     task = certified(staffed, signers)
     signed = sum(STAKES[index] for index in signers)
     for index in signers:
-        expected = world.fee * STAKES[index] // signed
+        expected = world.reward * STAKES[index] // signed
         assert world.gateway.functions.rewardOf(task.header, index).call() == [expected, False]
         assert claim(world, index, [task]) == expected
         assert world.gateway.functions.rewardOf(task.header, index).call() == [expected, True]
@@ -50,7 +62,7 @@ def test_signers_share_by_seats(staffed: Staffed) -> None:
     task = certified(staffed, committeeSize=9)
     committee = world.committee(task, staffed.operators)
     for member in committee.members:
-        assert claim(world, member.index, [task]) == world.fee * member.weight // 9
+        assert claim(world, member.index, [task]) == world.reward * member.weight // 9
     for index in set(range(len(STAKES))) - {member.index for member in committee.members}:
         with pytest.raises(Reverted) as refusal:
             claim(world, index, [task])
@@ -75,6 +87,7 @@ def test_the_largest_claim_that_is_sent_fits_a_transaction(staffed: Staffed) -> 
     """Chains take no transaction with a gas limit above 2^24 (EIP-7825)."""
     world = staffed.world
     headers = [certified(staffed, committeeSize=256).header for _ in range(MAX_BATCH)]
+    world.pass_time(SUPPLEMENT_WINDOW)
     receipt = world.send(world.gateway.functions.claim(6, headers), account("anyone"))
     assert receipt["gasUsed"] * GAS_MARGIN < 0.9 * 2**24
 
@@ -108,7 +121,7 @@ def test_no_coin_is_made_or_lost(staffed: Staffed, seed: int) -> None:
     gateway = world.gateway
     requesters = [account(f"requester {i}") for i in range(3)]
     workers = [operator(index).account for index in range(len(STAKES))]
-    start = {who: world.wei(who) for who in (*requesters, *workers)}
+    start = {who: world.wei(who) for who in (*requesters, *workers, world.owner)}
     paid_in, dust, signed, open_tasks = 0, 0, [], []
     for _ in range(12):
         who, value = rng.choice(requesters), world.fee + rng.choice([0, 0, 1, 999])
@@ -124,7 +137,9 @@ def test_no_coin_is_made_or_lost(staffed: Staffed, seed: int) -> None:
             world.send(world.submit_call(task, world.certify(task, staffed.operators, members)))
             signed.append((task, members))
             total = sum(map(committee.weight_of, members))
-            dust += world.fee - sum(world.fee * committee.weight_of(index) // total for index in members)
+            dust += world.reward - sum(
+                world.reward * committee.weight_of(index) // total for index in members
+            )
         else:
             open_tasks.append(task)
     assert signed and open_tasks
@@ -137,9 +152,14 @@ def test_no_coin_is_made_or_lost(staffed: Staffed, seed: int) -> None:
         if mine:
             claim(world, index, mine)
     accounts = [who for who in start if gateway.functions.balanceOf(who).call()]
-    assert sum(gateway.functions.balanceOf(who).call() for who in accounts) == paid_in - dust
+    pool = gateway.functions.pool().call()
+    assert pool == len(signed) * 17 * BASE_FEE
+    royalty = PRICE * ROYALTY_BPS // 10_000
+    assert gateway.functions.balanceOf(world.owner).call() == len(signed) * royalty
+    assert sum(gateway.functions.balanceOf(who).call() for who in accounts) == paid_in - dust - pool
     for who in accounts:
         world.send(gateway.functions.withdraw(), who)
-    assert world.wei(gateway.address) == dust < 12 * len(STAKES)
+    assert world.wei(gateway.address) == dust + pool
+    assert dust < 12 * len(STAKES)
     # ``World.send`` gives senders exactly what they pay, so what they have more came out of the gateway.
-    assert sum(world.wei(who) - start[who] for who in start) == paid_in - dust
+    assert sum(world.wei(who) - start[who] for who in start) == paid_in - dust - pool

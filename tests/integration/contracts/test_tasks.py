@@ -11,11 +11,15 @@ from consensus.hashing import words
 from consensus.types import FinishReason, ResultStatus
 from tests.integration.contracts.conftest import STAKES, Staffed
 from tests.integration.contracts.world import (
+    BASE_FEE,
     ETHER,
     MAXIMUM_WINDOW,
     MINIMUM_WINDOW,
+    PRICE,
     PRICE_PER_TASK,
     PRICE_PER_TOKEN,
+    ROYALTY_BPS,
+    SUPPLEMENT_WINDOW,
     Reverted,
     World,
     account,
@@ -39,9 +43,18 @@ def test_a_request_fixes_everything_about_the_task(staffed: Staffed) -> None:
     )
     deadline = world.now() + 600
     call = world.request_call(
-        input=prompt, params=params, mode=1, committeeSize=5, deadline=deadline, callback=who, callbackGas=77
+        input=prompt,
+        params=params,
+        mode=1,
+        committeeSize=5,
+        deadline=deadline,
+        attempts=2,
+        tip=5,
+        callback=who,
+        callbackGas=77,
     )
-    receipt = world.send(call, who, value=world.fee)
+    fee = world.fee + 5
+    receipt = world.send(call, who, value=fee)
     [log] = world.gateway.events.TaskRequested().process_receipt(receipt)
     assert log["args"]["input"] == prompt
     assert tuple(log["args"]["params"].values()) == params
@@ -57,9 +70,13 @@ def test_a_request_fixes_everything_about_the_task(staffed: Staffed) -> None:
         "mode": 1,
         "committeeSize": 5,
         "epoch": 1,
+        "attempts": 2,
         "taskSeed": words("p2pavs/task/1", world.w3.eth.chain_id, gateway, 1, seed, mix),
+        "requestedAt": world.w3.eth.get_block(receipt["blockNumber"])["timestamp"],
         "deadline": deadline,
-        "fee": world.fee,
+        "fee": fee,
+        "baseFee": 17 * BASE_FEE,
+        "royalty": PRICE * ROYALTY_BPS // 10_000,
         "callback": who,
         "callbackGas": 77,
     }
@@ -77,6 +94,9 @@ def test_a_request_fixes_everything_about_the_task(staffed: Staffed) -> None:
         ({"modelId": b"\1" * 32}, "UnknownModel", (b"\1" * 32,)),
         ({"committeeSize": 257}, "CommitteeTooLarge", (257, 256)),
         ({"callbackGas": 1_000_001}, "CallbackGasTooHigh", (1_000_001, 1_000_000)),
+        ({"attempts": 0}, "WrongAttempts", (0, 4)),
+        ({"attempts": 5}, "WrongAttempts", (5, 4)),
+        ({"tip": 2**128 - 1}, "FeeTooHigh", (2**128 - 1 + PRICE + 17 * BASE_FEE,)),
     ],
 )
 def test_refuses_requests(staffed: Staffed, changes: dict[str, Any], error: str, arguments: Any) -> None:
@@ -113,7 +133,7 @@ def test_takes_the_largest_request(staffed: Staffed) -> None:
     world = staffed.world
     params = world.params(maxTokens=4096, stop=["s" * 64] * 8, choices=["c" * 256] * 64)
     task = world.request(value=ETHER, input=b"\xff" * 16_384, params=params, committeeSize=256)
-    assert task.fields["fee"] == PRICE_PER_TASK + 4096 * PRICE_PER_TOKEN
+    assert task.fields["fee"] == PRICE_PER_TASK + 4096 * PRICE_PER_TOKEN + BASE_FEE * (4096 + 512)
 
 
 def test_the_deadline_has_a_window(staffed: Staffed) -> None:
@@ -129,7 +149,7 @@ def test_the_deadline_has_a_window(staffed: Staffed) -> None:
 
 def test_the_fee_is_asked_for_and_the_excess_comes_back(staffed: Staffed) -> None:
     world, who = staffed.world, account("requester")
-    assert world.gateway.functions.quote(world.model_id, 16).call() == world.fee
+    assert world.gateway.functions.quote(world.model_id, 16, len(b"Is water wet?")).call() == world.fee
     refusal = refusal_of(world, world.request_call(), value=world.fee - 1)
     assert (refusal.name, refusal.arguments) == ("FeeTooLow", (world.fee - 1, world.fee))
     task = world.request(who, value=world.fee + 500)
@@ -152,6 +172,7 @@ def test_the_model_must_be_on_and_the_committee_large_enough(staffed: Staffed) -
     demanding = world.model(goldenDigest=b"\7" * 32, minCommittee=8)
     world.send(world.models.functions.register(demanding))
     model_id = world.models.functions.idAt(1).call()
+    world.next_epoch()
     for size, seen in ((0, len(STAKES)), (7, 7), (1, 1)):
         refusal = refusal_of(world, world.request_call(modelId=model_id, committeeSize=size), value=ETHER)
         assert (refusal.name, refusal.arguments) == ("CommitteeTooSmall", (seen, 8))
@@ -213,6 +234,10 @@ def test_what_is_posted_must_be_what_was_signed(staffed: Staffed) -> None:
     [
         ("requester", account("thief")),
         ("fee", 10**20),
+        ("baseFee", 0),
+        ("royalty", 0),
+        ("attempts", 2),
+        ("requestedAt", 1),
         ("deadline", 2**40),
         ("committeeSize", 1),
         ("taskSeed", b"\1" * 32),
@@ -307,6 +332,7 @@ def test_the_owner_pauses_new_requests_and_nothing_else(staffed: Staffed) -> Non
     world.send(world.gateway.functions.setPaused(True))
     assert refusal_of(world, world.request_call(), value=ETHER).name == "RequestsArePaused"
     world.send(world.submit_call(one, world.certify(one, staffed.operators)))
+    world.pass_time(SUPPLEMENT_WINDOW)
     world.send(world.gateway.functions.claim(0, [one.header]))
     world.send(world.gateway.functions.withdraw(), operator(0).account)
     world.pass_time(601)

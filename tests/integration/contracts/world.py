@@ -29,6 +29,12 @@ from tests.integration.contracts.anvil import BLOCK_GAS
 ETHER = 10**18
 EPOCH_LENGTH = 10
 REVEAL_BLOCKS = 4
+SUPPLEMENT_WINDOW = 60
+BEACON_REWARD = 100_000
+BASE_FEE = 100  # wei a unit, the minimum
+TARGET_UNITS = 8192
+BUCKET_UNITS, STAKED_UNITS, BUCKET_SECONDS = 65_536, 1_000_000, 600
+ROYALTY_BPS = 1_000
 WITHDRAWAL_DELAY = 14 * 86_400
 KEY_DELAY = 3600
 VETO_WINDOW = 7200
@@ -39,6 +45,7 @@ MAXIMUM_WINDOW = 86_400
 PROFILE = keccak(b"a runtime profile")
 PRICE_PER_TASK = 1000
 PRICE_PER_TOKEN = 7
+PRICE = PRICE_PER_TASK + 16 * PRICE_PER_TOKEN
 PEER_ID = bytes.fromhex("002408011220") + bytes(range(32))
 
 
@@ -96,7 +103,10 @@ def contracts_for_tests() -> dict[str, dict[str, Any]]:
     }
 
 
-HEADER = "(uint256,address,bytes32,bytes32,uint8,uint16,uint64,bytes32,uint64,uint128,address,uint32)"
+HEADER = (
+    "(uint256,address,bytes32,bytes32,uint8,uint16,uint64,uint8,bytes32,uint64,uint64,uint128,uint128,uint128,"
+    "address,uint32)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,11 +258,16 @@ class World:
                 REVEAL_BLOCKS,
             ),
             "CertificateVerifier": lambda: (made["EpochManager"].address,),
-            "ModelRegistry": lambda: (),
+            "ModelRegistry": lambda: (made["EpochManager"].address, 1),
             "TaskGateway": lambda: (
                 *(made[name].address for name in ("EpochManager", "CertificateVerifier", "ModelRegistry")),
-                MINIMUM_WINDOW,
-                MAXIMUM_WINDOW,
+                (
+                    MINIMUM_WINDOW,
+                    MAXIMUM_WINDOW,
+                    SUPPLEMENT_WINDOW,
+                    BEACON_REWARD,
+                    (BASE_FEE, TARGET_UNITS, BUCKET_UNITS, STAKED_UNITS, BUCKET_SECONDS),
+                ),
             ),
             "EquivocationVerifier": lambda: tuple(made[name].address for name in evidence[:2]),
             "WrongOutputVerifier": lambda: tuple(made[name].address for name in evidence),
@@ -319,6 +334,8 @@ class World:
             "pricePerTask": PRICE_PER_TASK,
             "pricePerToken": PRICE_PER_TOKEN,
             "minCommittee": 1,
+            "royaltyBps": ROYALTY_BPS,
+            "activeFrom": 0,
             "maker": self.owner,
             "active": True,
             "name": "test model",
@@ -405,6 +422,8 @@ class World:
             "mode": 0,
             "committeeSize": 0,
             "deadline": self.now() + 600,
+            "attempts": 1,
+            "tip": 0,
             "callback": "0x" + "00" * 20,
             "callbackGas": 0,
         }
@@ -412,8 +431,14 @@ class World:
         return self.gateway.functions.requestInference(tuple((fields | changes).values()))
 
     @property
+    def reward(self) -> int:
+        """What the signers share of ``fee``."""
+        return PRICE - PRICE * ROYALTY_BPS // 10_000
+
+    @property
     def fee(self) -> int:
-        return PRICE_PER_TASK + 16 * PRICE_PER_TOKEN
+        """Of the request that ``request_call`` makes, at the least base fee."""
+        return PRICE + BASE_FEE * (16 + 1)
 
     def request(self, sender: str | None = None, value: int | None = None, **changes: Any) -> Task:
         receipt = self.send(
@@ -458,7 +483,8 @@ class World:
         **changes: Any,
     ) -> tuple[Any, ...]:
         """A certificate as the contract takes it; everyone on the committee signs unless told otherwise."""
-        committee = self.committee(task, operators)
+        attempt = int(changes.get("attempt", 0))
+        committee = self.committee(task, operators, attempt)
         if signers is None:
             signers = [member.index for member in committee.members]
         result = result or self.result()
@@ -467,7 +493,7 @@ class World:
         signatures = [bls.sign(by_key[committee.member(index).key].secret, message) for index in signers]
         bitmap, hints = committee.bitmap_and_hints(signers)
         fields = {
-            "attempt": 0,
+            "attempt": attempt,
             "round": round_,
             "result": result_tuple(result),
             "bitmap": bitmap,

@@ -30,9 +30,13 @@ HEADER = TaskHeader(
     mode=1,
     committee_size=16,
     epoch=5,
+    attempts=3,
     task_seed=b"\x04" * 32,
+    requested_at=1_899_999_000,
     deadline=1_900_000_000,
     fee=10**18,
+    base_fee=10**12,
+    royalty=10**13,
     callback=b"\x05" * 20,
     callback_gas=100_000,
 )

@@ -44,6 +44,8 @@ def test_the_name_of_a_model_can_be_printed_whatever_it_holds() -> None:
         "pricePerTask": 1,
         "pricePerToken": 1,
         "minCommittee": 1,
+        "royaltyBps": 0,
+        "activeFrom": 0,
         "maker": bytes(20),
         "active": True,
     }

@@ -40,9 +40,13 @@ def header(task_id: int, seed: bytes = factory.TASK_SEED, **changes: Any) -> Tas
         mode=0,
         committee_size=0,
         epoch=1,
+        attempts=1,
         task_seed=seed,
+        requested_at=GENESIS_TIME,
         deadline=GENESIS_TIME + 1000 * BLOCK_TIME,
         fee=10**15,
+        base_fee=10**12,
+        royalty=0,
         callback=bytes(20),
         callback_gas=0,
     )

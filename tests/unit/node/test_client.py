@@ -19,6 +19,7 @@ from consensus.types import MAX_INPUT_BYTES
 from inference.errors import RequestError
 from inference.request import Request
 from p2pavs import client
+from p2pavs.chain import reader
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.records import InferenceParams, ModelEntry
 from p2pavs.client import BadRequest, NodeApi, NodeUnreachable, NotServed, check_request, check_served
@@ -30,7 +31,7 @@ CHAIN = Chain(cast(Any, None), DEPLOYMENT)
 
 def model(name: str, number: int = 0, active: bool = True) -> ModelEntry:
     known = keccak256(f"{name}{number}".encode())
-    return ModelEntry(known, known, known, known, known, 1, 1, 0, b"\x01" * 20, active, name)
+    return ModelEntry(known, known, known, known, known, 1, 1, 0, 0, 0, b"\x01" * 20, active, name)
 
 
 # --- limits -----------------------------------------------------------------------------------------------
@@ -116,7 +117,11 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> list[ModelEntry]:
         await trio.lowlevel.checkpoint()
         return tuple(models)
 
-    monkeypatch.setattr(client, "list_models", list_models)
+    async def current_epoch(chain: Chain) -> int:
+        return 1
+
+    monkeypatch.setattr(reader, "list_models", list_models)
+    monkeypatch.setattr(reader, "current_epoch", current_epoch)
     return models
 
 

@@ -587,3 +587,51 @@ async def test_far_behind_the_head_much_is_written_at_once_and_nothing_is_lost(
         assert stored[1] is TaskState.CERTIFIED and stored[40] is TaskState.OPEN
         assert await TaskStore(office.database).followed_to() == 141
     assert [header.id for header in office.certified] == list(range(1, 34))
+
+
+async def test_a_missed_attempt_is_given_up_and_the_next_one_begun(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    office.stakes = (1, 1, 1, 1)  # alone it decides nothing
+    task = requested(1, attempts=2, requested_at=GENESIS_TIME + 100, deadline=GENESIS_TIME + 301)
+    async with office.open() as desk:
+        await office.follower.give(block(10, task))
+        await until(lambda: desk.tasks[1].member is not None)
+        first = desk.tasks[1].member
+        await office.follower.give(block(20))
+        assert desk.tasks[1].member is first and desk.tasks[1].attempt == 0
+        await office.follower.give(block(21))
+        await until(lambda: desk.tasks[1].member not in (None, first))
+        second = desk.tasks[1].member
+        assert first is not None and second is not None
+        assert (first.scope.instance, second.scope.instance) == (InstanceId(1, 0), InstanceId(1, 1))
+        assert first.scope.committee_root != second.scope.committee_root
+        await until(lambda: office.kinds().count("inference_done") == 2)
+        await office.follower.give(block(30))
+        assert desk.tasks[1].member is second
+    assert len(office.executor.asked) == 1, "the answer is the same in every attempt"
+    assert office.kinds().count("attempt_missed") == 1
+    assert InstanceId(1, 0) in office.router._over
+
+
+async def test_a_decided_attempt_is_not_given_up(office: Office, autojump_clock: MockClock) -> None:
+    task = requested(1, attempts=4, requested_at=GENESIS_TIME + 100, deadline=GENESIS_TIME + 500)
+    office.sender.answer = RpcUnreachable("http://127.0.0.1", "this test posts nothing")
+    async with office.open() as desk:
+        await office.follower.give(block(10, task))
+        await office.sender.wait_for(1)
+        await office.follower.give(block(30))
+        assert desk.tasks[1].attempt == 0 and desk.tasks[1].decided
+    assert "attempt_missed" not in office.kinds()
+
+
+async def test_after_a_restart_the_running_attempt_is_begun(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    office.stakes = (1, 1, 1, 1)
+    task = requested(1, attempts=4, requested_at=GENESIS_TIME + 100, deadline=GENESIS_TIME + 500)
+    async with office.open() as desk:
+        await office.follower.give(block(10, task), block(35), head=35)
+        await until(lambda: desk.tasks[1].member is not None)
+        assert desk.tasks[1].attempt == 2
+    assert "attempt_missed" not in office.kinds()

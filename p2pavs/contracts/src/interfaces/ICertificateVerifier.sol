@@ -19,4 +19,17 @@ interface ICertificateVerifier {
         bytes calldata seatHints,
         bytes calldata signature
     ) external view returns (uint256 signedWeight, uint256 totalWeight);
+
+    /// @notice Reverts with a named error unless all in `bitmap` signed `statement`, however few they are. The
+    /// parameters are those of `verify`.
+    function verifySome(
+        uint64 epoch,
+        bytes32 taskSeed,
+        uint16 attempt,
+        uint16 committeeSize,
+        bytes32 statement,
+        uint256 bitmap,
+        bytes calldata seatHints,
+        bytes calldata signature
+    ) external view;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {IStakeSource} from "./IStakeSource.sol";
 import {BLS12381} from "../libraries/BLS12381.sol";
 import {RECORD_BLOBS} from "../libraries/OperatorRecords.sol";
 
@@ -38,6 +39,9 @@ interface IEpochManager {
 
     /// @notice Whose proof made an epoch's seed; 0 where there was none.
     function revealerOf(uint64 epoch) external view returns (address);
+
+    /// @notice Where stake comes from.
+    function stakes() external view returns (IStakeSource);
 
     /// @notice The open epoch; 0 while there is none.
     function currentEpoch() external view returns (uint64);

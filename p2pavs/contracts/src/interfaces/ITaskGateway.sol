@@ -23,6 +23,8 @@ interface ITaskGateway {
         uint8 mode; // 0: every member generates. 1: one generates, the others check
         uint16 committeeSize; // 0: the whole operator set. Otherwise that many drawn seats, at most 256
         uint64 deadline; // unix seconds
+        uint8 attempts; // 1 to 4 equal parts of the time to the deadline, each with a committee of its own
+        uint128 tip; // wei, for the signers
         address callback; // 0: none
         uint32 callbackGas; // exactly what the callback gets
     }
@@ -36,9 +38,13 @@ interface ITaskGateway {
         uint8 mode;
         uint16 committeeSize;
         uint64 epoch;
+        uint8 attempts;
         bytes32 taskSeed;
+        uint64 requestedAt;
         uint64 deadline;
-        uint128 fee;
+        uint128 fee; // all of it: what the signers do not get of it is in the next two
+        uint128 baseFee; // for the pool that pays the beacon
+        uint128 royalty; // for the model's maker
         address callback;
         uint32 callbackGas;
     }
@@ -63,6 +69,15 @@ interface ITaskGateway {
         bytes signature;
     }
 
+    /// @notice Precommits for the certified value that the certificate left out.
+    struct Supplement {
+        uint32 round;
+        bytes32 value; // the value id
+        uint256 bitmap; // of those who are added
+        bytes seatHints;
+        bytes signature; // the sum of theirs
+    }
+
     event TaskRequested(
         uint256 indexed id,
         address indexed requester,
@@ -85,22 +100,34 @@ interface ITaskGateway {
         Result result,
         bytes output
     );
+    /// `bitmap` is of all who signed, with those who were added.
+    event TaskSupplemented(
+        uint256 indexed id, uint64 indexed epoch, uint256 bitmap, uint256 signedWeight, uint256 totalWeight
+    );
     event TaskRefunded(uint256 indexed id, address indexed requester, uint256 amount);
     event CallbackFailed(uint256 indexed id, address callback);
     event CallbackRetried(uint256 indexed id, address callback);
     event RewardsClaimed(address indexed operator, uint64 indexed epoch, uint256 tasks, uint256 amount);
+    event TaskSettled(uint256 indexed id, address indexed maker, uint256 royalty, uint256 baseFee);
+    event BeaconRewardClaimed(uint64 indexed epoch, address indexed operator, uint256 amount);
     event Withdrawn(address indexed account, uint256 amount);
     event RequestsPaused(bool paused);
 
     function requestInference(InferenceRequest calldata request) external payable returns (uint256 id);
     function submitCertificate(TaskHeader calldata header, Certificate calldata certificate, bytes calldata output)
         external;
+    function supplement(TaskHeader calldata header, Supplement calldata late) external;
     function refund(TaskHeader calldata header) external;
     function retryCallback(TaskHeader calldata header, bytes calldata output) external;
     function claim(uint16 index, TaskHeader[] calldata headers) external;
+    function settle(TaskHeader[] calldata headers) external;
+    function claimBeaconReward(uint64 epoch) external;
     function withdraw() external;
 
-    function quote(bytes32 modelId, uint32 maxTokens) external view returns (uint256);
+    /// @notice What a task costs in this block, in wei, without a tip. Send more where requests are many: the base fee
+    /// rises by up to an eighth from one block to the next, and what is too much is credited back.
+    /// @param model A version's id, or a family's, which stands for its newest active version.
+    function quote(bytes32 model, uint32 maxTokens, uint256 inputLength) external view returns (uint256);
     function balanceOf(address account) external view returns (uint256);
 
     /// @return status 0 none, 1 requested, 2 certified, 3 expired, 4 refunded

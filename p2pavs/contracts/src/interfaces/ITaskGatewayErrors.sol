@@ -8,7 +8,6 @@ interface ITaskGatewayErrors {
     error ZeroAddress();
     error WrongWindow(uint64 minimum, uint64 maximum);
     error NoEpochOpen();
-    error ModelInactive(bytes32 modelId);
     error CommitteeTooSmall(uint256 size, uint256 minimum);
     error CommitteeTooLarge(uint256 size, uint256 maximum);
     error UnknownMode(uint8 mode);
@@ -27,6 +26,8 @@ interface ITaskGatewayErrors {
     error DeadlineTooFar(uint256 deadline, uint256 latest);
     error CallbackGasTooHigh(uint256 callbackGas, uint256 maximum);
     error FeeTooLow(uint256 paid, uint256 fee);
+    error FeeTooHigh(uint256 fee);
+    error WrongAttempts(uint8 attempts, uint256 maximum);
 
     // Tasks and certificates
     error UnknownTask(uint256 id);
@@ -36,7 +37,12 @@ interface ITaskGatewayErrors {
     error HeaderMismatch(uint256 id);
     error DeadlinePassed(uint256 id, uint256 deadline);
     error DeadlineNotPassed(uint256 id, uint256 deadline);
-    error UnknownAttempt(uint16 attempt);
+    error UnknownAttempt(uint16 attempt, uint8 attempts);
+    error AttemptNotBegun(uint16 attempt, uint256 begins);
+    error NotTheDecision(uint256 id);
+    error SupplementTooLate(uint256 id, uint256 until);
+    error SignedAlready(uint256 id, uint256 bitmap);
+    error NothingToAdd(uint256 id);
     error UnknownResultStatus(uint8 status);
     error OutputTooLarge(uint256 length, uint256 maximum);
     error OutputLengthMismatch(uint256 claimed, uint256 actual);
@@ -49,6 +55,11 @@ interface ITaskGatewayErrors {
 
     // Money
     error NothingToClaim();
+    error ClaimTooEarly(uint256 id, uint256 from);
+    error AlreadySettled(uint256 id);
+    error NoRevealer(uint64 epoch);
+    error BeaconRewardClaimedAlready(uint64 epoch);
+    error PoolEmpty();
     error AnotherEpoch(uint256 id, uint64 epoch, uint64 expected);
     error UnknownOperatorIndex(uint256 index, uint256 operators);
     error DidNotSign(uint256 id, uint256 index);

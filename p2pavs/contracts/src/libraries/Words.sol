@@ -13,6 +13,7 @@ library Words {
     bytes32 internal constant OPERATOR_SET = "p2pavs/set/1";
     bytes32 internal constant PROOF_OF_POSSESSION = "p2pavs/pop/1";
     bytes32 internal constant MODEL = "p2pavs/model/1";
+    bytes32 internal constant FAMILY = "p2pavs/family/1";
     bytes32 internal constant FIRST_SEED = "p2pavs/seed/0";
     bytes32 internal constant PRE_SEED = "p2pavs/pre-seed/1";
     bytes32 internal constant NEXT_SEED = "p2pavs/seed/1";

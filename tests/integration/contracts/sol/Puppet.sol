@@ -17,6 +17,7 @@ contract Puppet is IInferenceConsumer {
     }
 
     Mood public mood;
+    uint256 public value; // sent along with each call of an attack
     uint256 public lastId;
     uint8 public lastStatus;
     bytes public lastOutput;
@@ -29,6 +30,10 @@ contract Puppet is IInferenceConsumer {
 
     function setMood(Mood mood_) external {
         mood = mood_;
+    }
+
+    function setValue(uint256 value_) external {
+        value = value_;
     }
 
     /// @notice Calls to make when an attack gets the chance.
@@ -73,7 +78,7 @@ contract Puppet is IInferenceConsumer {
 
     function _attack() private {
         for (uint256 i = 0; i < _plan.length; ++i) {
-            (bool ok,) = _target.call(_plan[i]);
+            (bool ok,) = _target.call{value: value}(_plan[i]);
             outcomes.push(ok);
         }
     }

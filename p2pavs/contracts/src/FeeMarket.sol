@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {IEpochManager} from "./interfaces/IEpochManager.sol";
+
+/// @title What computing costs, and who may ask for how much of it
+/// @notice A base fee for each compute unit follows demand by the rule of EIP-1559: it rises by up to an eighth a block
+/// while blocks ask for more than the target, and falls while they ask for less. A block takes twice the target.
+/// Besides, each requester has a bucket of units that empties with time, so that one cannot fill all blocks.
+/// Stake makes the bucket larger: the more of the network's stake a requester has, the more of its work it may ask for.
+abstract contract FeeMarket {
+    error WrongFeeTerms();
+    error BlockFull(uint256 units, uint256 left);
+    error RequesterAtLimit(address requester, uint256 units, uint256 available);
+
+    struct FeeTerms {
+        uint64 minimumBaseFee; // wei a unit
+        uint32 targetUnits; // a block
+        uint64 bucketUnits; // of a requester without stake
+        uint64 stakedUnits; // more, for one with all stake; in proportion for others
+        uint32 bucketSeconds; // until a full bucket is empty
+    }
+
+    /// @dev One slot: a request writes it anyway, to count the tasks.
+    struct Market {
+        uint64 taskCount;
+        uint64 baseFee; // wei a unit, of block `number`
+        uint40 number;
+        uint32 units; // asked for in that block
+        bool paused;
+    }
+
+    struct Bucket {
+        uint128 units; // asked for and not forgotten yet
+        uint64 since; // seconds
+    }
+
+    /// A prompt token is read in a batch, and costs about an eighth of a generated one; it has some four bytes.
+    uint256 private constant INPUT_BYTES_PER_UNIT = 32;
+    uint256 private constant CHANGE_DENOMINATOR = 8;
+    uint256 private constant ELASTICITY = 2;
+    /// After so many empty blocks even the highest base fee is at the minimum.
+    uint256 private constant MOST_EMPTY_BLOCKS = 256;
+
+    uint64 public immutable minimumBaseFee;
+    uint32 public immutable targetUnits;
+    uint64 public immutable bucketUnits;
+    uint64 public immutable stakedUnits;
+    uint32 public immutable bucketSeconds;
+
+    Market internal _market;
+    mapping(address requester => Bucket) private _buckets;
+
+    constructor(FeeTerms memory terms) {
+        if (terms.targetUnits == 0 || terms.bucketUnits == 0 || terms.bucketSeconds == 0) revert WrongFeeTerms();
+        // Below 8 the base fee could not fall, nor rise from 0.
+        if (terms.minimumBaseFee < CHANGE_DENOMINATOR) revert WrongFeeTerms();
+        if (terms.targetUnits > type(uint32).max / ELASTICITY) revert WrongFeeTerms();
+        (minimumBaseFee, targetUnits) = (terms.minimumBaseFee, terms.targetUnits);
+        (bucketUnits, stakedUnits) = (terms.bucketUnits, terms.stakedUnits);
+        bucketSeconds = terms.bucketSeconds;
+        _market.baseFee = terms.minimumBaseFee;
+        _market.number = uint40(block.number);
+    }
+
+    /// @notice How many units a request is: one for each token it may generate, one for each 32 bytes of input.
+    function computeUnits(uint256 maxTokens, uint256 inputLength) public pure returns (uint256) {
+        return maxTokens + (inputLength + INPUT_BYTES_PER_UNIT - 1) / INPUT_BYTES_PER_UNIT;
+    }
+
+    /// @notice What a unit costs in this block, in wei.
+    function baseFee() external view returns (uint256 fee) {
+        (fee,) = _now(_market);
+    }
+
+    /// @notice How many more units this block takes, and how many of them `requester` may ask for.
+    function unitsLeft(address requester) external view returns (uint256 ofBlock, uint256 ofRequester) {
+        (, uint256 used) = _now(_market);
+        ofBlock = ELASTICITY * targetUnits - used;
+        Bucket storage bucket = _buckets[requester];
+        uint256 size = _stakedSize(requester);
+        ofRequester = size - _level(bucket, size);
+    }
+
+    /// @dev Takes units from this block and from the requester's bucket, and gives the base fee for each.
+    function _takeUnits(Market memory market, uint256 units, address requester) internal returns (uint256 fee) {
+        uint256 used;
+        (fee, used) = _now(market);
+        uint256 left = ELASTICITY * targetUnits - used;
+        if (units > left) revert BlockFull(units, left);
+        market.baseFee = uint64(fee);
+        market.number = uint40(block.number);
+        market.units = uint32(used + units);
+
+        Bucket storage bucket = _buckets[requester];
+        uint256 size = bucketUnits;
+        uint256 level = _level(bucket, size);
+        if (level + units > size) {
+            // Stake is looked up only where it is needed: most requesters never do.
+            size = _stakedSize(requester);
+            level = _level(bucket, size);
+            if (level + units > size) revert RequesterAtLimit(requester, units, size - level);
+        }
+        bucket.units = uint128(level + units);
+        bucket.since = uint64(block.timestamp);
+    }
+
+    /// @return fee The base fee of this block.
+    /// @return used The units this block has been asked for.
+    function _now(Market memory market) private view returns (uint256 fee, uint256 used) {
+        fee = market.baseFee;
+        if (market.number == block.number) return (fee, market.units);
+        uint256 target = targetUnits;
+        if (market.units > target) {
+            uint256 rise = (fee * (market.units - target)) / target / CHANGE_DENOMINATOR;
+            fee += rise == 0 ? 1 : rise;
+            if (fee > type(uint64).max) fee = type(uint64).max;
+        } else {
+            fee -= (fee * (target - market.units)) / target / CHANGE_DENOMINATOR;
+        }
+        uint256 empty = block.number - market.number - 1;
+        if (empty > MOST_EMPTY_BLOCKS) fee = minimumBaseFee;
+        for (; empty > 0 && fee > minimumBaseFee; --empty) {
+            fee -= fee / CHANGE_DENOMINATOR;
+        }
+        if (fee < minimumBaseFee) fee = minimumBaseFee;
+    }
+
+    function _stakedSize(address requester) private view returns (uint256 size) {
+        size = bucketUnits;
+        IEpochManager epochs = _epochManager();
+        uint64 epoch = epochs.currentEpoch();
+        if (epoch == 0) return size;
+        uint256 stake = epochs.stakes().stakeOf(requester);
+        if (stake == 0) return size;
+        (uint128 total,,,) = epochs.setOf(epoch);
+        size += stake >= total ? stakedUnits : (stakedUnits * stake) / total;
+    }
+
+    /// @dev What is left in a bucket of this size: it empties evenly.
+    function _level(Bucket storage bucket, uint256 size) private view returns (uint256) {
+        uint256 forgotten = (size * (block.timestamp - bucket.since)) / bucketSeconds;
+        return forgotten >= bucket.units ? 0 : bucket.units - forgotten;
+    }
+
+    function _epochManager() internal view virtual returns (IEpochManager);
+}

@@ -1,0 +1,124 @@
+"""A member that the posted certificate left out adds its precommit: so it is paid, and not absent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+import trio
+
+from consensus import bls
+from consensus.committee import Committee
+from consensus.messages import Vote
+from p2pavs.chain import records
+from p2pavs.chain.contracts import Chain
+from p2pavs.chain.errors import ChainError, ContractRevert
+from p2pavs.chain.fees import market_fees
+from p2pavs.chain.poster import Sender
+from p2pavs.chain.records import TaskHeader
+from p2pavs.journal import Journal
+from p2pavs.posting import ChainView
+from p2pavs.settings import NodeSettings, Supplement
+
+GAS = 260_000
+"""What adding signers takes, about: one signature check, one slot that is written again."""
+
+CHECK_EVERY = 1.0
+
+log = structlog.get_logger()
+
+
+class Latecomer:
+    """Adds the own precommit to a certificate that lacks it, with those of all others it lacks.
+
+    Those left out take turns in the order of the posters, so that usually one transaction is for all.
+    """
+
+    def __init__(
+        self,
+        header: TaskHeader,
+        committee: Committee,
+        own: int,
+        view: ChainView,
+        chain: Chain,
+        sender: Sender,
+        journal: Journal,
+        settings: NodeSettings,
+        precommits: Callable[[int, bytes], tuple[Vote, ...]],
+    ) -> None:
+        self._header = header
+        self._committee = committee
+        self._own = own
+        self._view = view
+        self._chain = chain
+        self._sender = sender
+        self._journal = journal
+        self._settings = settings
+        self._precommits = precommits
+
+    async def run(self) -> None:
+        """Watch until the task is over. After a reorganisation it begins anew."""
+        done = False
+        while self._settings.supplement is not Supplement.NEVER and not self._view.over:
+            if self._view.certificate is None:
+                done = False
+            elif not done and self._own in (late := {vote.sender for vote in self._late()}):
+                done, self._view.busy = True, True
+                order = [index for index in self._committee.poster_order() if index in late]
+                await trio.sleep((1 + order.index(self._own)) * self._settings.supplement_delay)
+                await self._add()
+                self._view.busy = False
+            await trio.sleep(CHECK_EVERY)
+
+    def _late(self) -> tuple[Vote, ...]:
+        """The precommits for the certified value, in its round, that the certificate lacks."""
+        certificate = self._view.certificate
+        if certificate is None or certificate.attempt != self._committee.attempt:
+            return ()
+        return tuple(
+            vote
+            for vote in self._precommits(certificate.round, certificate.value_id)
+            if self._missing([vote.sender])[0]
+        )
+
+    def _missing(self, members: list[int]) -> tuple[int, bytes]:
+        """The bits of these members that the certificate lacks, with their hints."""
+        bitmap, hints = self._committee.bitmap_and_hints(members)
+        missing = bitmap & ~self._view.bitmap
+        bits = [bit for bit in range(bitmap.bit_length()) if bitmap >> bit & 1]
+        kept = [hints[2 * n : 2 * n + 2] for n, bit in enumerate(bits) if missing >> bit & 1]
+        return missing, b"".join(kept)
+
+    async def _add(self) -> None:
+        certificate, late = self._view.certificate, self._late()
+        if certificate is None or self._own not in (vote.sender for vote in late):
+            return  # somebody else did it, or the certificate is gone
+        try:
+            if self._settings.supplement is not Supplement.ALWAYS and not await self._is_worth_it():
+                self._journal.add(self._header.id, "left_out", worth=False)
+                return
+            bitmap, hints = self._missing([vote.sender for vote in late])
+            signature = bls.aggregate([vote.signature for vote in late])
+            supplement = records.Supplement(
+                certificate.round, certificate.value_id, bitmap, hints, bls.signature_to_evm(signature)
+            )
+            call = self._chain.call("TaskGateway", "supplement", self._header.to_abi(), supplement.to_abi())
+            receipt = await self._sender.send(call)
+        except ContractRevert as error:
+            log.info("supplement_refused", task=self._header.id, error=str(error))
+        except ChainError as error:
+            log.warning("supplement_failed", task=self._header.id, error=error.message, remedy=error.remedy)
+        else:
+            self._journal.add(
+                self._header.id,
+                "supplemented",
+                signers=len(late),
+                gas=receipt.gas_used,
+                transaction="0x" + receipt.transaction_hash.hex(),
+            )
+
+    async def _is_worth_it(self) -> bool:
+        """Whether the own share of the reward, all having signed, is more than the transaction costs."""
+        weight, total = self._committee.weight_of(self._own), self._committee.total_weight
+        fees = await market_fees(self._chain.rpc)
+        return self._header.reward * weight // total > GAS * fees.max_fee

@@ -1,0 +1,134 @@
+"""Who was left out of a certificate adds itself, in turn, where that is worth it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from consensus.committee import Committee
+from consensus.messages import Vote
+from consensus.signing import value_id
+from consensus.types import Kind
+from p2pavs import supplement
+from p2pavs.chain.contracts import Chain, interface
+from p2pavs.chain.fees import Fees
+from p2pavs.chain.rpc import Rpc
+from p2pavs.journal import Journal
+from p2pavs.posting import ChainView
+from p2pavs.settings import Supplement
+from p2pavs.supplement import Latecomer
+from tests.unit.consensus import factory
+from tests.unit.node.chain_double import DEPLOYMENT, SenderDouble, certified, header
+from tests.unit.node.parliament import SETTINGS
+
+VALUE = value_id(factory.result())
+WAIT = 10.0
+
+
+@pytest.fixture(autouse=True)
+def fees(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def market_fees(_: Rpc) -> Fees:
+        await trio.lowlevel.checkpoint()
+        return Fees(10**9, 10**9)
+
+    monkeypatch.setattr(supplement, "market_fees", market_fees)
+
+
+class Desk:
+    """A latecomer of a committee, and what it sees."""
+
+    def __init__(self, of: Committee, own: int, voters: tuple[int, ...], **settings: Any) -> None:
+        self.view, self.sender, self.journal = ChainView(), SenderDouble(), Journal()
+        votes = tuple(factory.vote(of, sender, Kind.PRECOMMIT, 0, VALUE) for sender in voters)
+
+        def precommits(round_: int, value: bytes) -> tuple[Vote, ...]:
+            return votes if (round_, value) == (0, VALUE) else ()
+
+        self.latecomer = Latecomer(
+            header(1, fee=settings.pop("fee", 10**18)),
+            of,
+            own,
+            self.view,
+            Chain(cast(Any, None), DEPLOYMENT),
+            cast(Any, self.sender),
+            self.journal,
+            replace(SETTINGS, supplement_delay=WAIT, **settings),
+            precommits,
+        )
+
+    def certify(self, bitmap: int) -> None:
+        self.view.certificate = replace(certified(1), value_id=VALUE)
+        self.view.bitmap = bitmap
+
+    async def watch(self, seconds: float) -> list[dict[str, Any]]:
+        with trio.move_on_after(seconds):
+            await self.latecomer.run()
+        decoded = [interface("TaskGateway").decode_input(call.data) for call in self.sender.calls]
+        return [arguments["late"] for _, arguments in decoded]
+
+
+OF = factory.committee()
+
+
+async def test_who_was_left_out_adds_all_that_were(autojump_clock: MockClock) -> None:
+    order = [index for index in OF.poster_order() if index in (2, 3)]
+    for rank, own in enumerate(order):
+        desk = Desk(OF, own, (0, 1, 2, 3))
+        desk.certify(0b0011)
+        assert await desk.watch((1 + rank) * WAIT - 1) == []
+        assert desk.view.busy, "the task is not let go meanwhile"
+        (sent,) = await desk.watch(10 * WAIT) if not desk.sender.calls else []
+        assert (sent["round"], sent["value"], sent["bitmap"]) == (0, VALUE, 0b1100)
+        assert not desk.view.busy
+
+
+async def test_who_is_in_it_or_did_not_vote_adds_nothing(autojump_clock: MockClock) -> None:
+    for own, voters, bitmap in ((0, (0, 1, 2), 0b0111), (3, (0, 1, 2), 0b0111), (0, (0, 1, 2, 3), 0b0111)):
+        desk = Desk(OF, own, voters)
+        desk.certify(bitmap)
+        assert await desk.watch(100) == []
+
+
+async def test_what_another_one_added_is_not_added_again(autojump_clock: MockClock) -> None:
+    desk = Desk(OF, 3, (0, 1, 2, 3))
+    desk.certify(0b0111)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.watch, 100)
+        await trio.sleep(WAIT / 2)
+        desk.view.bitmap = 0b1111
+    assert desk.sender.calls == []
+
+
+@pytest.mark.parametrize(("rule", "sends"), [("worth", False), ("always", True), ("never", False)])
+async def test_a_share_below_the_gas_is_let_go(rule: str, sends: bool, autojump_clock: MockClock) -> None:
+    desk = Desk(OF, 3, (0, 1, 2, 3), fee=10**13, supplement=Supplement(rule))
+    desk.certify(0b0111)
+    assert bool(await desk.watch(100)) == sends
+    assert [event.kind for event in desk.journal.events(1)] == {
+        "worth": ["left_out"],
+        "always": ["supplemented"],
+        "never": [],
+    }[rule]
+
+
+async def test_seats_that_the_certificate_lacks_are_added_with_their_hints(autojump_clock: MockClock) -> None:
+    of = factory.committee((1, 1, 1, 1), 12)
+    own = max(of.members, key=lambda member: member.weight)
+    bitmap, _ = of.bitmap_and_hints([member.index for member in of.members])
+    mine, _ = of.bitmap_and_hints([own.index])
+    lacking = mine & ~(mine & -mine)  # all of its seats but the first
+    desk = Desk(of, own.index, tuple(member.index for member in of.members))
+    desk.certify(bitmap & ~lacking)
+    (sent,) = await desk.watch(100)
+    assert sent["bitmap"] == lacking
+    assert sent["seatHints"] == own.index.to_bytes(2, "big") * (own.weight - 1)
+
+
+async def test_a_certificate_of_another_attempt_is_none_of_its_business(autojump_clock: MockClock) -> None:
+    desk = Desk(OF, 3, (0, 1, 2, 3))
+    desk.view.certificate, desk.view.bitmap = replace(certified(1), value_id=VALUE, attempt=1), 0b0111
+    assert await desk.watch(100) == []
