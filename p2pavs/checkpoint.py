@@ -11,6 +11,7 @@ from p2pavs.errors import P2pavsError
 
 if TYPE_CHECKING:
     from p2pavs.certificate_file import CertificateFile
+    from p2pavs.chain.contracts import Chain
 
 FORMAT = "p2pavs-checkpoint/1"
 MAX_FILE_BYTES = 4_096
@@ -36,6 +37,16 @@ class Checkpoint:
     gateway: bytes  # 20 bytes
     epoch: int
     set_root: bytes  # 32 bytes
+
+    @classmethod
+    async def read(cls, chain: Chain, epoch: int | None = None) -> Checkpoint:
+        """Read an epoch's from the chain; default: the current one. Raises ``ChainError``."""
+        from p2pavs.chain.reader import current_epoch, read_operator_set
+
+        number = await current_epoch(chain) if epoch is None else epoch
+        operators = await read_operator_set(chain, number)
+        domain = chain.deployment.domain
+        return cls(domain.chain_id, domain.gateway, number, operators.root)
 
     def check(self, file: CertificateFile) -> None:
         """Raise ``NotTrusted`` unless the certificate's operators are the ones of this checkpoint."""

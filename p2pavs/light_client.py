@@ -195,12 +195,7 @@ class Client:
 
     async def checkpoint(self, epoch: int | None = None) -> Checkpoint:
         """Return what is needed to verify an epoch's certificates offline; default: the current epoch."""
-        from p2pavs.chain.reader import current_epoch, read_operator_set
-
-        number = await current_epoch(self.chain) if epoch is None else epoch
-        operators = await read_operator_set(self.chain, number)
-        domain = self.chain.deployment.domain
-        return Checkpoint(domain.chain_id, domain.gateway, number, operators.root)
+        return await Checkpoint.read(self.chain, epoch)
 
     async def refund(self, task: int) -> Receipt:
         """Credit the fee of an expired task to whoever paid it. Raises ``ContractRevert``, ``NoPayer``."""

@@ -15,7 +15,7 @@ from p2pavs.errors import UsageError
 if TYPE_CHECKING:
     from p2pavs.certificate_file import CertificateFile
 
-CHAIN = "the chain"
+CHAIN, FILE = "the chain", "the file alone"
 MAX_DIGITS = 78  # of a task's number
 
 
@@ -43,33 +43,67 @@ def export(number: int, out: Path, force: bool, rpc: str | None, deployment: Pat
 
     found = common.run(work)
     found.verify()
-    try:
-        with out.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(found.to_json() + "\n")
-    except FileExistsError:
-        raise _exists(out) from None
-    except OSError as error:
-        raise UsageError(
-            f"{out} cannot be written: {error.strerror}.", "Choose another file with --out."
-        ) from None
+    _write(out, found.to_json(), force=force)
     root = "0x" + found.operator_set.root.hex()
     show({"task": number, "file": str(out), "setRoot": root}, f"{out} holds the certificate of task {number}")
 
 
 @certificate.command()
-@click.argument("what")
-@click.option("--set-root", help="The operator set you trust, as 0x and 64 hex digits.")
+@click.argument("epoch", type=click.IntRange(1), required=False)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @chain_options
 @json_option
-def verify(what: str, set_root: str | None, rpc: str | None, deployment: Path | None) -> None:
+def checkpoint(epoch: int | None, out: Path, force: bool, rpc: str | None, deployment: Path | None) -> None:
+    """Write what it takes to verify certificates of EPOCH (default: the current one) without a chain.
+
+    \b
+    Example:
+      p2pavs certificate checkpoint 1 --out checkpoint.json
+      p2pavs certificate verify certificate.json --checkpoint checkpoint.json
+    """
+    from p2pavs.checkpoint import Checkpoint
+
+    if out.exists() and not force:
+        raise _exists(out)
+
+    async def work() -> Checkpoint:
+        async with common.open_chain(rpc, deployment) as chain:
+            return await Checkpoint.read(chain, epoch)
+
+    found = common.run(work)
+    _write(out, found.to_json(), force=force)
+    root = "0x" + found.set_root.hex()
+    show({"epoch": found.epoch, "file": str(out), "setRoot": root}, f"{out} vouches for epoch {found.epoch}")
+
+
+@certificate.command()
+@click.argument("what")
+@click.option("--set-root", help="The operator set you trust, as 0x and 64 hex digits.")
+@click.option(
+    "--checkpoint",
+    "checkpoint_file",
+    type=click.Path(path_type=Path),
+    help="What you trust of the certificate's epoch: a file of 'p2pavs certificate checkpoint'.",
+)
+@chain_options
+@json_option
+def verify(
+    what: str,
+    set_root: str | None,
+    checkpoint_file: Path | None,
+    rpc: str | None,
+    deployment: Path | None,
+) -> None:
     """Verify the certificate of task WHAT on the chain, or in the file WHAT without any chain.
 
     A number reads everything from the chain and checks it again here: the operator set against the root
     in the contract, the committee against the task's seed, the aggregate signature against the keys.
     A file is checked by itself; it cannot prove that its operator set was the chain's, so compare the set
-    root it prints with the chain's, or give the one you trust with --set-root.
+    root it prints with the chain's, or give what you trust with --checkpoint or --set-root.
     """
     from p2pavs.certificate_file import CertificateFile
+    from p2pavs.checkpoint import MAX_FILE_BYTES, Checkpoint
 
     if what.isascii() and what.isdigit() and len(what) <= MAX_DIGITS:
 
@@ -79,15 +113,18 @@ def verify(what: str, set_root: str | None, rpc: str | None, deployment: Path | 
 
         found, against = common.run(work), CHAIN
     else:
-        found, against = _from_file(Path(what)), "the file alone"
+        found, against = _from_file(Path(what)), FILE
+    if checkpoint_file is not None:
+        Checkpoint.parse(_read(checkpoint_file, MAX_FILE_BYTES)).check(found)
+        against = "the chain and the checkpoint" if against == CHAIN else "the checkpoint"
     root = "0x" + found.operator_set.root.hex()
     if set_root is not None and set_root.lower() != root:
         raise UsageError(
             f"The operator set has the root {root}, not the one you trust.",
             "Do not rely on this answer, or check the root you gave.",
         )
-    if set_root is None and against != CHAIN:
-        progress(f"operator set {root}: compare it with p2pavs epoch status, or give --set-root")
+    if set_root is None and against == FILE:
+        progress(f"operator set {root}: compare it with p2pavs epoch status, or give --checkpoint")
     committee = found.verify()
     content = found.summary(committee) | {"verified": True, "against": against}
     _show(content)
@@ -109,16 +146,32 @@ def _show(content: dict[str, Any]) -> None:
     )
 
 
+def _write(path: Path, text: str, *, force: bool) -> None:
+    try:
+        with path.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text + "\n")
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}.", "Choose another file with --out."
+        ) from None
+
+
 def _from_file(path: Path) -> CertificateFile:
     from p2pavs.certificate_file import MAX_FILE_BYTES, CertificateFile
 
+    return CertificateFile.parse(_read(path, MAX_FILE_BYTES))
+
+
+def _read(path: Path, most: int) -> str:
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
+            raw = file.read(most + 1)
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror}.", "Give a task's number or a certificate file."
         ) from None
-    if len(raw) > MAX_FILE_BYTES:
-        raise UsageError(f"{path} is larger than any certificate.", "Check the path.")
-    return CertificateFile.parse(raw.decode(errors="replace"))
+    if len(raw) > most:
+        raise UsageError(f"{path} is larger than any file of its kind.", "Check the path.")
+    return raw.decode(errors="replace")

@@ -119,6 +119,22 @@ async def test_progress_reports_every_full_chunk():
     assert [p.chunk for p in seen] == [0, 1]
     assert [p.digest for p in seen] == list(answer.chunk_digests[:2])
     assert sum((p.token_ids for p in seen), ()) == answer.token_ids[: 2 * CHUNK_TOKENS]
+    assert 0 < len(seen[0].output) < len(seen[1].output)
+    assert all(answer.output.startswith(p.output) for p in seen)
+
+
+async def test_progress_tells_no_text_that_a_stop_string_takes_away():
+    question = Request(b"What is p2pavs?", 80)  # the answer has more than one chunk
+    async with demo() as worker:
+        seen = []
+        whole = await worker.generate(question, seen.append)
+        known = len(seen[0].output)  # without stop strings nothing is held back
+        for start in range(known - 6, known + 2):
+            stop = whole.output[start : start + 6].decode()
+            told = []
+            answer = await worker.generate(replace(question, stop=(stop,)), told.append)
+            assert answer.output == whole.output.partition(stop.encode())[0]
+            assert all(answer.output.startswith(p.output) for p in told)
 
 
 async def test_too_long_an_input_is_a_result():
