@@ -49,7 +49,16 @@ class Checkpoint:
         return cls(domain.chain_id, domain.gateway, number, operators.root)
 
     def check(self, file: CertificateFile) -> None:
-        """Raise ``NotTrusted`` unless the certificate's operators are the ones of this checkpoint."""
+        """Raise ``NotTrusted`` unless the certificate's operators are the ones of this checkpoint.
+
+        A drawn committee is refused: nothing here says which seed the chain gave the task, and whoever may
+        choose seed and attempt finds a committee of its own operators.
+        """
+        if file.committee_size:
+            raise NotTrusted(
+                "The certificate is of a drawn committee, and a checkpoint does not prove what it was drawn from.",
+                "Verify it against the chain; only committees of all operators are verified without one.",
+            )
         for what, found, wanted in (
             ("chain", file.domain.chain_id, self.chain_id),
             ("gateway", "0x" + file.domain.gateway.hex(), "0x" + self.gateway.hex()),

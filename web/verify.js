@@ -3,7 +3,8 @@
 //     import { verifyCertificate } from "./verify.mjs";
 //     const said = verifyCertificate(text, checkpoint);   // throws CertificateError where it does not hold
 //
-// Without a checkpoint the caller has to compare `setRoot`, `chainId` and `gateway` with what it trusts.
+// Without a checkpoint the caller has to compare `setRoot`, `chainId` and `gateway` with what it trusts, and for
+// a drawn committee (`committeeSize` is not 0) also the task's seed and attempt with the chain's.
 
 import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { decode } from "./cbor.js";
@@ -74,12 +75,13 @@ function verify(file, checkpoint) {
     finishReason: FINISH[certificate.result.finish],
     tokens: certificate.result.tokens,
     value: toHex(certificate.result.id),
+    committeeSize: size,
     output: new TextDecoder("utf-8", { ignoreBOM: true }).decode(output),
     signers: certificate.signers.map((index) => set.operators[index]?.address),
     members: committee.weights.size,
     ...quorum(certificate.signers, committee),
   };
-  if (checkpoint !== null) checkCheckpoint(said, checkpoint);
+  if (checkpoint !== null) checkCheckpoint(said, size, checkpoint);
   if (toHex(keccak(output)) !== toHex(certificate.result.outputHash)) {
     throw new CertificateError("the output in the file is not the one that was certified");
   }
@@ -116,7 +118,9 @@ function checkSignature(keys, message, encoded) {
   }
 }
 
-function checkCheckpoint(said, checkpoint) {
+/** Nothing but the chain says from which seed a committee was drawn: whoever may choose it finds its own. */
+function checkCheckpoint(said, size, checkpoint) {
+  if (size !== 0) throw new CertificateError("its committee was drawn, which a checkpoint does not prove");
   if (checkpoint.format !== CHECKPOINT_FORMAT) {
     throw new CertificateError(`the checkpoint is not of the format ${CHECKPOINT_FORMAT}`);
   }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from consensus.bls_backends import encoding
 from p2pavs.answer import Answer
 from p2pavs.certificate_file import CertificateFile
+from p2pavs.checkpoint import Checkpoint
 from p2pavs.errors import P2pavsError
 from tests.unit.consensus import factory
 
@@ -21,8 +24,9 @@ VERIFIER = ROOT / "p2pavs" / "api" / "static" / "verify.mjs"
 PROGRAM = f"""
 import {{ readFileSync }} from "node:fs";
 import {{ verifyCertificate }} from "{VERIFIER.as_uri()}";
-const said = JSON.parse(readFileSync(0, "utf8")).map((text) => {{
-  try {{ return verifyCertificate(text); }} catch (error) {{ return error.name + ": " + error.message; }}
+const said = JSON.parse(readFileSync(0, "utf8")).map((one) => {{
+  const [text, checkpoint] = [one].flat();
+  try {{ return verifyCertificate(text, checkpoint ?? null); }} catch (error) {{ return error.name + ": " + error.message; }}
 }});
 console.log(JSON.stringify(said));
 """
@@ -30,7 +34,7 @@ console.log(JSON.stringify(said));
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js")
 
 
-def in_javascript(texts: list[str]) -> list[Any]:
+def in_javascript(texts: Sequence[str | list[str]]) -> list[Any]:
     command = ["node", "--input-type=module", "-e", PROGRAM]
     done = subprocess.run(
         command, input=json.dumps(texts), capture_output=True, text=True, timeout=300, check=True
@@ -121,6 +125,20 @@ def test_both_verifiers_agree() -> None:
         assert other["task"] == str(answer.task)
         assert (other["finishReason"], other["tokens"]) == (answer.finish_reason, answer.tokens)
     assert 4 <= holds < 10
+
+
+def test_a_checkpoint_does_not_prove_a_drawn_committee() -> None:
+    for size, holds in ((0, True), (9, False)):
+        content = made(size)
+        file = CertificateFile.parse(json.dumps(content))
+        checkpoint = Checkpoint(
+            file.domain.chain_id, file.domain.gateway, file.operator_set.epoch, file.operator_set.root
+        )
+        (said,) = in_javascript([[json.dumps(content), checkpoint.to_json()]])
+        assert isinstance(said, dict) is holds, said
+        other = replace(checkpoint, epoch=2)
+        (said,) = in_javascript([[json.dumps(content), other.to_json()]])
+        assert isinstance(said, str)
 
 
 def test_a_large_set_in_several_blobs() -> None:

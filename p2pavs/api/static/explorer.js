@@ -245,7 +245,8 @@ async function showProof(number) {
     make("p", { class: "verdict good" }, "Valid: verified in this browser"),
     list,
     make("p", { class: "soft" },
-      `That these operators are the chain's, the file cannot prove: compare the root with p2pavs epoch status ${said.epoch}.`),
+      `That these operators are the chain's, the file cannot prove: compare the root with p2pavs epoch status ${said.epoch}.` +
+      (said.committeeSize === 0 ? "" : " Nor that the chain drew this committee: p2pavs certificate verify asks the chain.")),
   );
 }
 

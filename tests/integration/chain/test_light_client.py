@@ -107,10 +107,14 @@ async def test_verifying_with_a_checkpoint_and_nothing_else(anvil: Anvil, tmp_pa
         async with Client(anvil.url, network.chain.deployment) as client:
             checkpoint = Checkpoint.parse((await client.checkpoint()).to_json())
             text = (await client.certificate(header.id)).to_json()
+            seats = await network.request(seats=9)
+            await network.sender.send((await network.certify(seats))[1])
+            drawn = (await client.certificate(seats.id)).to_json()
+            assert (await client.verify(seats.id)).output == OUTPUT  # with the chain it holds
             with pytest.raises(NoPayer):
                 await client.request("?")
             with pytest.raises(NotFound):
-                await client.verify(header.id + 1)
+                await client.verify(seats.id + 1)
             with pytest.raises(NotFound):
                 await client.checkpoint(2)
     anvil.kill()
@@ -124,6 +128,8 @@ async def test_verifying_with_a_checkpoint_and_nothing_else(anvil: Anvil, tmp_pa
     ):
         with pytest.raises(NotTrusted):
             verify_file(text, replace(checkpoint, **other))
+    with pytest.raises(NotTrusted, match="drawn committee"):
+        verify_file(drawn, checkpoint)
     changed = json.loads(text) | {"taskSeed": "0x" + "11" * 32}
     with pytest.raises(BadCertificate):
         verify_file(json.dumps(changed), checkpoint)
