@@ -56,7 +56,7 @@ class Checkpoint:
         """
         if file.committee_size:
             raise NotTrusted(
-                "The certificate is of a drawn committee, and a checkpoint does not prove what it was drawn from.",
+                "The certificate is of a drawn committee, and a checkpoint does not prove the draw.",
                 "Verify it against the chain; only committees of all operators are verified without one.",
             )
         for what, found, wanted in (

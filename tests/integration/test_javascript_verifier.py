@@ -26,7 +26,11 @@ import {{ readFileSync }} from "node:fs";
 import {{ verifyCertificate }} from "{VERIFIER.as_uri()}";
 const said = JSON.parse(readFileSync(0, "utf8")).map((one) => {{
   const [text, checkpoint] = [one].flat();
-  try {{ return verifyCertificate(text, checkpoint ?? null); }} catch (error) {{ return error.name + ": " + error.message; }}
+  try {{
+    return verifyCertificate(text, checkpoint ?? null);
+  }} catch (error) {{
+    return error.name + ": " + error.message;
+  }}
 }});
 console.log(JSON.stringify(said));
 """

@@ -167,6 +167,7 @@ function select(number) {
   $("detail").hidden = false;
   $("detail-title").textContent = `Task ${number}`;
   $("proof").replaceChildren();
+  $("events").replaceChildren();
   showTasks();
   showDetail();
   $("detail-title").focus({ preventScroll: true });
@@ -197,7 +198,9 @@ function brief(name, value) {
 function showDetail() {
   const task = tasks.get(selected);
   if (task === undefined) return;
-  $("events").replaceChildren(
+  const list = $("events");
+  const following = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  list.replaceChildren(
     ...task.events.map((event) =>
       make(
         "li", {},
@@ -207,6 +210,7 @@ function showDetail() {
       ),
     ),
   );
+  if (following) list.scrollTop = list.scrollHeight;
   if (task.phase >= 6 && verified !== selected) showProof(selected);
 }
 
