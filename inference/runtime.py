@@ -91,6 +91,8 @@ def prepare(profile: RuntimeProfile) -> None:
     for name in [name for name in os.environ if name.startswith(("GGML_", "LLAMA_"))]:
         del os.environ[name]  # llama.cpp's own switches, some of which change the bits
     os.environ.update(profile.environment)
+    # On an abort llama.cpp would start a debugger, and its output would hide the reason.
+    os.environ["GGML_NO_BACKTRACE"] = "1"
 
 
 def check_system_info(info: str, profile: RuntimeProfile = CANONICAL) -> str | None:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -201,6 +202,12 @@ def _checked_model(options: argparse.Namespace, profile: RuntimeProfile) -> Mode
     return file
 
 
+def _offer_to_be_killed() -> None:
+    """When memory runs out the system shall end this process, which can be started again, not the node."""
+    with suppress(OSError):  # not on Linux
+        Path("/proc/self/oom_score_adj").write_text("800")
+
+
 def main() -> None:
     """``python -m inference.worker MODEL.gguf``: started by a node, which speaks to it over its pipes."""
     parser = argparse.ArgumentParser(prog="python -m inference.worker")
@@ -212,6 +219,7 @@ def main() -> None:
     options = parser.parse_args()
     # Ctrl-C in the terminal is the node's business: it closes the pipe when it is done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _offer_to_be_killed()
     pipe = _Pipe()
     profile = PROFILES[options.profile]
     prepare(profile)

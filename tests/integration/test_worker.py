@@ -9,6 +9,7 @@ import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 import trio
@@ -17,6 +18,7 @@ from inference.add_model import add_model
 from inference.errors import (
     DamagedModel,
     EngineError,
+    NotEnoughMemory,
     QueueFull,
     RequestError,
     RuntimeMismatch,
@@ -24,8 +26,10 @@ from inference.errors import (
     WorkerClosed,
     WorkerCrashed,
     WorkerHung,
+    WorkerStartFailed,
 )
-from inference.model import demo_model, hash_file, read_manifest
+from inference.model import FORMAT, Golden, Manifest, demo_model, hash_file, read_manifest
+from inference.random_model import SHAPES, write
 from inference.request import FinishReason, Request, Status
 from inference.trace import CHUNK_TOKENS
 from inference.worker import ModelWorker
@@ -352,6 +356,54 @@ async def test_an_operators_own_model_can_be_added(copied):
     copied.write_bytes(copied.read_bytes()[:5000])
     with pytest.raises(DamagedModel):
         await add_model(copied)
+
+
+def written_manifest(path):
+    """A manifest that names the file as it is; its golden digest is nobody's."""
+    manifest = Manifest(
+        FORMAT, "x", hash_file(path), path.stat().st_size, "<|user|>{input}", False, (), (), 256,
+        Golden(("a",), 1, "0" * 64),
+    )  # fmt: skip
+    path.with_suffix(".json").write_text(manifest.to_json())
+
+
+async def test_a_model_that_makes_llama_cpp_abort_is_refused_and_the_node_goes_on(tmp_path):
+    path = tmp_path / "abort.gguf"
+    write(path, replace(SHAPES["mixtral"], experts_used=9))  # of 4
+    written_manifest(path)
+    async with micro() as other:
+        with pytest.raises(WorkerStartFailed, match=r"crashed \(signal 6\); its last words: .*GGML_ASSERT"):
+            async with ModelWorker.open(path, threads=1):
+                pass
+        assert (await other.generate(Request(b"x", 3))).token_count == 3
+        assert other.restarts == 0
+
+
+async def test_a_model_that_does_not_fit_is_refused_before_it_is_loaded(tmp_path):
+    path = tmp_path / "large.gguf"
+    write(path, replace(SHAPES["llama"], context=1 << 20))
+    written_manifest(path)
+    with pytest.raises(NotEnoughMemory, match=r"large.gguf with 4096 requests of 256 tokens at once needs"):
+        async with ModelWorker.open(path, threads=1, slots=4096, batch=1 << 20):
+            pass
+
+
+async def test_a_file_cut_short_while_it_is_served_costs_the_request_only(copied):
+    with trio.fail_after(120):
+        async with ModelWorker.open(copied, threads=1) as worker, micro() as other:
+            whole = copied.read_bytes()
+            os.truncate(copied, 4096)  # the next look at the weights is a bus error
+            with pytest.raises((DamagedModel, WorkerStartFailed)):
+                await worker.generate(long_request())
+            assert worker.stats().crashes == 1
+            assert (await other.generate(Request(b"x", 3))).token_count == 3
+            copied.write_bytes(whole)
+            assert (await worker.generate(Request(b"x", 3))).token_count == 3
+
+
+async def test_the_system_shall_end_the_worker_before_the_node():
+    async with micro() as worker:
+        assert int(Path(f"/proc/{worker.pid}/oom_score_adj").read_text()) == 800
 
 
 async def test_the_model_may_vanish_while_it_is_served(copied):
