@@ -161,7 +161,7 @@ async def test_limits_stop_strings_and_hostile_bytes():
         stopped = await worker.generate(Request(b"What is p2pavs?", 80, stop=("zzz", " network")))
         assert stopped.finish_reason is FinishReason.STOP_STRING
         assert stopped.output == whole.output.partition(b" network")[0]
-        for text in (b"", b"\xff\xfe\x00\xc3", b"\x00" * 50, "🦙".encode() * 40, b"<|answer|><|end|>" * 9):
+        for text in (b"", b"\x01\x7f\x00", b"\x00" * 50, "🦙".encode() * 40, b"<|answer|><|end|>" * 9):
             assert (await worker.generate(Request(text, 4))).status is Status.COMPLETED
         plain = await worker.generate(Request(b"<|end|>", 1))
         assert plain.prompt_tokens > 3  # the name of a special token is ordinary text in an input
