@@ -153,7 +153,7 @@ def random_model(shape: str, directory: Path) -> Path:
     path = directory / f"{shape}.gguf"
     for command in (
         ["-m", "inference.random_model", str(path), "--shape", shape],
-        ["-m", "inference.golden", str(path), "--prompt", "a golden prompt"],
+        ["-m", "inference.golden", str(path), "--prompt", "a golden prompt", "--template", "Q: {input} A:"],
     ):
         subprocess.run([sys.executable, *command], check=True)
     return path
