@@ -5,7 +5,7 @@ import { verifyCertificate } from "./verify.mjs";
 
 const PHASES = ["asked", "inference", "proposal", "prevotes", "precommits", "certificate", "on chain"];
 const PHASE_OF = {
-  task: 1, committee: 1, inference: 2, inference_done: 2, proposal: 3, prevote: 4, precommit: 5, certificate: 6,
+  task: 1, committee: 1, inference: 2, generating: 2, inference_done: 2, proposal: 3, prevote: 4, precommit: 5, certificate: 6,
   posting: 6, certified: 7,
 };
 const SETTLED = { certified: "certified", expired: "expired", refunded: "refunded", task_undone: "undone" };
@@ -16,6 +16,8 @@ const FRESH_SECONDS = 10; // older votes are no news
 const $ = (id) => document.getElementById(id);
 const tasks = new Map(); // number -> {events, phase, state}
 let selected = null;
+let evidence = [];
+let divergences = [];
 let verified = null; // the task whose certificate is shown
 
 function make(tag, attributes = {}, ...children) {
@@ -78,6 +80,8 @@ function showStatus(status) {
     if (task.state === "certificate") known.phase = Math.max(known.phase, 6);
   }
   showTasks();
+  divergences = status.divergences ?? [];
+  showTrouble();
 }
 
 function showOperators(operators) {
@@ -94,7 +98,7 @@ function showOperators(operators) {
         make("td", { class: "mono" }, one.operator),
         make("td", { class: "number" }, `${ether(one.stakeWei)} ETH`),
         make("td", { class: "number" }, bar, percent(share, 1)),
-        make("td", { class: one.connected ? "good" : "soft" }, state),
+        make("td", { class: one.connected && one.active ? "good" : "soft" }, state),
         make("td", { class: "mono soft" }, one.peerId),
       );
     }),
@@ -102,12 +106,14 @@ function showOperators(operators) {
   drawMap($("map"), operators);
 }
 
-function showTrouble(evidence) {
-  const found = evidence.map((one) => `task ${one.task}, attempt ${one.attempt}: ${one.offence} by ${one.operator}`);
-  for (const [number, task] of tasks) {
-    for (const event of task.events.filter((one) => one.event === "divergence")) {
-      found.push(`task ${number}: ${event.operator} computed another result (${describe(event)})`);
-    }
+function showTrouble() {
+  const found = evidence.map(
+    (one) => `task ${one.task}, attempt ${one.attempt}: ${one.offence} by ${one.operator}${one.state ? ` (${one.state})` : ""}`,
+  );
+  for (const one of divergences) {
+    const place = one.chunk >= 0 ? `, from chunk ${one.chunk} on` : "";
+    const who = one.own ? "this node stood alone" : `${one.operator} computed another result`;
+    found.push(`task ${one.task}: ${who}${place}. ${one.detail ?? ""}`);
   }
   $("trouble").replaceChildren(...found.map((text) => make("li", { class: "warn" }, text)));
   $("no-trouble").hidden = found.length > 0;
@@ -259,7 +265,10 @@ async function showProof(number) {
 let after = 0;
 forever(3000, async () => showStatus(await ask("status")));
 forever(10000, async () => showOperators(await ask("operators")));
-forever(10000, async () => showTrouble(await ask("evidence")));
+forever(30000, async () => {
+  evidence = await ask("evidence");
+  showTrouble();
+});
 forever(50, async () => {
   const events = await ask(`events?after=${after}&wait=20`);
   for (const event of events) {

@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const RING = 120;
-const LABELS = 40; // more operators than this have no room for names
+const LABELS = 12; // more operators than this have no room for names
 
 function shape(name, attributes, text = "") {
   const made = document.createElementNS(SVG, name);
