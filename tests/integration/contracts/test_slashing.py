@@ -20,6 +20,7 @@ from p2pavs.chain.evidence import Certified, ChainEvidence, encode_absence, enco
 from p2pavs.chain.records import ChainCertificate, TaskHeader
 from p2pavs.contracts import EVIDENCE_VERIFIERS
 from tests.integration.contracts.conftest import STAKES, Staffed
+from tests.integration.contracts.test_supplement import supplement
 from tests.integration.contracts.world import (
     ABSENT_TASKS,
     ABSENT_WINDOW,
@@ -366,6 +367,19 @@ def test_who_is_hardly_ever_there_loses_a_tenth_and_its_place(staffed: Staffed) 
     execute(world, 1, evidence)
     assert stake(world, 5) == STAKES[5] - STAKES[5] // 10
     assert not world.stakes.functions.isMember(operator(5).account).call()
+
+
+def test_who_was_left_out_clears_itself(staffed: Staffed) -> None:
+    """A poster may leave somebody out: who is then added to a certificate is not punished."""
+    world, tasks = staffed.world, missed(staffed, 5, ABSENT_TASKS)
+    evidence = absence(tasks, 5)
+    report(world, evidence)
+    world.send(supplement(staffed, tasks[1], [5]))
+    world.pass_time(VETO_WINDOW)
+    with pytest.raises(Reverted) as refusal:
+        execute(world, 1, evidence)
+    assert (refusal.value.name, refusal.value.arguments[0]) == ("WasThere", tasks[1].id)
+    assert stake(world, 5) == STAKES[5]
 
 
 def test_what_is_no_absence(staffed: Staffed) -> None:
