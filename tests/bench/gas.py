@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from consensus.committee import OperatorSet
 from tests.integration.contracts.anvil import anvil, missing_tools
-from tests.integration.contracts.world import ETHER, World, account, operator
+from tests.integration.contracts.conftest import Staffed
+from tests.integration.contracts.test_supplement import supplement
+from tests.integration.contracts.world import EPOCH_LENGTH, ETHER, SUPPLEMENT_WINDOW, World, account, operator
 
 INTRINSIC = 21_000  # of any transaction; a view called by a contract does not pay it
 SIZES = (4, 7, 16, 32)
@@ -28,6 +30,14 @@ def certificate_gas(world: World, operators: OperatorSet, missing: Sequence[int]
     return int(receipt["gasUsed"])
 
 
+def supplement_gas(world: World, operators: OperatorSet) -> int:
+    """Certify a task without the last operator, and add it."""
+    task, last = world.request(), len(operators.operators) - 1
+    world.send(world.submit_call(task, world.certify(task, operators, range(last))))
+    call = supplement(Staffed(world, operators), task, [last])
+    return int(world.send(call, account("poster"))["gasUsed"])
+
+
 def operators_of(world: World, count: int) -> OperatorSet:
     """An epoch of ``count`` operators with equal stake, its costs printed."""
     for number in range(count):
@@ -41,7 +51,13 @@ def operators_of(world: World, count: int) -> OperatorSet:
     opened = world.send(world.epochs.functions.open())["gasUsed"]
     if count == SIZES[0]:
         row("open an epoch", opened)
-    row(f"freeze a set of {count}, per operator", freeze // count)
+    row(f"freeze a set of {count}, per operator", freeze // count, 30_000)
+    world.mine(EPOCH_LENGTH)
+    again = world.send(world.epochs.functions.freeze(4))["gasUsed"]
+    row(f"freeze the same set of {count} again, per operator", again // count, 30_000)
+    revealed = world.send(world.reveal_call())["gasUsed"]
+    if count == SIZES[0]:
+        row("reveal the next epoch's seed", revealed)
     return world.operator_set()
 
 
@@ -60,7 +76,8 @@ def requests(world: World, operators: OperatorSet) -> None:
     world.request()
     who = account("requester")
     for size in (100, 1_000, 16_384):
-        gas = world.send(world.request_call(input=b"a" * size), who, value=world.fee)["gasUsed"]
+        fee = world.gateway.functions.quote(world.model_id, 16, size).call()
+        gas = world.send(world.request_call(input=b"a" * size), who, value=fee)["gasUsed"]
         row(f"request, {size:,} bytes of input", gas, 150_000 if size == 1_000 else None)
     for size in (7, 31, 64):
         row(
@@ -70,11 +87,13 @@ def requests(world: World, operators: OperatorSet) -> None:
     tasks = [world.request() for _ in range(10)]
     for task in tasks:
         world.send(world.submit_call(task, world.certify(task, operators)))
+    row("add one signer to a certificate", supplement_gas(world, operators))
     late = world.submit_call(tasks[0], world.certify(tasks[0], operators))
     sent = late.transact(world.transaction(who, gas=1_000_000))
     row("certificate that comes second", world.w3.eth.wait_for_transaction_receipt(sent)["gasUsed"])
     read = world.gateway.functions.resultOf(tasks[0].id).estimate_gas(world.transaction(who))
     row("resultOf, called by a contract", read - INTRINSIC, 8_000)
+    world.pass_time(SUPPLEMENT_WINDOW)
     claimed = world.send(world.gateway.functions.claim(0, [task.header for task in tasks]))["gasUsed"]
     row("claim 10 rewards", claimed)
     row("withdraw", world.send(world.gateway.functions.withdraw(), operator(0).account)["gasUsed"])
