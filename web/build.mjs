@@ -31,6 +31,7 @@ const { outputFiles } = await build({
   format: "esm",
   target: "es2022",
   charset: "ascii",
+  lineLimit: 160, // Node shows the line of an error that nobody caught
   legalComments: "none",
   banner: { js: banner },
   write: false,
