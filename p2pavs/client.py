@@ -91,6 +91,10 @@ def check_request(prompt: bytes, params: InferenceParams) -> None:
             f"the prompt has {len(prompt)} bytes, the limit is {MAX_INPUT_BYTES}",
             "Shorten it or split the task.",
         )
+    try:
+        prompt.decode()
+    except UnicodeDecodeError:
+        raise BadRequest("the prompt is not UTF-8 text", "Models read text: encode other data.") from None
     for name, texts, most, size in (
         ("choices", params.choices, MAX_CHOICES, MAX_CHOICE_BYTES),
         ("stop strings", params.stop, MAX_STOPS, MAX_STOP_BYTES),

@@ -42,7 +42,7 @@ def model(name: str, number: int = 0, active: bool = True) -> ModelEntry:
     [
         (b"?", {}),
         (b"x" * MAX_INPUT_BYTES, {}),
-        (b"\xff\xfe", {}),
+        ("é€😀".encode(), {}),
         (b"?", {"max_tokens": 1}),
         (b"?", {"max_tokens": 4096}),
         (b"?", {"choices": ("a",) * 64}),
@@ -68,6 +68,7 @@ def test_what_the_network_takes_is_taken(prompt: bytes, changes: dict[str, Any])
     [
         (b"", {}, "empty"),
         (b"x" * (MAX_INPUT_BYTES + 1), {}, "the limit is 16384"),
+        (b"\xff\xfe", {}, "not UTF-8"),
         (b"?", {"max_tokens": 0}, "max tokens"),
         (b"?", {"max_tokens": 4097}, "max tokens"),
         (b"?", {"choices": ("a",) * 65}, "choices"),
