@@ -72,6 +72,9 @@ UNVERIFIED = 2048
 
 BATCH = 64
 
+LATE_RESULT = 10.0
+"""Seconds after the decision for which a member that was slower than the others still computes."""
+
 GATHER = 0.0005
 """Seconds for each member of the committee that the first of a batch of messages waits for more.
 
@@ -141,6 +144,7 @@ class Member:
         self._joined: set[RoundCertificate] = set()  # applied since the current round began
         self._trace_secret: bytes | None = None
         self._decided = False
+        self._computing = trio.CancelScope()
         self._seldom = Seldom()
         self._scrutiny = Scrutiny(
             self.task_id,
@@ -272,10 +276,15 @@ class Member:
     async def _compute(self) -> None:
         """Run the model. Past the limit the member votes without a result, and takes it when it comes."""
         self._note("inference_started")
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._give_up_waiting)
-            execution = await self._ports.execute()
-            nursery.cancel_scope.cancel()
+        execution: Execution | None = None
+        with self._computing:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._give_up_waiting)
+                execution = await self._ports.execute()
+                nursery.cancel_scope.cancel()
+        if self._computing.cancelled_caught:
+            self._note("inference_stopped")
+            return
         if execution is None:
             await self._send_input.send(ExecutionTimeout())
             return
@@ -287,6 +296,11 @@ class Member:
             value=value_id(execution.result).hex(),
         )
         await self._send_input.send(OwnResult(execution.result, execution.output, execution.trace_secret))
+
+    async def _stop_computing(self) -> None:
+        """The others decided. A result that comes soon still shows whether this machine computes the same bits."""
+        await trio.sleep(LATE_RESULT)
+        self._computing.cancel()
 
     async def _give_up_waiting(self) -> None:
         await trio.sleep(self._ports.execution_limit)
@@ -419,6 +433,7 @@ class Member:
 
     async def _decide(self, effect: Decided) -> None:
         self._decided = True
+        self._nursery.start_soon(self._stop_computing)
         certificate = effect.certificate
         self._scrutiny.decided(certificate)
         weight = sum(self.committee.weight_of(signer) for signer in certificate.signers)

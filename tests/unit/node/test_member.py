@@ -250,6 +250,32 @@ async def test_a_late_result_is_still_voted_on(house: Parliament, autojump_clock
     assert late in seat.decisions[0].certificate.signers
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(5, "inference_done"), (60, "inference_stopped")])
+async def test_who_is_slower_than_the_decision_stops_computing_after_a_while(
+    house: Parliament, autojump_clock: MockClock, seconds: float, told: str
+) -> None:
+    slow = house.seats[bystander(house)]
+    stopped = trio.Event()
+
+    async def compute() -> Execution:
+        try:
+            await trio.sleep(seconds)
+        finally:
+            stopped.set()
+        return execution(TRUTH)
+
+    slow.execute = compute
+    async with trio.open_nursery() as nursery:
+        for seat in house.seats:
+            nursery.start_soon(seat.live)
+        await house.until_decided([seat.index for seat in house.seats])
+        assert not stopped.is_set()
+        await stopped.wait()
+        await until(lambda: bool(slow.events(told)))
+        nursery.cancel_scope.cancel()
+    house.assert_all_decided(TRUTH)
+
+
 async def test_who_cannot_compute_still_takes_part_in_the_decision(
     house: Parliament, autojump_clock: MockClock
 ) -> None:
