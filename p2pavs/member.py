@@ -298,7 +298,7 @@ class Member:
         await self._send_input.send(OwnResult(execution.result, execution.output, execution.trace_secret))
 
     async def _stop_computing(self) -> None:
-        """The others decided. A result that comes soon still shows whether this machine computes the same bits."""
+        """The others decided. What comes soon still shows whether this machine computes the same bits."""
         await trio.sleep(LATE_RESULT)
         self._computing.cancel()
 
