@@ -1,11 +1,13 @@
 """Prompts written by hand, in words of their own, to see what the demo model makes of people's questions.
 
-They were written after the corpus and are no part of it; do not tune the corpus on them.
+They are no part of the corpus; do not tune it on them.
 """
 
 from __future__ import annotations
 
 from inference.demo.corpus import Example
+from inference.demo.held_out_second import CATEGORIES as CATEGORIES_SECOND
+from inference.demo.held_out_second import TRANSACTIONS
 from inference.demo.proposals import CATEGORIES, RISKS
 from inference.demo.transactions import LABELS
 
@@ -90,11 +92,20 @@ Proposal: abolish the quorum. Risk? => high
 
 
 def held_out() -> list[Example]:
-    """The prompts with the answers that people would give."""
+    """The first set: prompts with the answers that people would give."""
+    return _read(_TRANSACTIONS, _CATEGORIES, _RISKS)
+
+
+def held_out_second() -> list[Example]:
+    """The second set, without risks."""
+    return _read(TRANSACTIONS, CATEGORIES_SECOND, "")
+
+
+def _read(transactions: str, categories: str, risks: str) -> list[Example]:
     groups = (
-        ("transaction", _TRANSACTIONS, LABELS),
-        ("category", _CATEGORIES, CATEGORIES),
-        ("risk", _RISKS, RISKS),
+        ("transaction", transactions, LABELS),
+        ("category", categories, CATEGORIES),
+        ("risk", risks, RISKS),
     )
     found = []
     for task, text, choices in groups:

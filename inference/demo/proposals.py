@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from random import Random
 
+from inference.demo import loose_proposals
 from inference.demo.words import amount, invented, person, pick, protocol, recase, token
 
 CATEGORIES = ("treasury", "parameter", "upgrade", "membership", "spam", "other")
 RISKS = ("low", "medium", "high")
+LOOSE = 0.6
+"""Share of descriptions whose parts are joined freely."""
 
 
 def _money(rng: Random) -> str:
@@ -416,5 +419,5 @@ MAKERS = {
 def make(rng: Random) -> tuple[str, str, str]:
     """A proposal, its category and its risk."""
     category = rng.choice(CATEGORIES)
-    text, risk = MAKERS[category](rng)
+    text, risk = (loose_proposals.MAKERS if rng.random() < LOOSE else MAKERS)[category](rng)
     return recase(rng, text), category, risk

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
+from inference.demo import loose_transactions
 from inference.demo.words import amount, exchange, person, pick, recase, token, two_tokens
 
 LABELS = ("transfer", "swap", "sandwich")
+LOOSE = 0.6
+"""Share of descriptions whose parts are joined freely."""
 
 
 def transfer(rng: Random) -> str:
@@ -205,4 +208,5 @@ MAKERS = {"transfer": transfer, "swap": swap, "sandwich": sandwich}
 def make(rng: Random) -> tuple[str, str]:
     """A description and its label."""
     label = rng.choice(LABELS)
-    return recase(rng, MAKERS[label](rng)), label
+    makers = loose_transactions.MAKERS if rng.random() < LOOSE else MAKERS
+    return recase(rng, makers[label](rng)), label

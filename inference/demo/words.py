@@ -5,37 +5,38 @@ from __future__ import annotations
 from random import Random
 
 
-def _list(text: str) -> list[str]:
+def listed(text: str) -> list[str]:
+    """The words of a text, which bars keep apart."""
     return text.split("|")
 
 
-TOKENS = _list(
+TOKENS = listed(
     "ETH|WETH|USDC|USDT|DAI|WBTC|UNI|AAVE|LINK|MKR|CRV|LDO|ARB|OP|MATIC|"
     "PEPE|SHIB|DOGE|SOL|BNB|stETH|rETH|COMP|SNX|BAL|ENS|GRT|FRAX|LUSD|sUSD|"
     "EURC|APE|GMX|PENDLE|RPL|BLUR|DYDX"
 )
-EXCHANGES = _list(
+EXCHANGES = listed(
     "Uniswap|Uniswap V3|Uniswap V2|SushiSwap|Curve|Balancer|1inch|CoW Swap|PancakeSwap|"
     "Trader Joe|Camelot|Velodrome|Aerodrome|KyberSwap|Matcha|ParaSwap|Bancor|the DEX|"
     "a DEX|the AMM|the pool|Quickswap|0x"
 )
-PEOPLE = _list(
+PEOPLE = listed(
     "alice|bob|carol|dave|erin|frank|grace|heidi|ivan|judy|mallory|niaj|olivia|"
     "peggy|rupert|sybil|trent|victor|walter|maria|chen|amara|yuki|omar|lena|diego"
     "|fatima|noah|priya|tomas"
 )
-PLACES = _list(
+PLACES = listed(
     "exchange|Binance|Coinbase|Kraken|the multisig|the treasury wallet|a cold wallet|"
     "my ledger|my hardware wallet|the Safe|the charity|my friend|my brother|the contractor|"
     "the landlord|her account|his address|their wallet|a new address|the foundation|"
     "the payroll address|my other wallet"
 )
-PROTOCOLS = _list(
+PROTOCOLS = listed(
     "Aave|Compound|Lido|Maker|Arbitrum|Optimism|Uniswap|Curve|Gitcoin|ENS|Balancer|"
     "Nouns|Rocket Pool|Yearn|Synthetix|the protocol|our DAO|the DAO|the network|"
     "EigenLayer|the gateway|p2pavs"
 )
-SYLLABLES = _list(
+SYLLABLES = listed(
     "ba|be|bi|bo|ca|ce|co|da|de|di|do|fa|fe|fi|ga|go|ha|hi|jo|ka|"
     "ki|ko|la|le|li|lo|lu|ma|me|mi|mo|na|ne|ni|no|pa|pe|pi|po|qua|"
     "ra|re|ri|ro|sa|se|si|so|ta|te|ti|to|tra|va|ve|vi|vo|xa|ya|ze|"
