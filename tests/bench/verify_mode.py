@@ -102,10 +102,13 @@ async def alone(worker: ModelWorker, request: Request) -> tuple[float, Generatio
     return processor_seconds(worker) - begin, answer
 
 
-async def measure(model: Path, tokens: int, repeats: int) -> None:
+async def measure(model: Path, tokens: int, repeats: int, threads: int) -> None:
     """Print the table of one model."""
     replicate, leads, follows, afters, lags = [], [], [], [], []
-    async with ModelWorker.open(model, threads=1) as one, ModelWorker.open(model, threads=1) as two:
+    async with (
+        ModelWorker.open(model, threads=threads) as one,
+        ModelWorker.open(model, threads=threads) as two,
+    ):
         for worker in (one, two):
             await worker.generate(question(0, "warm", 8))
         for number in range(repeats):
@@ -127,7 +130,7 @@ async def measure(model: Path, tokens: int, repeats: int) -> None:
             afters.append(max(0.0, follower.after))
             lags.append(follower.ended - leader.ended)
     sizes = f"{answer.prompt_tokens} tokens of prompt, {answer.token_count} of answer"
-    print(f"\n{model.name}: {sizes}, median of {repeats}, seconds of processor time")
+    print(f"\n{model.name}: {sizes}, {threads} threads, median of {repeats}, seconds of processor time")
     middle = statistics.median
     whole = MEMBERS * middle(replicate)
     verify = middle(leads) + (MEMBERS - 1) * middle(follows)
@@ -166,10 +169,11 @@ def main() -> None:
     parser.add_argument("--shape", help="make a model of this shape with random weights, and measure that")
     parser.add_argument("--tokens", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1, help="of each worker")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         model = random_model(options.shape, Path(directory)) if options.shape else options.model
-        trio.run(measure, model, options.tokens, options.repeats)
+        trio.run(measure, model, options.tokens, options.repeats, options.threads)
 
 
 if __name__ == "__main__":
