@@ -76,10 +76,14 @@ async def choose_model(chain: Chain, wanted: str | None) -> ModelEntry:
         raise BadRequest(
             f"this deployment has {len(models)} active models: {names}", "Name one of them with --model."
         )
-    found = [m for m in models if wanted in (m.name, "0x" + m.id.hex())]
-    if not found:
-        raise BadRequest(f"no active model is called {wanted}", f"Registered models: {names}.")
-    return found[-1]  # the newest version of that name
+    if (found := newest_model(models, wanted)) is None:
+        raise BadRequest(f"no active model is called {wanted}", f"Active models: {names}.")
+    return found
+
+
+def newest_model(models: Sequence[ModelEntry], wanted: str) -> ModelEntry | None:
+    """The newest version of this name, or the model of this id; ``models`` are oldest first."""
+    return next((m for m in reversed(models) if wanted in (m.name, "0x" + m.id.hex())), None)
 
 
 def check_request(prompt: bytes, params: InferenceParams) -> None:

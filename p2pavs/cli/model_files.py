@@ -260,7 +260,12 @@ async def _published(chain: Any, wanted: str) -> Manifest:
     from p2pavs.chain import reader
     from p2pavs.errors import P2pavsError
 
-    entry = await client.choose_model(chain, wanted)
+    # Also one that no task may name yet: operators get a version before it counts.
+    entry = client.newest_model(await reader.list_models(chain), wanted)
+    if entry is None:
+        raise P2pavsError(
+            f"no registered model is called {wanted}", "p2pavs model list shows those there are."
+        )
     data = await reader.read_manifest(chain, entry.id)
     if data is None:
         raise P2pavsError(
