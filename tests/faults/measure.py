@@ -31,5 +31,6 @@ def handles(pid: int) -> int:
 
 
 def children(pid: int) -> list[int]:
-    """Processes that it started: a node's model workers."""
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Processes that it started, from whichever thread: a node's model workers."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(one) for each in lists for one in each.read_text().split()]
