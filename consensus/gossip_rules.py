@@ -9,6 +9,7 @@ silence a member by forging its messages.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, assert_never
 
 from consensus import wire
@@ -32,7 +33,31 @@ MAX_VALUES_PER_SLOT: Final = 2
 """Two statements for one slot prove an equivocation; more prove nothing more."""
 
 
-class Ignore(Exception):
+class Reason(StrEnum):
+    """Why a message is not passed on, in one word: what metrics count."""
+
+    TOO_LONG = "too_long"
+    MALFORMED = "malformed"
+    UNKNOWN_KIND = "unknown_kind"
+    OVER = "over"
+    NOT_YET_KNOWN = "not_yet_known"
+    NO_NEWS = "no_news"
+    NOT_PROPOSER = "not_proposer"
+    NOT_MEMBER = "not_member"
+    TOO_FEW_SIGNERS = "too_few_signers"
+    TOO_FAR_AHEAD = "too_far_ahead"
+    NO_SUCH_CHUNK = "no_such_chunk"
+    UNKNOWN_AUTHOR = "unknown_author"
+    WRONG_AUTHOR = "wrong_author"
+
+
+class _NotPassedOn(Exception):
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class Ignore(_NotPassedOn):
     """Do not pass the message on; the peer did nothing wrong."""
 
 
@@ -40,7 +65,7 @@ class NotYetKnown(Ignore):
     """The instance is not known here yet. It may become known: the host can keep the message for a while."""
 
 
-class Reject(Exception):
+class Reject(_NotPassedOn):
     """Do not pass the message on; no honest peer would have."""
 
 
@@ -143,15 +168,15 @@ def read(data: bytes) -> Message:
     """Decode a gossiped message."""
     # [REJECT] The message is larger than any message can be.
     if len(data) > wire.MAX_MESSAGE_BYTES:
-        raise Reject(f"{len(data)} bytes are more than a message can have")
+        raise Reject(Reason.TOO_LONG, f"{len(data)} bytes are more than a message can have")
     # [REJECT] The message is the one encoding of a well-formed message.
     try:
         return wire.decode_message(data)
     # [IGNORE] It is of a version and a kind that are known here. An operator may have updated its node first.
     except wire.UnknownMessage as error:
-        raise Ignore(str(error)) from error
+        raise Ignore(Reason.UNKNOWN_KIND, str(error)) from error
     except wire.WireError as error:
-        raise Reject(str(error)) from error
+        raise Reject(Reason.MALFORMED, str(error)) from error
 
 
 def check(
@@ -164,10 +189,10 @@ def check(
     """
     # [IGNORE] The instance is over; its certificate is to be had on request.
     if finished:
-        raise Ignore("the instance is over")
+        raise Ignore(Reason.OVER, "the instance is over")
     # [IGNORE] The instance runs here. Who sent it may have seen the task's block earlier.
     if running is None:
-        raise NotYetKnown("the instance is not known here")
+        raise NotYetKnown(Reason.NOT_YET_KNOWN, "the instance is not known here")
     committee = running.committee
     _check_senders(message, committee)
     _check_round(message, running)
@@ -175,7 +200,7 @@ def check(
         _check_chunk(message, running, author)
     # [IGNORE] It says something that was not passed on in this period.
     if not seen.is_news(message, committee):
-        raise Ignore("nothing new")
+        raise Ignore(Reason.NO_NEWS, "nothing new")
 
 
 def _check_senders(message: Message, committee: Committee) -> None:
@@ -183,25 +208,30 @@ def _check_senders(message: Message, committee: Committee) -> None:
         case Proposal():
             # [REJECT] The proposal is its round's proposer's.
             if message.sender != committee.proposer(message.round):
-                raise Reject(f"operator {message.sender} does not propose in round {message.round}")
+                raise Reject(
+                    Reason.NOT_PROPOSER,
+                    f"operator {message.sender} does not propose in round {message.round}",
+                )
         case Vote() | DivergenceReport() | OutputChunk():
             # [REJECT] The sender is on the committee.
             if message.sender not in committee:
-                raise Reject(f"operator {message.sender} is not on the committee")
+                raise Reject(Reason.NOT_MEMBER, f"operator {message.sender} is not on the committee")
         case RoundCertificate():
             signers = [signer for group in message.groups for signer in group.signers]
             # [REJECT] All signers are on the committee, and together they are more than a third of it.
             if any(signer not in committee for signer in signers):
-                raise Reject("a signer is not on the committee")
+                raise Reject(Reason.NOT_MEMBER, "a signer is not on the committee")
             if not committee.weak_quorum(sum(map(committee.weight_of, set(signers)))):
-                raise Reject("the signers are not more than a third of the committee")
+                raise Reject(Reason.TOO_FEW_SIGNERS, "the signers are not more than a third of the committee")
         case Commit():
             signers = list(message.certificate.signers)
             # [REJECT] All signers are on the committee, and together they are more than two thirds of it.
             if any(signer not in committee for signer in signers):
-                raise Reject("a signer is not on the committee")
+                raise Reject(Reason.NOT_MEMBER, "a signer is not on the committee")
             if not committee.quorum(sum(map(committee.weight_of, set(signers)))):
-                raise Reject("the signers are not more than two thirds of the committee")
+                raise Reject(
+                    Reason.TOO_FEW_SIGNERS, "the signers are not more than two thirds of the committee"
+                )
         case _:
             assert_never(message)
 
@@ -210,16 +240,18 @@ def _check_round(message: Message, running: Running) -> None:
     # [IGNORE] One member's word is for a round within reach. What more than a third of the members sign is
     # taken from any round, so that a node that was cut off for long finds its way back.
     if isinstance(message, Proposal | Vote) and message.round > running.round + MAX_ROUNDS_AHEAD:
-        raise Ignore(f"round {message.round} is too far ahead of round {running.round}")
+        raise Ignore(Reason.TOO_FAR_AHEAD, f"round {message.round} is too far ahead of round {running.round}")
 
 
 def _check_chunk(message: OutputChunk, running: Running, author: bytes | None) -> None:
     # [REJECT] The answer can have such a chunk.
     if message.index >= running.chunks:
-        raise Reject(f"the answer has no chunk {message.index}: it can have {running.chunks}")
+        raise Reject(
+            Reason.NO_SUCH_CHUNK, f"the answer has no chunk {message.index}: it can have {running.chunks}"
+        )
     # [IGNORE] Its author is an operator that this node knows. It may have registered a moment ago.
     if author is None:
-        raise Ignore("the author is no operator that is known here")
+        raise Ignore(Reason.UNKNOWN_AUTHOR, "the author is no operator that is known here")
     # [REJECT] The member itself sent it: nobody else's word makes its chunks count as wrong.
     if author != running.committee.member(message.sender).operator:
-        raise Reject(f"the author is not operator {message.sender}")
+        raise Reject(Reason.WRONG_AUTHOR, f"the author is not operator {message.sender}")

@@ -56,6 +56,8 @@ class EvidenceKeeper:
         self._closed: set[int] = set()
         self.reported = 0
         self.executed = 0
+        self.accused = False
+        """Whether a case against this operator is open."""
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -124,6 +126,7 @@ class EvidenceKeeper:
     # --- cases --------------------------------------------------------------------------------------------
 
     async def _execute_cases(self) -> None:
+        accused = False
         for number in range(1, await slashing.case_count(self._chain) + 1):
             if number in self._closed:
                 continue
@@ -131,6 +134,7 @@ class EvidenceKeeper:
             if case.closed:
                 self._closed.add(number)
                 continue
+            accused = accused or case.operator == self._operator
             turn = await self._is_my_turn(number.to_bytes(32, "big"), case.operator, case.executable_from)
             if case.operator == self._operator or not turn:
                 continue
@@ -143,6 +147,7 @@ class EvidenceKeeper:
                 continue
             self.executed += 1
             log.warning("case_executed", case=number, operator="0x" + case.operator.hex())
+        self.accused = accused
 
     # --- small parts --------------------------------------------------------------------------------------
 

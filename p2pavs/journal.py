@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -60,7 +60,9 @@ def _safe_value(value: Json) -> Json:
 class Journal:
     """Keeps the last events of the last tasks in memory and lets readers wait for new ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[Event], None] = lambda event: None) -> None:
+        """``told`` hears of each event, kept or not."""
+        self._told = told
         self._tasks: OrderedDict[int, deque[Event]] = OrderedDict()
         self._seq = 0
         self._news = trio.Event()
@@ -75,6 +77,7 @@ class Journal:
                 self._tasks.popitem(last=False)
         self._tasks[task_id].append(event)
         log.info(kind, task=task_id, **fields)
+        self._told(event)
         self._news.set()
         self._news = trio.Event()
 

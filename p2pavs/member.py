@@ -43,12 +43,13 @@ from consensus.messages import (
     WorkTag,
 )
 from consensus.signing import proposal_id, value_id, work_tag
-from consensus.types import NIL, Kind, Scope, ValueId
+from consensus.types import NIL, Kind, Scope, Step, ValueId
 from consensus.verification import Invalid, MessageVerifier
 from p2pavs.divergence import DivergenceBook
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
 from p2pavs.journal import Journal, Json
+from p2pavs.log import entered_round
 from p2pavs.network import Offence
 from p2pavs.scrutiny import Compare, Scrutiny, nobody
 from p2pavs.seldom import Seldom
@@ -106,6 +107,8 @@ class MemberPorts:
     """Takes over a certificate: posts it when it is this operator's turn."""
     author_of: Callable[[str], bytes | None] = lambda peer: None
     """Tells which operator (20 bytes) a peer is."""
+    peer_of: Callable[[bytes], str | None] = lambda operator: None
+    """Tells an operator's peer id."""
     stream: Stream | None = None
     """The part of the execution that members share, where the task asks for that."""
     compare: Compare = nobody
@@ -339,7 +342,7 @@ class Member:
         if key in self._heard:
             return
         self._heard.add(key)
-        self._note("divergence", operator=self._name(report.sender), chunk=report.first_chunk)
+        self._note("divergence", **self._author(report.sender), chunk=report.first_chunk)
         self._scrutiny.reported(report)
         await until_stored(
             lambda: self._ports.evidence.divergence(self.scope, self.committee, report), task=self.task_id
@@ -386,6 +389,7 @@ class Member:
             case SetTimer():
                 self._nursery.start_soon(self._timer, effect)
             case EnteredRound(round_, proposer):
+                entered_round(round_)
                 self._note("round", round=round_, proposer=self._name(proposer))
             case Decided():
                 await self._decide(effect)
@@ -458,6 +462,8 @@ class Member:
             self._scrutiny.computed(one)
 
     def _tell(self, one: Input) -> None:
+        if isinstance(one, TimerFired):
+            self._tell_timeout(one)
         if not isinstance(one, Received):
             return
         message = one.message.message
@@ -478,12 +484,23 @@ class Member:
                 return
         if key not in self._heard:
             self._heard.add(key)
-            self._note(key[0], round=message.round, operator=self._name(message.sender), **fields)
+            self._note(key[0], round=message.round, **self._author(message.sender), **fields)
             if isinstance(message, Proposal):
                 self._scrutiny.proposed(message)
 
+    def _tell_timeout(self, timer: TimerFired) -> None:
+        """Only of timers that change something: most fire when their step is over."""
+        status = self._instance.status()
+        waiting = timer.step == Step.PRECOMMIT or timer.step == status.step
+        if timer.round == status.round and waiting and not self._decided:
+            self._note("timeout", round=timer.round, step=timer.step.name.lower())
+
     def _note(self, kind: str, **fields: Json) -> None:
         self._ports.journal.add(self.task_id, kind, **fields)
+
+    def _author(self, index: int) -> dict[str, Json]:
+        operator = self.committee.member(index).operator
+        return {"operator": "0x" + operator.hex(), "peer": self._ports.peer_of(operator)}
 
     def _name(self, index: int) -> str:
         return "0x" + self.committee.member(index).operator.hex()

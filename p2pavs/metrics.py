@@ -1,31 +1,79 @@
-"""What a monitoring system reads: what will page someone at night, in the Prometheus text format."""
+"""What a monitoring system reads: what will page someone at night, in the Prometheus text format.
+
+Names follow Prometheus' rules: base units (wei are the chain's), ``_total`` for counters only, and labels of
+few values, all of which are there from the start.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
 
 from inference.stats import WorkerStats
+from p2pavs.tally import Histogram
+
+PREFIX = "p2pavs_"
+
+Labels: TypeAlias = Mapping[str, str]
+Samples: TypeAlias = Iterable[tuple[Labels, float]]
 
 
-def render_metrics(
-    gauges: Mapping[str, float],
-    counters: Mapping[str, float],
-    workers: Sequence[tuple[Mapping[str, str], WorkerStats]] = (),
-) -> bytes:
-    """One page of metrics from plain numbers; names get the prefix ``p2pavs_``.
+def gauge(name: str, text: str, value: float | Samples) -> Metric:
+    """One number that goes up and down, or one for each set of labels."""
+    return _fill(GaugeMetricFamily, name, text, value)
 
-    ``workers`` are the model workers, each with the labels that tell it from the others.
-    """
-    registry = CollectorRegistry()
-    for name, value in gauges.items():
-        Gauge(f"p2pavs_{name}", name.replace("_", " "), registry=registry).set(value)
-    for name, value in counters.items():
-        Counter(f"p2pavs_{name}", name.replace("_", " "), registry=registry).inc(value)
-    if workers:
-        _add_workers(registry, workers)
+
+def counter(name: str, text: str, value: float | Samples) -> Metric:
+    """One number that only grows, or one for each set of labels; its name gets ``_total``."""
+    return _fill(CounterMetricFamily, name, text, value)
+
+
+def histogram(name: str, text: str, values: Histogram) -> Metric:
+    """Counts of values up to each bound."""
+    family = HistogramMetricFamily(PREFIX + name, text)
+    family.add_metric([], values.buckets(), values.sum)
+    return family
+
+
+def _fill(
+    kind: type[GaugeMetricFamily] | type[CounterMetricFamily],
+    name: str,
+    text: str,
+    value: float | Samples,
+) -> Metric:
+    samples = [({}, value)] if isinstance(value, int | float) else list(value)
+    names = sorted({label for labels, _ in samples for label in labels})
+    family = kind(PREFIX + name, text, labels=names)
+    for labels, number in samples:
+        family.add_metric([labels[label] for label in names], number)
+    return family
+
+
+def render_metrics(families: Iterable[Metric]) -> bytes:
+    """One page of these metrics, and those of this process (``process_*``)."""
+    registry = CollectorRegistry(auto_describe=False)
+    ProcessCollector(registry=registry)
+    registry.register(_Fixed(list(families)))
     return generate_latest(registry)
+
+
+class _Fixed:
+    """Families that were collected already."""
+
+    def __init__(self, families: Sequence[Metric]) -> None:
+        self._families = families
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: names are not checked against those of other collectors."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """The families."""
+        return self._families
 
 
 _TOKENS = {
@@ -36,37 +84,50 @@ _TOKENS = {
 }
 
 
-def _add_workers(
-    registry: CollectorRegistry, workers: Sequence[tuple[Mapping[str, str], WorkerStats]]
-) -> None:
-    """The metrics ``p2pavs_inference_*``, with the workers' labels."""
-    labels = tuple(workers[0][0])
+def worker_metrics(workers: Sequence[tuple[Labels, WorkerStats]]) -> Iterator[Metric]:
+    """The metrics ``inference_*`` of the model workers, each with the labels that tell it from the others."""
 
-    def gauge(name: str, text: str) -> Gauge:
-        return Gauge(f"p2pavs_inference_{name}", text, labels, registry=registry)
+    def samples(field: str) -> Samples:
+        return [(labels, float(getattr(stats, field))) for labels, stats in workers]
 
-    def counter(name: str, text: str, *more: str) -> Counter:
-        return Counter(f"p2pavs_inference_{name}", text, (*labels, *more), registry=registry)
-
-    computing = gauge("computing", "requests that are being computed")
-    waiting = gauge("waiting", "requests that wait for their turn")
-    speed = gauge("tokens_per_second", "tokens of answers in a second of computing, lately")
-    memory = gauge("memory_bytes", "memory that the worker process holds")
-    restarts = counter("restarts", "starts of the worker process after the first")
-    deaths = counter("deaths", "ends of the worker process that nobody asked for", "how")
-    requests = counter("requests", "requests that ended, by outcome", "outcome")
-    tokens = counter("tokens", f"tokens: {'; '.join(f'{k}, {v}' for k, v in _TOKENS.items())}", "kind")
-    busy = counter("busy_seconds", "seconds in which something was computed")
-    for label, stats in workers:
-        computing.labels(**label).set(stats.computing)
-        waiting.labels(**label).set(stats.waiting)
-        speed.labels(**label).set(stats.tokens_per_second)
-        memory.labels(**label).set(stats.memory)
-        restarts.labels(**label).inc(stats.restarts)
-        deaths.labels(**label, how="crash").inc(stats.crashes)
-        deaths.labels(**label, how="hang").inc(stats.hangs)
-        for outcome, count in stats.requests.items():
-            requests.labels(**label, outcome=outcome).inc(count)
-        for kind in _TOKENS:
-            tokens.labels(**label, kind=kind).inc(getattr(stats.counts, kind))
-        busy.labels(**label).inc(stats.counts.busy)
+    yield gauge("inference_computing", "Requests that are being computed.", samples("computing"))
+    yield gauge("inference_waiting", "Requests that wait for their turn.", samples("waiting"))
+    yield gauge(
+        "inference_tokens_per_second",
+        "Tokens of answers in a second of computing, lately.",
+        samples("tokens_per_second"),
+    )
+    yield gauge("inference_memory_bytes", "Memory that the worker process holds.", samples("memory"))
+    yield counter("inference_restarts", "Starts of the worker process after the first.", samples("restarts"))
+    yield counter(
+        "inference_deaths",
+        "Ends of the worker process that nobody asked for.",
+        [
+            ({**labels, "how": how}, float(getattr(stats, field)))
+            for labels, stats in workers
+            for how, field in (("crash", "crashes"), ("hang", "hangs"))
+        ],
+    )
+    yield counter(
+        "inference_requests",
+        "Requests that ended, by outcome.",
+        [
+            ({**labels, "outcome": outcome}, float(count))
+            for labels, stats in workers
+            for outcome, count in stats.requests.items()
+        ],
+    )
+    yield counter(
+        "inference_tokens",
+        f"Tokens: {'; '.join(f'{kind}, {text}' for kind, text in _TOKENS.items())}.",
+        [
+            ({**labels, "kind": kind}, float(getattr(stats.counts, kind)))
+            for labels, stats in workers
+            for kind in _TOKENS
+        ],
+    )
+    yield counter(
+        "inference_busy_seconds",
+        "Seconds in which something was computed.",
+        [(labels, stats.counts.busy) for labels, stats in workers],
+    )

@@ -46,6 +46,7 @@ from p2pavs.evidence_keeper import EvidenceKeeper
 from p2pavs.execution import Executor
 from p2pavs.journal import Journal
 from p2pavs.keystore import Identity
+from p2pavs.loop_lag import LoopLag
 from p2pavs.model_shelf import ModelShelf
 from p2pavs.network import Network, NetworkConfig, Offence
 from p2pavs.network.peer_ids import peer_id_to_text
@@ -54,6 +55,7 @@ from p2pavs.routing import Router
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import CertificateStore, DataDirectory, EvidenceStore, SignGuard, until_stored
 from p2pavs.storage.retention import forget_old
+from p2pavs.tally import Tally
 from p2pavs.task_desk import DeskParts, TaskDesk
 from p2pavs.traces import Traces
 
@@ -137,7 +139,9 @@ class Node:
         self.config = config
         self.network = network
         self.chain = chain
-        self.journal = Journal()
+        self.tally = Tally()
+        self.lag = LoopLag()
+        self.journal = Journal(self.tally.hear)
         self.drafts = drafts
         self.shelf = shelf
         self.executors = shelf.executors
@@ -153,6 +157,8 @@ class Node:
         self.started_at = time.time()
         self.balance = 0
         self.epoch = 0
+        self.in_epoch = False
+        """Whether the open epoch's set has this operator."""
         self.records: dict[str, OperatorRecord] = {}  # peer id -> what the registry says of it
         self.operators: dict[str, bytes] = {}  # peer id -> account of all that ever registered
         self.strangers = 0
@@ -206,6 +212,7 @@ class Node:
     ) -> None:
         """Work until cancelled. ``ready`` is called with the API's URL once the node takes part."""
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.lag.run)
             await nursery.start(self._sender.run)
             url: str = await nursery.start(serve_api, View(self), self.config.api)
             await self._read_operators()
@@ -237,6 +244,11 @@ class Node:
         """Say of this node what it serves now."""
         account = self.config.identity.address
         self.network.set_record(Announcement(account, tuple(self.executors)).to_bytes())
+
+    @property
+    def signing_keys(self) -> Collection[bytes]:
+        """The consensus keys (48 bytes) that this node can sign with."""
+        return self._signers.keys()
 
     @property
     def operator_name(self) -> str:
@@ -344,6 +356,10 @@ class Node:
         try:
             self.epoch = await current_epoch(self.chain)
             operators = await list_operators(self.chain)
+            if self.desk is not None and self.epoch:
+                account = self.config.identity.address
+                seated = (await self.desk.operator_set(self.epoch)).operators
+                self.in_epoch = any(one.operator == account for one in seated)
         except ChainError as error:
             log.warning("operators_unread", error=error.message)
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
@@ -81,9 +81,13 @@ class Router:
         self._receivers: dict[InstanceId, Receiver] = {}
         self._over: OrderedDict[InstanceId, None] = OrderedDict()
         self._early: OrderedDict[InstanceId, list[tuple[Message, str]]] = OrderedDict()
-        self.refused = 0
-        self.ignored = 0
+        self.verdicts: Counter[tuple[str, str]] = Counter()
+        """Gossiped messages by verdict (accept, ignore, reject) and reason (empty for accept)."""
         self.early_dropped = 0
+
+    def count(self, verdict: str) -> int:
+        """How many gossiped messages got a verdict."""
+        return sum(number for (found, _), number in self.verdicts.items() if found == verdict)
 
     def accept(self, peer: str, data: bytes) -> bool:
         """Whether a gossiped message of an author is passed on, by every rule that needs no signature.
@@ -97,17 +101,20 @@ class Router:
             running = None if receiver is None else _running(receiver)
             seen = Seen() if receiver is None else receiver.seen
             check(message, running, instance in self._over, seen, self._author_of(peer))
-        except NotYetKnown:
-            return self._early_limit.allow(peer)
-        except Ignore:
-            self.ignored += 1
+        except NotYetKnown as early:
+            allowed = self._early_limit.allow(peer)
+            self.verdicts["accept" if allowed else "ignore", "" if allowed else early.reason] += 1
+            return allowed
+        except Ignore as ignored:
+            self.verdicts["ignore", ignored.reason] += 1
             return False
         except Reject as refusal:
-            self.refused += 1
+            self.verdicts["reject", refusal.reason] += 1
             self._blame(peer, Offence.BREAKS_RULES)
             if (unsaid := self._seldom.due(peer)) is not None:
                 log.info("gossip_refused", peer=peer, reason=str(refusal), unsaid=unsaid)
             return False
+        self.verdicts["accept", ""] += 1
         return True
 
     def route(self, data: bytes, peer: str) -> None:
@@ -125,8 +132,8 @@ class Router:
         if isinstance(message, OutputChunk):
             try:
                 check(message, _running(receiver), False, receiver.seen, self._author_of(peer))
-            except (Ignore, Reject):
-                self.ignored += 1
+            except (Ignore, Reject) as late:
+                self.verdicts["ignore", late.reason] += 1
                 return
             receiver.seen.remember(message, receiver.committee)
         receiver.deliver(message, peer)

@@ -33,6 +33,7 @@ from p2pavs.errors import P2pavsError
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution, Executor, OnProgress
 from p2pavs.journal import Journal
+from p2pavs.log import working_on
 from p2pavs.member import Member, MemberPorts
 from p2pavs.posting import ChainView, PosterLadder
 from p2pavs.relay import Relay, stream_order
@@ -285,7 +286,7 @@ class TaskDesk:
         if task.scope is None and not self._far_behind:
             # Else its member does it, once nothing writes to the log any more, or it goes with the others.
             await self._forget_inputs(task)
-        log.info("task_over", task=task.event.id, state=state.value)
+        self._parts.journal.add(task.event.id, "task_over", state=_state(task, state), signed=_signed(task))
 
     async def _keep(self, task: OpenTask, state: TaskState) -> None:
         stored = StoredTask(task.event.id, task.block_number, task.block_hash, state)
@@ -384,6 +385,7 @@ class TaskDesk:
     async def _run_member(self, task: OpenTask, operator_set: OperatorSet) -> None:
         parts, header = self._parts, task.event.header
         instance_id = task.instance
+        working_on(header.id, instance_id.attempt)
         committee = Committee.select(
             operator_set, header.hash, header.task_seed, instance_id.attempt, header.committee_size
         )
@@ -452,6 +454,7 @@ class TaskDesk:
                 execution_limit=execution_limit,
                 decided=decided,
                 author_of=parts.author_of,
+                peer_of=parts.peer_of,
                 stream=stream,
                 compare=compare,
                 divergences=parts.divergences,
@@ -519,3 +522,16 @@ class TaskDesk:
                     return None
 
         return await (compute(progress) if stream is None else stream.run(compute))
+
+
+def _state(task: OpenTask, state: TaskState) -> str:
+    return "refunded" if task.view.refunded else state.value
+
+
+def _signed(task: OpenTask) -> bool | None:
+    """Whether the certificate has this operator's signature; None where it had no seat, or there is none."""
+    certificate, member = task.view.certificate, task.member
+    if certificate is None or member is None or member.scope.instance.attempt != certificate.attempt:
+        return None
+    bits, _ = member.committee.bitmap_and_hints([member.own])
+    return bool(bits & task.view.bitmap)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -20,6 +21,8 @@ from p2pavs.storage import StorageError
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
+
+    from p2pavs.readiness import Condition
 
 LONGEST_WAIT = 30.0
 MAX_TASK_DIGITS = 18  # what the database can hold, and far more tasks than there will be
@@ -56,6 +59,14 @@ class NodeView(Protocol):
 
     def metrics(self) -> bytes:
         """Counters in the Prometheus text format."""
+        ...
+
+    def health(self) -> dict[str, Json]:
+        """That the process answers."""
+        ...
+
+    def ready(self) -> Sequence[Condition]:
+        """What the node needs for its work, and whether it holds."""
         ...
 
 
@@ -107,6 +118,15 @@ def create_app(node: NodeView) -> Starlette:
     async def metrics(request: Request) -> Response:
         return PlainTextResponse(node.metrics(), media_type="text/plain; version=0.0.4")
 
+    async def health(request: Request) -> Response:
+        return _json(node.health())
+
+    async def ready(request: Request) -> Response:
+        found = node.ready()
+        met = all(one.met for one in found)
+        content: dict[str, Json] = {one.name: {"met": one.met, "detail": one.detail} for one in found}
+        return _json({"ready": met, "conditions": content}, 200 if met else 503)
+
     return Starlette(
         routes=[
             Route("/status", status),
@@ -118,6 +138,8 @@ def create_app(node: NodeView) -> Starlette:
             Route("/operators", operators),
             Route("/evidence", evidence),
             Route("/metrics", metrics),
+            Route("/health", health),
+            Route("/ready", ready),
             *pages(),
         ],
         exception_handlers={StorageError: _unavailable, ChainError: _unavailable},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from consensus.committee import OperatorSet
@@ -12,12 +11,14 @@ from consensus.signing import value_id
 from p2pavs import __version__
 from p2pavs.accusation import SUBMITTED, NoProof, accuse
 from p2pavs.announcement import Announcement
+from p2pavs.api.node_metrics import node_metrics, worker_labels
 from p2pavs.certificate_file import CertificateFile
 from p2pavs.chain.errors import ChainError
 from p2pavs.chain.reader import read_operator_set, read_task
 from p2pavs.drafts import Drafts
 from p2pavs.journal import Journal, Json
 from p2pavs.metrics import render_metrics
+from p2pavs.readiness import Condition, conditions
 from p2pavs.storage.evidence import StoredEvidence
 
 if TYPE_CHECKING:
@@ -197,41 +198,22 @@ class View:
         return None if found is None else {"verifier": found.verifier, "data": "0x" + found.data.hex()}
 
     def metrics(self) -> bytes:
-        """Counters and gauges; the network's are named ``network_*``."""
-        node = self._node
-        gauges: dict[str, float] = {
-            "chain_head": 0 if node.desk is None else node.desk.head,
-            "chain_behind_blocks": 0 if node.follower is None else node.follower.behind or 0,
-            "chain_unreachable": float(node.follower is not None and node.follower.last_error is not None),
-            "balance_wei": node.balance,
-            "tasks_open": 0 if node.desk is None else len(node.desk.tasks),
-            "certificates_missing": 0 if node.sync is None else node.sync.missing,
-            "storage_failing": float(node.directory.database.failure is not None),
-        }
-        counters: dict[str, float] = {
-            "gossip_refused": node.router.refused,
-            "gossip_strangers": node.strangers,
-            "early_messages_dropped": node.router.early_dropped,
-            "own_results_diverged": node.divergences.own,
-            "others_diverged": node.divergences.others,
-            "offences_reported": node.accuser.reported,
-            "cases_executed": node.accuser.executed,
-            "signatures_refused": 0 if node.desk is None else node.desk.signatures_refused,
-        }
-        for name, value in asdict(node.network.stats()).items():
-            (gauges if name.startswith("peers_") else counters)[f"network_{name}"] = value
-        workers = [(_worker_labels(worker), worker.stats()) for worker in node.workers]
-        return render_metrics(gauges, counters, workers)
+        """Counters and gauges in the Prometheus text format."""
+        return render_metrics(node_metrics(self._node))
 
+    def health(self) -> dict[str, Json]:
+        """That the process answers, and how late its event loop is (seconds)."""
+        return {"alive": True, "loopLag": round(self._node.lag.last, 4)}
 
-def _worker_labels(worker: ModelWorker) -> dict[str, str]:
-    return {"model": worker.manifest.name, "file": worker.manifest.model_hash.hex()[:16]}
+    def ready(self) -> list[Condition]:
+        """What the node needs for its work, and whether it holds."""
+        return conditions(self._node)
 
 
 def _worker_json(worker: ModelWorker) -> dict[str, Json]:
     stats = worker.stats()
     return {
-        **_worker_labels(worker),
+        **worker_labels(worker),
         "computing": stats.computing,
         "waiting": stats.waiting,
         "tokensPerSecond": round(stats.tokens_per_second, 1),

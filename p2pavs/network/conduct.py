@@ -7,6 +7,7 @@ forgiven.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -66,6 +67,7 @@ class Conduct:
 
     def __init__(self, own_id: str, counters: Counters) -> None:
         self.on_ban: Callable[[str], None] = lambda peer: None
+        self.counts: Counter[Offence] = Counter()
         self._own_id = own_id
         self._counters = counters
         self._records: dict[str, _Record] = {}
@@ -75,7 +77,7 @@ class Conduct:
         """Count an offence; the peer that reaches the limit is banned for a time, and the log says so."""
         if peer == self._own_id:
             return
-        self._counters.offences += 1
+        self.counts[offence] += 1
         now = trio.current_time()
         if offence in (Offence.FORGED, Offence.BREAKS_RULES) and now < self._lenient_until:
             return

@@ -282,6 +282,7 @@ class Network:
         """Counters and gauges."""
         return NetworkStats(
             **asdict(self._counters),
+            offences={one.name.lower(): self._conduct.counts[one] for one in Offence},
             peers_connected=len(self._connections.peers),
             peers_known=len(self._discovery.book.entries),
         )

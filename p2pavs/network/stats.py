@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -25,7 +26,6 @@ class Counters:
     dial_failures: int = 0
     records_rejected: int = 0
     evictions: int = 0
-    offences: int = 0
     bans: int = 0
 
 
@@ -63,8 +63,8 @@ class NetworkStats:
     evictions: int
     """Connections closed to make room."""
 
-    offences: int
-    """What peers did that no honest one does."""
+    offences: Mapping[str, int]
+    """What peers did that no honest one does, by kind."""
 
     bans: int
     """How often a peer lost its connection for it."""

@@ -37,7 +37,7 @@ def test_ten_forged_messages_cost_a_peer_its_connection(clock: Clock) -> None:
     blame(judge, 5)
     assert judge.banned("liar") and not judge.banned("other")
     assert banned == ["liar"], "it is banned once, whatever it still sends"
-    assert (counters.offences, counters.bans) == (14, 1)
+    assert (judge.counts.total(), counters.bans) == (14, 1)
 
 
 def test_what_is_rare_is_forgiven(clock: Clock) -> None:

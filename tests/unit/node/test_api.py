@@ -16,7 +16,8 @@ from p2pavs.api.app import create_app
 from p2pavs.api.pages import FILES
 from p2pavs.api.view import _state
 from p2pavs.journal import EVENTS_PER_TASK, TASKS_KEPT, Journal, Json
-from p2pavs.metrics import render_metrics
+from p2pavs.metrics import counter, gauge, render_metrics
+from p2pavs.readiness import Condition
 from p2pavs.storage import StorageError
 
 
@@ -26,6 +27,7 @@ class NodeDouble:
     def __init__(self) -> None:
         self.journal = Journal()
         self.broken = False
+        self.peers = True
         self.asked: list[int] = []
 
     def status(self) -> dict[str, Json]:
@@ -55,7 +57,13 @@ class NodeDouble:
         return [{"task": 3, "offence": "equivocation"}]
 
     def metrics(self) -> bytes:
-        return render_metrics({"chain_head": 7}, {"gossip_refused": 2})
+        return render_metrics([gauge("chain_head", "The head.", 7), counter("refused", "Refused.", 2)])
+
+    def health(self) -> dict[str, Json]:
+        return {"alive": True, "loopLag": 0.0}
+
+    def ready(self) -> list[Condition]:
+        return [Condition("chain", True, "block 7"), Condition("peers", self.peers, "one")]
 
 
 @pytest.fixture
@@ -82,7 +90,7 @@ async def test_what_it_shows(node: NodeDouble) -> None:
         metrics = await http.get("/metrics")
         assert metrics.headers["content-type"].startswith("text/plain")
         assert "p2pavs_chain_head 7.0" in metrics.text
-        assert "p2pavs_gossip_refused_total 2.0" in metrics.text
+        assert "p2pavs_refused_total 2.0" in metrics.text
 
 
 async def test_the_explorer_is_served(node: NodeDouble) -> None:
@@ -235,3 +243,19 @@ def test_the_journal_is_bounded() -> None:
 )
 def test_the_state_of_a_task_is_what_the_chain_said_last(kinds: list[str], state: str) -> None:
     assert _state(kinds) == state
+
+
+async def test_it_is_alive_whatever_it_is_ready_for(node: NodeDouble) -> None:
+    node.peers = False
+    async with client(node) as http:
+        health, ready = await http.get("/health"), await http.get("/ready")
+        assert (health.status_code, health.json()["alive"]) == (200, True)
+        assert ready.status_code == 503 and ready.json() == {
+            "ready": False,
+            "conditions": {
+                "chain": {"met": True, "detail": "block 7"},
+                "peers": {"met": False, "detail": "one"},
+            },
+        }
+        node.peers = True
+        assert (await http.get("/ready")).status_code == 200

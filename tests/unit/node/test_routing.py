@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from consensus.committee import Committee
-from consensus.gossip_rules import Seen
+from consensus.gossip_rules import Reason, Seen
 from consensus.messages import Message, OutputChunk
 from consensus.types import InstanceId, Kind
 from consensus.wire import MAX_MESSAGE_BYTES, encode_message
@@ -107,7 +107,7 @@ def test_an_instance_that_is_over_is_ignored_and_nothing_is_kept_for_it(router: 
     router.add(HERE, listener)
     router.close(HERE)
     assert not take(router, encode_message(factory.vote(OF, 1)))
-    assert (router.ignored, router.refused, len(listener.heard)) == (1, 0, 1)
+    assert (router.count("ignore"), router.count("reject"), len(listener.heard)) == (1, 0, 1)
     router.route(encode_message(factory.vote(OF, 2)), "peer")  # accepted just before it was over
     again = Listener()
     router.add(HERE, again)
@@ -159,7 +159,7 @@ def test_what_no_honest_peer_sends_is_refused(router: Router, data: bytes) -> No
     listener = Listener()
     router.add(HERE, listener)
     assert not router.accept("peer", data)
-    assert (router.refused, listener.heard) == (1, [])
+    assert (router.count("reject"), listener.heard) == (1, [])
 
 
 def test_what_is_far_ahead_or_known_is_ignored(router: Router) -> None:
@@ -169,7 +169,8 @@ def test_what_is_far_ahead_or_known_is_ignored(router: Router) -> None:
     assert router.accept("peer", encode_message(replace(VOTE, round=64)))
     listener.seen.remember(VOTE, OF)
     assert not router.accept("peer", encode_message(VOTE))
-    assert (router.ignored, router.refused) == (2, 0)
+    assert (router.count("ignore"), router.count("reject")) == (2, 0)
+    assert set(router.verdicts) <= {("accept", ""), *(("ignore", reason.value) for reason in Reason)}
 
 
 def test_who_breaks_a_rule_is_blamed_and_who_is_early_is_not() -> None:

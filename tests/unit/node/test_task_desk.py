@@ -185,7 +185,9 @@ async def test_a_task_is_worked_on_posted_and_put_away(office: Office, autojump_
         await trio.sleep(1000)
         assert len(office.sender.calls) == calls, "the ladder of a task that is over stands still"
     assert office.kinds()[:2] == ["task", "committee"]
-    assert "certificate" in office.kinds() and office.kinds()[-1] == "certified"
+    assert "certificate" in office.kinds() and office.kinds()[-2:] == ["certified", "task_over"]
+    over = office.journal.events(1)[-1]
+    assert over.fields == {"state": "certified", "signed": True}
     assert office.router._over == {InstanceId(1, 0): None}
 
 
@@ -289,6 +291,7 @@ async def test_a_refunded_task_is_put_away(office: Office, autojump_clock: MockC
         await office.follower.give(*(block(number) for number in range(12, 17)))
         assert desk.tasks == {}
     assert [task.state for task in await office.tasks()] == [TaskState.EXPIRED]
+    assert office.journal.events(1)[-1].fields == {"state": "refunded", "signed": None}
 
 
 async def test_an_expired_task_is_not_begun(office: Office, autojump_clock: MockClock) -> None:
