@@ -93,7 +93,7 @@ contract TaskGateway is TaskLedger, FeeMarket, Owned {
         Task storage task = _tasks[id];
         task.status = REQUESTED;
         task.deadline = uint40(request.deadline);
-        task.headerHash = keccak256(abi.encode(header));
+        task.headerHash = bytes25(keccak256(abi.encode(header)));
         emit TaskRequested(id, msg.sender, header.modelId, header, request.input, request.params);
     }
 
@@ -157,7 +157,7 @@ contract TaskGateway is TaskLedger, FeeMarket, Owned {
         task.finalizedAt = uint40(block.timestamp);
         task.decision = _decision(certificate.round, value);
         task.value = _commitment(output);
-        task.bitmap = certificate.bitmap;
+        _setBitmap(task, certificate.bitmap);
         emit TaskCertified(
             header.id,
             header.modelId,
@@ -189,7 +189,7 @@ contract TaskGateway is TaskLedger, FeeMarket, Owned {
         if (block.timestamp >= until) revert SupplementTooLate(header.id, until);
         _requireHeader(task, header);
         if (_decision(late.round, late.value) != task.decision) revert NotTheDecision(header.id);
-        uint256 bitmap = task.bitmap;
+        uint256 bitmap = _bitmapOf(task);
         if (late.bitmap == 0) revert NothingToAdd(header.id);
         if (late.bitmap & bitmap != 0) revert SignedAlready(header.id, late.bitmap & bitmap);
         verifier.verifySome(
@@ -203,7 +203,7 @@ contract TaskGateway is TaskLedger, FeeMarket, Owned {
             late.signature
         );
         bitmap |= late.bitmap;
-        task.bitmap = bitmap;
+        _setBitmap(task, bitmap);
         Set memory set = _set(header.epoch);
         uint256 signed = _signedWeight(header, bitmap, set);
         uint256 total = header.committeeSize == 0 ? set.totalStake : header.committeeSize;
@@ -263,7 +263,7 @@ contract TaskGateway is TaskLedger, FeeMarket, Owned {
 
     /// @inheritdoc ITaskGateway
     function signersOf(uint256 id) external view returns (uint256 bitmap) {
-        return _tasks[id].bitmap;
+        return _bitmapOf(_tasks[id]);
     }
 
     /// @notice Whether a callback waits for `retryCallback`.
@@ -282,7 +282,7 @@ contract TaskGateway is TaskLedger, FeeMarket, Owned {
                 header.taskSeed,
                 attempt,
                 header.committeeSize,
-                keccak256(abi.encode(header))
+                _hash(header)
             )
         );
     }

@@ -9,8 +9,8 @@ import {RECORD_BLOBS, OperatorRecords} from "./libraries/OperatorRecords.sol";
 import {Sortition} from "./libraries/Sortition.sol";
 
 /// @title Where tasks stand, and whose money it is
-/// @dev A task takes three slots: where it stands, the hash of its header, the result; a certificate adds the bitmap
-/// of its signers. Rewards need nothing more: a claim works out the weights again from the epoch's records.
+/// @dev A request writes one slot, a certificate two more: what was certified, and the result. Only a bitmap of more than
+/// 64 places takes another one. Rewards need nothing more: a claim works out the weights again from the epoch's records.
 abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
     uint8 internal constant NONE = 0;
     uint8 internal constant REQUESTED = 1;
@@ -20,17 +20,20 @@ abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
 
     struct Task {
         uint8 status;
+        uint40 deadline;
+        bool manySigners; // whether there are bits in `moreSigners`
+        bytes25 headerHash; // the first 200 bits: two headers of one hash take 2^100 tries
+        // what was certified
         uint8 resultStatus;
         bool callbackFailed;
         uint8 attempt;
         uint16 signedBps;
         uint16 outputLength;
-        uint40 deadline;
         uint40 finalizedAt;
-        bytes12 decision; // of the round and the value that were certified
-        bytes32 headerHash;
+        bytes12 decision; // of the round and the value
+        uint64 signers; // the first 64 places of the bitmap
         bytes32 value; // the output, left-aligned, if at most 32 bytes; otherwise its hash
-        uint256 bitmap; // who signed
+        uint256 moreSigners; // the places beyond
     }
 
     struct Set {
@@ -134,7 +137,27 @@ abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
     }
 
     function _requireHeader(Task storage task, TaskHeader calldata header) internal view {
-        if (keccak256(abi.encode(header)) != task.headerHash) revert HeaderMismatch(header.id);
+        if (bytes25(_hash(header)) != task.headerHash) revert HeaderMismatch(header.id);
+    }
+
+    /// @dev keccak256(abi.encode(header)): a header is words only, and lies in the call data as it is encoded.
+    function _hash(TaskHeader calldata header) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let words := mload(0x40) // scratch beyond the free memory pointer
+            calldatacopy(words, header, 512)
+            hash := keccak256(words, 512)
+        }
+    }
+
+    function _bitmapOf(Task storage task) internal view returns (uint256) {
+        return task.manySigners ? (task.moreSigners << 64) | task.signers : task.signers;
+    }
+
+    function _setBitmap(Task storage task, uint256 bitmap) internal {
+        task.signers = uint64(bitmap);
+        if (bitmap >> 64 == 0) return;
+        task.manySigners = true;
+        task.moreSigners = bitmap >> 64;
     }
 
     /// @return first Whether it was not settled before.
@@ -175,7 +198,7 @@ abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
         Task storage task = _tasks[header.id];
         if (task.status != CERTIFIED) revert NotCertified(header.id);
         _requireHeader(task, header);
-        uint256 bitmap = task.bitmap;
+        uint256 bitmap = _bitmapOf(task);
         uint256 mine;
         uint256 signed = _signedWeight(header, bitmap, set);
         if (header.committeeSize == 0) {

@@ -79,14 +79,17 @@ def test_who_was_left_out_is_added_and_paid(staffed: Staffed) -> None:
         assert claim(world, index, [task]) == world.reward * STAKES[index] // sum(STAKES)
 
 
-@pytest.mark.parametrize("size", [9, 64])
+@pytest.mark.parametrize("size", [9, 64, 65, 200])
 def test_seats_are_added(staffed: Staffed, size: int) -> None:
     world, task = staffed.world, staffed.world.request(committeeSize=size)
     committee = world.committee(task, staffed.operators)
     late = min(committee.members, key=lambda member: member.weight)
     rest = [member.index for member in committee.members if member is not late]
     world.send(world.submit_call(task, world.certify(task, staffed.operators, rest)))
+    signers = world.gateway.functions.signersOf(task.id)
+    assert signers.call() == committee.bitmap_and_hints(rest)[0]
     world.send(supplement(staffed, task, [late.index]))
+    assert signers.call() == (1 << size) - 1
     for member in committee.members:
         assert claim(world, member.index, [task]) == world.reward * member.weight // size
 
