@@ -25,6 +25,7 @@ from p2pavs.chain.contracts import Chain
 from p2pavs.chain.reader import CertifiedTask, read_certificate, read_operator_set
 from p2pavs.chain.records import TaskHeader
 from p2pavs.errors import P2pavsError
+from p2pavs.exit_codes import ExitCode
 
 FORMAT = "p2pavs-certificate/1"
 MAX_FILE_BYTES = 1_000_000
@@ -46,6 +47,8 @@ FIELDS = frozenset(
 
 class BadCertificate(P2pavsError):
     """The certificate does not hold, or the file is not one."""
+
+    exit_code = ExitCode.CHECK_FAILED
 
 
 @dataclass(frozen=True, slots=True)

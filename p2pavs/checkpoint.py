@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from p2pavs import strict_json
 from p2pavs.errors import P2pavsError
+from p2pavs.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from p2pavs.certificate_file import CertificateFile
@@ -24,6 +25,8 @@ class BadCheckpoint(P2pavsError):
 
 class NotTrusted(P2pavsError):
     """A certificate is of another chain, gateway, epoch or operator set than the checkpoint."""
+
+    exit_code = ExitCode.CHECK_FAILED
 
 
 @dataclass(frozen=True, slots=True)

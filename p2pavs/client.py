@@ -30,6 +30,7 @@ from p2pavs.chain.reader import (
 from p2pavs.chain.receipts import Receipt
 from p2pavs.chain.records import InferenceParams, InferenceRequest, ModelEntry, TaskResult, TaskStatus
 from p2pavs.errors import P2pavsError
+from p2pavs.exit_codes import ExitCode
 
 MAX_CHOICES, MAX_CHOICE_BYTES = 64, 256
 MAX_STOPS, MAX_STOP_BYTES = 8, 64
@@ -50,6 +51,8 @@ class NotServed(P2pavsError):
 
 class NodeUnreachable(P2pavsError):
     """A node's API does not answer."""
+
+    exit_code = ExitCode.UNREACHABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from p2pavs.exit_codes import ExitCode
+
 
 class P2pavsError(Exception):
     """A failure with a cause the user can act on.
 
     ``message`` says what is wrong in one sentence, ``remedy`` says what to do about it. Neither ever holds a
-    secret. The command line prints both and exits with status 1.
+    secret. The command line prints both and exits with ``exit_code``.
     """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILURE
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message, remedy)
@@ -20,4 +26,6 @@ class P2pavsError(Exception):
 
 
 class UsageError(P2pavsError):
-    """The command was called with arguments that cannot be meant; the command line exits with status 2."""
+    """The command was called with arguments that cannot be meant."""
+
+    exit_code = ExitCode.USAGE

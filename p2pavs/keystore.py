@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from p2pavs import strict_json
 from p2pavs.errors import P2pavsError, UsageError
+from p2pavs.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -67,6 +68,8 @@ class Secret:
 class WrongPassword(P2pavsError):
     """The password does not open a key file."""
 
+    exit_code = ExitCode.KEYS
+
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"The password does not open {path}.",
@@ -78,6 +81,8 @@ class WrongPassword(P2pavsError):
 class NoKeys(P2pavsError):
     """There is no key directory, or a file of it is missing."""
 
+    exit_code = ExitCode.KEYS
+
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"There is no {path}.", "Check --keys, or make a key directory with p2pavs keys new."
@@ -87,6 +92,8 @@ class NoKeys(P2pavsError):
 class KeysExist(P2pavsError):
     """Keys are never overwritten."""
 
+    exit_code = ExitCode.KEYS
+
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"{path} exists already, and keys are never overwritten.", "Choose another directory."
@@ -95,6 +102,8 @@ class KeysExist(P2pavsError):
 
 class DamagedKeys(P2pavsError):
     """A key file is not what it should be."""
+
+    exit_code = ExitCode.KEYS
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from p2pavs.answer import Answer
 from p2pavs.checkpoint import Checkpoint
 from p2pavs.errors import P2pavsError
+from p2pavs.exit_codes import ExitCode
 from p2pavs.request_options import RequestOptions, to_params
 
 # What takes long to import is imported when a client is opened: a program's start should not pay for it.
@@ -48,6 +49,8 @@ class NoPayer(P2pavsError):
 
 class NotCertified(P2pavsError):
     """The task's deadline passed without a certificate."""
+
+    exit_code = ExitCode.NOT_CERTIFIED
 
 
 class Client:

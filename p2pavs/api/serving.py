@@ -10,6 +10,7 @@ from hypercorn.config import Config
 from hypercorn.trio import serve
 
 from p2pavs.errors import P2pavsError
+from p2pavs.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 class ApiAddressInUse(P2pavsError):
     """The API's address could not be opened."""
+
+    exit_code = ExitCode.IN_USE
 
 
 async def serve_app(

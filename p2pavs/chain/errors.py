@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from p2pavs.errors import P2pavsError
+from p2pavs.exit_codes import ExitCode
 
 
 def public_url(url: str) -> str:
@@ -27,6 +28,8 @@ class ChainError(P2pavsError):
 
 class RpcError(ChainError):
     """The RPC endpoint did not give a usable answer."""
+
+    exit_code = ExitCode.UNREACHABLE
 
 
 class RpcUnreachable(RpcError):
@@ -114,6 +117,8 @@ class BadDeployment(ChainError):
 class ContractRevert(ChainError):
     """A contract refused a call, and said why."""
 
+    exit_code = ExitCode.REFUSED
+
     def __init__(self, name: str, args: Mapping[str, Any], message: str, remedy: str) -> None:
         super().__init__(message, remedy)
         self.name = name
@@ -122,6 +127,8 @@ class ContractRevert(ChainError):
 
 class TransactionRefused(ChainError):
     """The chain's node did not take a transaction."""
+
+    exit_code = ExitCode.REFUSED
 
 
 class InsufficientFunds(TransactionRefused):
@@ -147,6 +154,8 @@ class NonceTaken(TransactionRefused):
 
 class AccountInUse(ChainError):
     """Another process on this machine sends with the same account."""
+
+    exit_code = ExitCode.IN_USE
 
     def __init__(self, path: str) -> None:
         super().__init__(

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from p2pavs import keystore
 from p2pavs.chain.contracts import Call
 from p2pavs.chain.errors import InsufficientFunds
 from p2pavs.cli import common
 from p2pavs.cli.options import (
     account_address,
-    account_options,
     json_option,
-    key_options,
     parse_amount,
-    rpc_option,
+    with_account,
+    with_keys,
+    with_rpc,
 )
 from p2pavs.cli.output import address, ether, hex_, show
+from p2pavs.cli.sources import AccountOptions, ChainOptions, KeyOptions
 from p2pavs.errors import UsageError
 
 
@@ -32,24 +30,22 @@ def account() -> None:
     "--to", "recipients", type=account_address, required=True, multiple=True, help="May be repeated."
 )
 @click.option("--amount", type=parse_amount, required=True, help="For each recipient, in ETH.")
-@rpc_option
-@account_options
+@with_rpc
+@with_account
 @json_option
 def fund(
     recipients: tuple[bytes, ...],
     amount: int,
-    rpc: str | None,
-    keys: Path | None,
-    key_file: Path | None,
-    password_file: Path | None,
+    where: ChainOptions,
+    who: AccountOptions,
 ) -> None:
     """Send ETH to one or more accounts."""
     if amount == 0:
         raise UsageError("The amount is zero.", "Give an amount above zero.")
-    source = common.read_account(keys, key_file, password_file)
+    source = who.payer()
 
     async def work() -> list[bytes]:
-        async with common.open_rpc(rpc) as endpoint, common.open_account(endpoint, source) as sender:
+        async with where.open_rpc() as endpoint, common.open_account(endpoint, source) as sender:
             # Before the first payment, so that not only some are made.
             balance = await endpoint.balance(source.address)
             if balance < amount * len(recipients):
@@ -73,18 +69,17 @@ def fund(
 
 @account.command()
 @click.option("--address", "wanted", type=account_address, help="Another account than the one of --keys.")
-@rpc_option
-@key_options
+@with_rpc
+@with_keys
 @json_option
-def balance(wanted: bytes | None, rpc: str | None, keys: Path | None, password_file: Path | None) -> None:
+def balance(wanted: bytes | None, where: ChainOptions, who: KeyOptions) -> None:
     """Show what an account holds. Takes no password."""
-    del password_file
     if wanted is None:
-        wanted = keystore.load_public(common.required(keys, "--keys (or --address)", "P2PAVS_KEYS")).address
+        wanted = who.public("--keys (or --address)").address
     holder = wanted
 
     async def work() -> int:
-        async with common.open_rpc(rpc) as endpoint:
+        async with where.open_rpc() as endpoint:
             return await endpoint.balance(holder)
 
     held = common.run(work)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from p2pavs.cli import common
-from p2pavs.cli.options import chain_options, json_option
+from p2pavs.cli.options import json_option, with_chain
 from p2pavs.cli.output import printable, progress, show
+from p2pavs.cli.sources import ChainOptions
 from p2pavs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ def certificate() -> None:
 @click.argument("number", type=click.IntRange(1))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
-@chain_options
+@with_chain
 @json_option
-def export(number: int, out: Path, force: bool, rpc: str | None, deployment: Path | None) -> None:
+def export(number: int, out: Path, force: bool, where: ChainOptions) -> None:
     """Write the certificate of a task to a file that can be verified without any node or chain."""
     if out.exists() and not force:
         raise _exists(out)
@@ -38,7 +39,7 @@ def export(number: int, out: Path, force: bool, rpc: str | None, deployment: Pat
     from p2pavs.certificate_file import CertificateFile
 
     async def work() -> CertificateFile:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             return await CertificateFile.read(chain, number)
 
     found = common.run(work)
@@ -52,9 +53,9 @@ def export(number: int, out: Path, force: bool, rpc: str | None, deployment: Pat
 @click.argument("epoch", type=click.IntRange(1), required=False)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
-@chain_options
+@with_chain
 @json_option
-def checkpoint(epoch: int | None, out: Path, force: bool, rpc: str | None, deployment: Path | None) -> None:
+def checkpoint(epoch: int | None, out: Path, force: bool, where: ChainOptions) -> None:
     """Write what it takes to verify certificates of EPOCH (default: the current one) without a chain.
 
     \b
@@ -68,7 +69,7 @@ def checkpoint(epoch: int | None, out: Path, force: bool, rpc: str | None, deplo
         raise _exists(out)
 
     async def work() -> Checkpoint:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             return await Checkpoint.read(chain, epoch)
 
     found = common.run(work)
@@ -86,14 +87,13 @@ def checkpoint(epoch: int | None, out: Path, force: bool, rpc: str | None, deplo
     type=click.Path(path_type=Path),
     help="What you trust of the certificate's epoch: a file of 'p2pavs certificate checkpoint'.",
 )
-@chain_options
+@with_chain
 @json_option
 def verify(
     what: str,
     set_root: str | None,
     checkpoint_file: Path | None,
-    rpc: str | None,
-    deployment: Path | None,
+    where: ChainOptions,
 ) -> None:
     """Verify the certificate of task WHAT on the chain, or in the file WHAT without any chain.
 
@@ -108,7 +108,7 @@ def verify(
     if what.isascii() and what.isdigit() and len(what) <= MAX_DIGITS:
 
         async def work() -> CertificateFile:
-            async with common.open_chain(rpc, deployment) as chain:
+            async with where.open_chain() as chain:
                 return await CertificateFile.read(chain, int(what))
 
         found, against = common.run(work), CHAIN

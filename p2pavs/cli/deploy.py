@@ -18,8 +18,9 @@ from p2pavs.chain.deploy import (
 from p2pavs.chain.deploy_config import load_parameters
 from p2pavs.chain.deployment import Deployment
 from p2pavs.cli import common
-from p2pavs.cli.options import account_address, account_options, json_option, parse_amount, rpc_option
+from p2pavs.cli.options import account_address, json_option, parse_amount, with_account, with_rpc
 from p2pavs.cli.output import address, ether, progress, show
+from p2pavs.cli.sources import AccountOptions, ChainOptions
 from p2pavs.contracts import NAMES
 from p2pavs.errors import UsageError
 
@@ -76,8 +77,8 @@ _DEFAULTS = DeployParameters()
 @click.option("--metadata-uri", default="", help="What EigenLayer shows of the AVS (a JSON file's URL).")
 @click.option("--owner", type=account_address, help="Who is offered the contracts: a multisig or a timelock.")
 @click.option("--guardian", type=account_address, help="Who can strike out cases of slashing.")
-@rpc_option
-@account_options
+@with_rpc
+@with_account
 @json_option
 def deploy(
     out: Path,
@@ -89,10 +90,8 @@ def deploy(
     metadata_uri: str,
     owner: bytes | None,
     guardian: bytes | None,
-    rpc: str | None,
-    keys: Path | None,
-    key_file: Path | None,
-    password_file: Path | None,
+    where: ChainOptions,
+    who: AccountOptions,
     **given: int | None,
 ) -> None:
     """Put all contracts on a chain and write the deployment file.
@@ -100,7 +99,7 @@ def deploy(
     The account is their owner until the account of --owner takes what it is offered (takeOwnership).
     """
     _check_target(out, overwrite)
-    source = common.read_account(keys, key_file, password_file)
+    source = who.payer()
     parameters = replace(
         _DEFAULTS if config is None else load_parameters(config),
         **{name: value for name, value in given.items() if value is not None},
@@ -111,7 +110,7 @@ def deploy(
     done: list[DeployedContract] = []
 
     async def work() -> Deployment:
-        async with common.open_rpc(rpc) as endpoint, common.open_account(endpoint, source) as sender:
+        async with where.open_rpc() as endpoint, common.open_account(endpoint, source) as sender:
             progress(f"Deploying {len(NAMES)} contracts; waiting for them to be mined.")
             return await deploy_all(
                 endpoint, sender, parameters, done.append, restaking=restaking, authority=authority

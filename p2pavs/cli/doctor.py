@@ -9,10 +9,13 @@ import click
 from p2pavs.cli.options import json_option
 from p2pavs.cli.output import show, wants_json
 from p2pavs.errors import P2pavsError, UsageError
+from p2pavs.exit_codes import ExitCode
 
 
 class NotCanonical(P2pavsError):
     """This installation must not serve."""
+
+    exit_code = ExitCode.CHECK_FAILED
 
 
 @click.command()

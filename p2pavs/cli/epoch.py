@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,8 +14,9 @@ from p2pavs.chain.errors import NotFound
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.records import EpochInfo
 from p2pavs.cli import common
-from p2pavs.cli.options import account_options, chain_options, json_option
+from p2pavs.cli.options import json_option, with_account, with_chain
 from p2pavs.cli.output import address, ether, hex_, show
+from p2pavs.cli.sources import AccountOptions, ChainOptions
 
 Provers = Mapping[bytes, Prover]
 
@@ -28,13 +28,13 @@ def epoch() -> None:
 
 @epoch.command()
 @click.argument("number", metavar="[EPOCH]", required=False, type=click.IntRange(1, 2**64 - 1))
-@chain_options
+@with_chain
 @json_option
-def status(number: int | None, rpc: str | None, deployment: Path | None) -> None:
+def status(number: int | None, where: ChainOptions) -> None:
     """Show the current epoch and when the next one can begin, or what is fixed about EPOCH."""
 
     async def work() -> dict[str, Any]:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             return await _status(chain) if number is None else await _fixed(chain, number)
 
     content = common.run(work)
@@ -42,60 +42,48 @@ def status(number: int | None, rpc: str | None, deployment: Path | None) -> None
 
 
 @epoch.command()
-@chain_options
-@account_options
+@with_chain
+@with_account
 @json_option
 def freeze(
-    rpc: str | None,
-    deployment: Path | None,
-    keys: Path | None,
-    key_file: Path | None,
-    password_file: Path | None,
+    where: ChainOptions,
+    who: AccountOptions,
 ) -> None:
     """Fix the operators of the next epoch, before the seed exists that will draw among them."""
     _do(
         _freeze,
         "The operators of epoch {} are fixed. Its seed comes next: p2pavs epoch advance.",
-        rpc,
-        deployment,
-        keys,
-        key_file,
-        password_file,
+        where,
+        who,
     )
 
 
 @epoch.command("open")
-@chain_options
-@account_options
+@with_chain
+@with_account
 @json_option
 def open_(
-    rpc: str | None,
-    deployment: Path | None,
-    keys: Path | None,
-    key_file: Path | None,
-    password_file: Path | None,
+    where: ChainOptions,
+    who: AccountOptions,
 ) -> None:
     """Give the frozen epoch its seed; it becomes the current one.
 
     The first epoch anyone may open. A later one takes the proof of the leader whose turn it is,
     so its --keys. Nodes do this by themselves.
     """
-    _do(_open_now, "Epoch {} is open.", rpc, deployment, keys, key_file, password_file)
+    _do(_open_now, "Epoch {} is open.", where, who)
 
 
 @epoch.command()
-@chain_options
-@account_options
+@with_chain
+@with_account
 @json_option
 def advance(
-    rpc: str | None,
-    deployment: Path | None,
-    keys: Path | None,
-    key_file: Path | None,
-    password_file: Path | None,
+    where: ChainOptions,
+    who: AccountOptions,
 ) -> None:
     """Freeze the next epoch if it is not frozen, and wait until it is open."""
-    _do(advance_epoch, "Epoch {} is open.", rpc, deployment, keys, key_file, password_file)
+    _do(advance_epoch, "Epoch {} is open.", where, who)
 
 
 async def _open_now(chain: Chain, sender: Sender, provers: Provers) -> int:
@@ -118,17 +106,14 @@ async def _open_now(chain: Chain, sender: Sender, provers: Provers) -> int:
 def _do(
     step: Callable[[Chain, Sender, Provers], Awaitable[int]],
     sentence: str,
-    rpc: str | None,
-    deployment: Path | None,
-    keys: Path | None,
-    key_file: Path | None,
-    password_file: Path | None,
+    where: ChainOptions,
+    who: AccountOptions,
 ) -> None:
-    source = common.read_account(keys, key_file, password_file)
-    provers = _provers(keys, password_file) if key_file is None and step is not _freeze else {}
+    source = who.payer()
+    provers = _provers(who) if who.key_file is None and step is not _freeze else {}
 
     async def work() -> tuple[int, dict[str, Any]]:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             async with common.open_account(chain.rpc, source) as sender:
                 number = await step(chain, sender, provers)
             return number, await _status(chain)
@@ -141,16 +126,13 @@ async def _freeze(chain: Chain, sender: Sender, _: Provers) -> int:
     return await freeze_epoch(chain, sender)
 
 
-def _provers(keys: Path | None, password_file: Path | None) -> Provers:
+def _provers(who: AccountOptions) -> Provers:
     """The operator that --keys can speak for at the beacon."""
     from functools import partial
 
     from consensus import vrf
-    from p2pavs import keystore
 
-    directory = common.required(keys, "--keys (or --key-file)", "P2PAVS_KEYS")
-    identity = keystore.load(directory, common.read_password(password_file))
-    return {key: partial(vrf.prove, secret) for key, secret in identity.consensus_keys().items()}
+    return {key: partial(vrf.prove, secret) for key, secret in who.identity().consensus_keys().items()}
 
 
 async def _status(chain: Chain) -> dict[str, Any]:

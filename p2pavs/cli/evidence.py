@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from p2pavs.cli import common
-from p2pavs.cli.options import account_options, chain_options, json_option
+from p2pavs.cli.options import json_option, with_account, with_chain
 from p2pavs.cli.output import address, ether, hex_, moment, show, table
 from p2pavs.cli.settings import list_setting
+from p2pavs.cli.sources import AccountOptions, ChainOptions
 from p2pavs.errors import P2pavsError, UsageError
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ def evidence() -> None:
 
 @evidence.command("list")
 @_node_option
-@chain_options
+@with_chain
 @json_option
-def list_(nodes: tuple[str, ...], rpc: str | None, deployment: Path | None) -> None:
+def list_(nodes: tuple[str, ...], where: ChainOptions) -> None:
     """List the evidence that nodes hold, the cases that were opened, and what was punished."""
 
     async def work() -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
         held = await _held(nodes)
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             return held, await _cases(chain), await _punished(chain)
 
     held, cases, punished = common.run(work)
@@ -54,30 +54,27 @@ def list_(nodes: tuple[str, ...], rpc: str | None, deployment: Path | None) -> N
 @evidence.command()
 @_node_option
 @click.option("--task", type=click.IntRange(1), help="Only offences in this task.")
-@chain_options
-@account_options
+@with_chain
+@with_account
 @json_option
 def submit(
     nodes: tuple[str, ...],
     task: int | None,
-    rpc: str | None,
-    deployment: Path | None,
-    keys: Path | None,
-    key_file: Path | None,
-    password_file: Path | None,
+    where: ChainOptions,
+    who: AccountOptions,
 ) -> None:
     """Report what nodes hold and the chain does not know; execute cases whose veto window is over."""
     from p2pavs.chain import slashing
     from p2pavs.chain.errors import ContractRevert
 
-    source = common.read_account(keys, key_file, password_file)
+    source = who.payer()
 
     async def work() -> dict[str, list[dict[str, Any]]]:
         held = await _held(nodes)
         reported: list[dict[str, Any]] = []
         executed: list[dict[str, Any]] = []
         async with (
-            common.open_chain(rpc, deployment) as chain,
+            where.open_chain() as chain,
             common.open_account(chain.rpc, source) as sender,
         ):
             for one in held:
@@ -113,23 +110,20 @@ def submit(
 
 @evidence.command()
 @click.argument("number", type=click.IntRange(1))
-@chain_options
-@account_options
+@with_chain
+@with_account
 @json_option
 def veto(
     number: int,
-    rpc: str | None,
-    deployment: Path | None,
-    keys: Path | None,
-    key_file: Path | None,
-    password_file: Path | None,
+    where: ChainOptions,
+    who: AccountOptions,
 ) -> None:
     """Strike out a case while its window is open. Takes the guardian's account."""
-    source = common.read_account(keys, key_file, password_file)
+    source = who.payer()
 
     async def work() -> None:
         async with (
-            common.open_chain(rpc, deployment) as chain,
+            where.open_chain() as chain,
             common.open_account(chain.rpc, source) as sender,
         ):
             await sender.send(chain.call("SlashingManager", "veto", number))

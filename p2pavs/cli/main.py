@@ -11,7 +11,7 @@ from typing import IO, Any, Final
 import click
 
 from p2pavs import __version__
-from p2pavs.errors import P2pavsError, UsageError
+from p2pavs.errors import P2pavsError
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "keys": ("p2pavs.cli.keys:keys", "Make and show an operator's keys."),
@@ -37,10 +37,11 @@ JSON_WANTED = "p2pavs.json"
 
 
 class Failure(click.ClickException):
-    """A ``P2pavsError`` on its way to the terminal: a sentence, a remedy, exit status 1."""
+    """A ``P2pavsError`` on its way to the terminal: a sentence, a remedy, an exit status."""
 
     def __init__(self, error: P2pavsError, *, as_json: bool) -> None:
         super().__init__(error.message)
+        self.exit_code = error.exit_code
         self._error = error
         self._as_json = as_json
 
@@ -48,18 +49,17 @@ class Failure(click.ClickException):
         """Print to stderr."""
         error = self._error
         if self._as_json:
-            content = {"error": type(error).__name__, "message": error.message, "remedy": error.remedy}
+            content = {
+                "error": type(error).__name__,
+                "exitCode": int(error.exit_code),
+                "message": error.message,
+                "remedy": error.remedy,
+            }
             click.echo(json.dumps(content), file=file, err=file is None)
             return
         click.echo(f"{click.style('Error:', fg='red')} {error.message}", file=file, err=file is None)
         if error.remedy:
             click.echo(f"  {error.remedy}", file=file, err=file is None)
-
-
-class UsageFailure(Failure):
-    """The command was called in a way that cannot be meant."""
-
-    exit_code = 2
 
 
 class LazyGroup(click.Group):
@@ -89,17 +89,12 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except P2pavsError as error:
-            raise _failure(error, ctx) from None
+            raise Failure(error, as_json=bool(ctx.meta.get(JSON_WANTED))) from None
         except BaseExceptionGroup as group:
             ours = _only_ours(group)
             if ours is None:
                 raise
-            raise _failure(ours, ctx) from None
-
-
-def _failure(error: P2pavsError, ctx: click.Context) -> Failure:
-    kind = UsageFailure if isinstance(error, UsageError) else Failure
-    return kind(error, as_json=bool(ctx.meta.get(JSON_WANTED)))
+            raise Failure(ours, as_json=bool(ctx.meta.get(JSON_WANTED))) from None
 
 
 def _only_ours(group: BaseExceptionGroup[BaseException]) -> P2pavsError | None:

@@ -14,8 +14,9 @@ from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ContractRevert
 from p2pavs.chain.records import ModelEntry
 from p2pavs.cli import common, model_files
-from p2pavs.cli.options import account_options, chain_options, json_option, parse_amount
+from p2pavs.cli.options import json_option, parse_amount, with_account, with_chain
 from p2pavs.cli.output import address, ether, hex_, printable, show, table
+from p2pavs.cli.sources import AccountOptions, ChainOptions
 
 if TYPE_CHECKING:
     from inference.model import Manifest
@@ -69,8 +70,8 @@ model.add_command(model_files.publish)
     help="First epoch whose tasks may name it (default: as early as the deployment allows).",
 )
 @model_files.store_option
-@chain_options
-@account_options
+@with_chain
+@with_account
 @json_option
 def register(
     path: str,
@@ -81,18 +82,15 @@ def register(
     royalty: float,
     from_epoch: int,
     models: Path | None,
-    rpc: str | None,
-    deployment: Path | None,
-    keys: Path | None,
-    key_file: Path | None,
-    password_file: Path | None,
+    where: ChainOptions,
+    who: AccountOptions,
 ) -> None:
     """Register a model with its runtime and price, and publish its manifest; nothing of it can be changed.
 
     Another model under the same name and from the same account is the name's next version. Tasks can name it
     from the epoch on that is printed, so that operators can get it before.
     """
-    source = common.read_account(keys, key_file, password_file)
+    source = who.payer()
     manifest = _manifest(path, models)
     entry = _entry(manifest, source.address)
     entry = replace(
@@ -106,7 +104,7 @@ def register(
     )
 
     async def work() -> tuple[bool, ModelEntry]:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             known = await _find(chain, entry.id)
             if known is None:
                 async with common.open_account(chain.rpc, source) as sender:
@@ -128,9 +126,9 @@ def register(
 @model.command("list")
 @click.option("--local", is_flag=True, help="Only the models of this machine; asks no chain.")
 @model_files.store_option
-@chain_options
+@with_chain
 @json_option
-def list_(local: bool, models: Path | None, rpc: str | None, deployment: Path | None) -> None:
+def list_(local: bool, models: Path | None, where: ChainOptions) -> None:
     """List the registered models and whether their files are here; with --local the files that are here."""
     store = model_files.open_store(models)
     if local:
@@ -139,7 +137,7 @@ def list_(local: bool, models: Path | None, rpc: str | None, deployment: Path | 
     here = {stored.manifest.manifest_hash for stored in store.models()}
 
     async def work() -> tuple[ModelEntry, ...]:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             return await reader.list_models(chain)
 
     found = common.run(work)

@@ -13,9 +13,10 @@ import trio
 from outcome import Outcome, acapture
 
 from p2pavs.cli import common
-from p2pavs.cli.options import account_options, chain_options, json_option
+from p2pavs.cli.options import json_option, with_account, with_chain
 from p2pavs.cli.output import hex_, printable, progress, show, table
 from p2pavs.cli.settings import text_setting
+from p2pavs.cli.sources import AccountOptions, ChainOptions
 
 if TYPE_CHECKING:
     from inference.model import Manifest
@@ -60,7 +61,7 @@ def open_store(models: Path | None) -> ModelStore:
 )
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256))
 @store_option
-@chain_options
+@with_chain
 @json_option
 def add(
     file: Path,
@@ -74,8 +75,7 @@ def add(
     registered: str | None,
     threads: int,
     models: Path | None,
-    rpc: str | None,
-    deployment: Path | None,
+    where: ChainOptions,
 ) -> None:
     """Take a GGUF file into this machine's models: hash it, run its golden vectors, keep it under its hash.
 
@@ -96,7 +96,7 @@ def add(
     async def work() -> tuple[Stored, bool]:
         manifest = None
         if registered is not None:
-            async with common.open_chain(rpc, deployment) as chain:
+            async with where.open_chain() as chain:
                 manifest = await _published(chain, registered)
         elif not chosen and manifest_path(file).exists():
             manifest = read_manifest(file)
@@ -191,17 +191,14 @@ def remove(model: str, yes: bool, models: Path | None) -> None:
 @click.command()
 @click.argument("model")
 @store_option
-@chain_options
-@account_options
+@with_chain
+@with_account
 @json_option
 def publish(
     model: str,
     models: Path | None,
-    rpc: str | None,
-    deployment: Path | None,
-    keys: Path | None,
-    key_file: Path | None,
-    password_file: Path | None,
+    where: ChainOptions,
+    who: AccountOptions,
 ) -> None:
     """Put the manifest of a registered model (name, hash or file) on the chain, for other operators."""
     from inference.model import read_manifest
@@ -209,11 +206,11 @@ def publish(
     from p2pavs.chain import reader
     from p2pavs.errors import P2pavsError
 
-    source = common.read_account(keys, key_file, password_file)
+    source = who.payer()
 
     async def work() -> dict[str, Any]:
         manifest = read_manifest(resolve(model, open_store(models).directory))
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             entries = [
                 m for m in await reader.list_models(chain) if m.manifest_hash == manifest.manifest_hash
             ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,12 +13,13 @@ from p2pavs.chain.errors import ContractRevert
 from p2pavs.chain.records import OperatorRecord
 from p2pavs.chain.rewards import find_rewards
 from p2pavs.cli import common
-from p2pavs.cli.options import account_address, chain_options, json_option, key_options, parse_amount
+from p2pavs.cli.options import account_address, json_option, parse_amount, with_chain, with_keys
 from p2pavs.cli.output import address, ether, hex_, moment, show, table
 from p2pavs.cli.rewards import claim, from_block_option
+from p2pavs.cli.sources import ChainOptions, KeyOptions
 from p2pavs.contracts import NATIVE_STAKE
 from p2pavs.errors import P2pavsError, UsageError
-from p2pavs.payer import PENDING_FILE, Payer
+from p2pavs.payer import Payer
 
 if TYPE_CHECKING:
     from consensus import bls
@@ -35,20 +35,16 @@ operator.add_command(claim)
 
 @operator.command()
 @click.option("--stake", type=parse_amount, help="Also deposit this much, in ETH.")
-@chain_options
-@key_options
+@with_chain
+@with_keys
 @json_option
-def register(
-    stake: int | None, rpc: str | None, deployment: Path | None, keys: Path | None, password_file: Path | None
-) -> None:
+def register(stake: int | None, where: ChainOptions, who: KeyOptions) -> None:
     """Register the account, consensus key and peer id of a key directory, unless they already are."""
-    directory = common.required(keys, "--keys", "P2PAVS_KEYS")
-    keystore.load_public(directory)
-    identity = keystore.load(directory, common.read_password(password_file))
-    source = Payer(identity.account(), directory / PENDING_FILE)
+    identity = who.identity()
+    source = Payer(identity.account(), who.pending())
 
     async def work() -> tuple[bool, OperatorRecord]:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             known = await reader.read_operator(chain, identity.address)
             registered = known is not None and known.active
             if known is not None and registered:
@@ -72,17 +68,15 @@ def register(
 
 @operator.command()
 @click.option("--amount", type=parse_amount, required=True, help="How much to deposit, in ETH.")
-@chain_options
-@key_options
+@with_chain
+@with_keys
 @json_option
-def stake(
-    amount: int, rpc: str | None, deployment: Path | None, keys: Path | None, password_file: Path | None
-) -> None:
+def stake(amount: int, where: ChainOptions, who: KeyOptions) -> None:
     """Deposit stake for the account of a key directory."""
-    source = common.read_account(keys, None, password_file)
+    source = who.payer()
 
     async def work() -> int:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             async with common.open_account(chain.rpc, source) as sender:
                 await sender.send(chain.call(_native(chain), "deposit", value=amount))
             return await reader.stake_of(chain, source.address)
@@ -98,29 +92,26 @@ def stake(
 @click.option("--address", "account", type=account_address, help="Another operator than the one of --keys.")
 @click.option("--all", "everyone", is_flag=True, help="List all operators.")
 @from_block_option
-@chain_options
-@key_options
+@with_chain
+@with_keys
 @json_option
 def status(
     account: bytes | None,
     everyone: bool,
     from_block: int | None,
-    rpc: str | None,
-    deployment: Path | None,
-    keys: Path | None,
-    password_file: Path | None,
+    where: ChainOptions,
+    who: KeyOptions,
 ) -> None:
     """Show an operator: registered or not, stake, balance, rewards, place in the epoch. Takes no password."""
-    del password_file  # taken so that all operator commands take the same options
     if everyone:
-        _show_all(rpc, deployment)
+        _show_all(where)
         return
     if account is None:
-        account = keystore.load_public(common.required(keys, "--keys (or --address)", "P2PAVS_KEYS")).address
+        account = who.public("--keys (or --address)").address
     wanted = account
 
     async def work() -> dict[str, Any]:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             return await _status(chain, wanted, from_block)
 
     content = common.run(work)
@@ -144,24 +135,22 @@ def status(
 
 
 @operator.command("rotate-key")
-@chain_options
-@key_options
+@with_chain
+@with_keys
 @json_option
-def rotate_key(
-    rpc: str | None, deployment: Path | None, keys: Path | None, password_file: Path | None
-) -> None:
+def rotate_key(where: ChainOptions, who: KeyOptions) -> None:
     """Replace the consensus key: make another one in the key directory, and register it.
 
     It counts in the sets that are frozen after a delay. Start the node again before then: it holds the old
     key and the new one, and signs with the one that the epoch's set has.
     """
-    directory = common.required(keys, "--keys", "P2PAVS_KEYS")
-    password = common.read_password(password_file)
+    directory = who.directory()
+    password = who.password()
     identity = keystore.load(directory, password)
-    source = Payer(identity.account(), directory / PENDING_FILE)
+    source = Payer(identity.account(), who.pending())
 
     async def work() -> tuple[bool, OperatorRecord]:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             record = await _must_read(chain, identity.address)
             if record.next_key is not None:
                 if record.next_key not in identity.consensus_keys():
@@ -191,19 +180,17 @@ def rotate_key(
 
 
 @operator.command("change-peer-id")
-@chain_options
-@key_options
+@with_chain
+@with_keys
 @json_option
-def change_peer_id(
-    rpc: str | None, deployment: Path | None, keys: Path | None, password_file: Path | None
-) -> None:
+def change_peer_id(where: ChainOptions, who: KeyOptions) -> None:
     """Replace the network key, and with it the peer id. Stop the node before, start it again after."""
-    directory = common.required(keys, "--keys", "P2PAVS_KEYS")
-    password = common.read_password(password_file)
-    source = common.read_account(directory, None, password_file)
+    directory = who.directory()
+    password = who.password()
+    source = who.payer()
 
     async def work() -> None:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             seed = keystore.next_peer_seed(directory, password)
             peer_id = keystore.peer_id_bytes(keystore.peer_id_of(seed))
             record = await _must_read(chain, source.address)
@@ -221,21 +208,19 @@ def change_peer_id(
 
 @operator.command("exit")
 @click.option("--keep-stake", is_flag=True, help="Leave the set, but do not ask the stake back yet.")
-@chain_options
-@key_options
+@with_chain
+@with_keys
 @json_option
-def exit_(
-    keep_stake: bool, rpc: str | None, deployment: Path | None, keys: Path | None, password_file: Path | None
-) -> None:
+def exit_(keep_stake: bool, where: ChainOptions, who: KeyOptions) -> None:
     """Leave all sets that are not frozen yet, and ask the stake back.
 
     The order: stop the node, run this, start the node again, and keep it running until the epoch is over that
     still counts it.
     """
-    source = common.read_account(keys, None, password_file)
+    source = who.payer()
 
     async def work() -> tuple[reader.Withdrawal, int | None]:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             record = await _must_read(chain, source.address)
             async with common.open_account(chain.rpc, source) as sender:
                 if record.active:
@@ -268,15 +253,15 @@ def exit_(
 
 
 @operator.command()
-@chain_options
-@key_options
+@with_chain
+@with_keys
 @json_option
-def withdraw(rpc: str | None, deployment: Path | None, keys: Path | None, password_file: Path | None) -> None:
+def withdraw(where: ChainOptions, who: KeyOptions) -> None:
     """Take out what is due: stake that was asked back, rewards and refunds, bounties for reports."""
-    source = common.read_account(keys, None, password_file)
+    source = who.payer()
 
     async def work() -> tuple[int, int, int]:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             leaving = await reader.withdrawal_of(chain, source.address)
             rewards = await reader.credit_of(chain, source.address)
             bounties = await slashing.bounty_of(chain, source.address)
@@ -424,9 +409,9 @@ def _unclaimed(content: dict[str, Any]) -> str:
     return f"{amount} for {count} {'task' if count == 1 else 'tasks'} (p2pavs operator claim)"
 
 
-def _show_all(rpc: str | None, deployment: Path | None) -> None:
+def _show_all(where: ChainOptions) -> None:
     async def work() -> tuple[OperatorRecord, ...]:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             return await reader.list_operators(chain)
 
     records = common.run(work)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from p2pavs import amounts
 from p2pavs.cli.main import JSON_WANTED
 from p2pavs.cli.settings import text_setting
+from p2pavs.cli.sources import AccountOptions, ChainOptions, KeyOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -113,3 +114,35 @@ def account_options(command: F) -> F:
         type=click.Path(path_type=Path),
         help="File with an account's secret key in hex, not encrypted; it sends in place of that of --keys.",
     )(key_options(command))
+
+
+def with_rpc(command: F) -> F:
+    """Add ``--rpc``; the command gets ``where``, a ``ChainOptions`` without a deployment."""
+    return rpc_option(_bundled(command, "where", lambda rpc: ChainOptions(rpc, None), ("rpc",)))
+
+
+def with_chain(command: F) -> F:
+    """Add ``--rpc`` and ``--deployment``; the command gets ``where``, a ``ChainOptions``."""
+    return chain_options(_bundled(command, "where", ChainOptions, ("rpc", "deployment")))
+
+
+def with_keys(command: F) -> F:
+    """Add ``--keys`` and ``--password-file``; the command gets ``who``, a ``KeyOptions``."""
+    return key_options(_bundled(command, "who", KeyOptions, ("keys", "password_file")))
+
+
+def with_account(command: F) -> F:
+    """Add ``--key-file``, ``--keys``, ``--password-file``; gives ``who``, an ``AccountOptions``."""
+    names = ("keys", "password_file", "key_file")
+    return account_options(_bundled(command, "who", AccountOptions, names))
+
+
+def _bundled(command: F, name: str, bundle: Callable[..., Any], options: tuple[str, ...]) -> F:
+    """Hand a command several options as one object."""
+
+    @wraps(command)
+    def bundled(*args: Any, **given: Any) -> Any:
+        values = [given.pop(option) for option in options]
+        return command(*args, **given, **{name: bundle(*values)})
+
+    return cast(F, bundled)

@@ -11,9 +11,10 @@ import trio
 from p2pavs import strict_json
 from p2pavs.cli import common
 from p2pavs.cli.narrator import Narrator
-from p2pavs.cli.options import account_options, chain_options, json_option, parse_amount
+from p2pavs.cli.options import json_option, parse_amount, with_account, with_chain
 from p2pavs.cli.output import ether, hex_, printable, progress, show
 from p2pavs.cli.settings import list_setting
+from p2pavs.cli.sources import AccountOptions, ChainOptions
 from p2pavs.errors import UsageError
 from p2pavs.light_client import NotCertified
 from p2pavs.request_options import compact_json
@@ -79,8 +80,8 @@ _MAX_SCHEMA_FILE = 1 << 16
 @click.option("--tip", type=parse_amount, default="0", help="More for the signers, in ETH.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the certificate.")
 @click.option("--node", "nodes", multiple=True, help="API of a node that tells the progress. Repeatable.")
-@chain_options
-@account_options
+@with_chain
+@with_account
 @json_option
 def request(
     prompt: str,
@@ -102,11 +103,8 @@ def request(
     tip: int,
     wait: bool,
     nodes: tuple[str, ...],
-    rpc: str | None,
-    deployment: Path | None,
-    keys: Path | None,
-    key_file: Path | None,
-    password_file: Path | None,
+    where: ChainOptions,
+    who: AccountOptions,
 ) -> None:
     """Ask the network and wait for the certified answer.
 
@@ -138,11 +136,11 @@ def request(
     except UnicodeEncodeError:
         raise UsageError("The prompt is not valid text.", "Give it in the terminal's encoding.") from None
     client.check_request(text, params)
-    source = common.read_account(keys, key_file, password_file)
+    source = who.payer()
 
     async def work() -> dict[str, Any]:
         async with (
-            common.open_chain(rpc, deployment) as chain,
+            where.open_chain() as chain,
             client.NodeApi(nodes or list_setting("nodes")) as api,
         ):
             chosen = await client.choose_model(chain, model)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from p2pavs import keystore
 from p2pavs.chain import reader
 from p2pavs.chain.rewards import Claim, Reward, claim_beacon_rewards, claim_rewards, find_rewards
 from p2pavs.cli import common
-from p2pavs.cli.options import account_address, account_options, chain_options, json_option
+from p2pavs.cli.options import account_address, json_option, with_account, with_chain
 from p2pavs.cli.output import address, ether, hex_, moment, show
+from p2pavs.cli.sources import AccountOptions, ChainOptions
 from p2pavs.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,18 +32,15 @@ def from_block_option(command: F) -> F:
 @click.option("--address", "account", type=account_address, help="Another operator than the one of --keys.")
 @click.option("--withdraw", "pay_out", is_flag=True, help="Also pay out all that is credited then.")
 @from_block_option
-@chain_options
-@account_options
+@with_chain
+@with_account
 @json_option
 def claim(
     account: bytes | None,
     pay_out: bool,
     from_block: int | None,
-    rpc: str | None,
-    deployment: Path | None,
-    keys: Path | None,
-    key_file: Path | None,
-    password_file: Path | None,
+    where: ChainOptions,
+    who: AccountOptions,
 ) -> None:
     """Claim the rewards of the operator of --keys: its shares in the fees of tasks it signed.
 
@@ -53,9 +49,9 @@ def claim(
     beside --keys, or the operator with --address and another account's --keys. --withdraw pays to the account
     that sends, so it needs the operator's own.
     """
-    source = common.read_account(keys, key_file, password_file)
+    source = who.payer()
     if account is None:
-        account = source.address if keys is None else keystore.load_public(keys).address
+        account = source.address if who.keys is None else who.public().address
     operator = account
     if pay_out and operator != source.address:
         raise UsageError(
@@ -64,7 +60,7 @@ def claim(
         )
 
     async def work() -> Outcome:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             found = await find_rewards(chain, operator, first_block=from_block)
             latest = await chain.rpc.block("latest")
             now = 0 if latest is None else latest.timestamp

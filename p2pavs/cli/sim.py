@@ -14,6 +14,7 @@ import click
 from p2pavs.cli.options import json_option
 from p2pavs.cli.output import show, wants_json
 from p2pavs.errors import P2pavsError, UsageError
+from p2pavs.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from p2pavs.sim.campaign import Plan
@@ -25,6 +26,8 @@ MAX_SEEDS = 1_000_000
 
 class InvariantBroken(P2pavsError):
     """A simulated run broke an invariant."""
+
+    exit_code = ExitCode.CHECK_FAILED
 
 
 @click.command()

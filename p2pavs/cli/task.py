@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from p2pavs.cli import common
-from p2pavs.cli.options import account_options, chain_options, json_option
+from p2pavs.cli.options import json_option, with_account, with_chain
 from p2pavs.cli.output import ether, hex_, moment, show
+from p2pavs.cli.sources import AccountOptions, ChainOptions
 from p2pavs.errors import P2pavsError
 
 
@@ -20,14 +20,14 @@ def task() -> None:
 
 @task.command("show")
 @click.argument("number", type=click.IntRange(1))
-@chain_options
+@with_chain
 @json_option
-def show_(number: int, rpc: str | None, deployment: Path | None) -> None:
+def show_(number: int, where: ChainOptions) -> None:
     """Show where a task stands on the chain."""
     from p2pavs.chain.reader import read_result, read_task
 
     async def work() -> dict[str, Any]:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             posted = await read_task(chain, number)
             result = await read_result(chain, number)
             header = posted.requested.header
@@ -54,26 +54,23 @@ def show_(number: int, rpc: str | None, deployment: Path | None) -> None:
 
 @task.command()
 @click.argument("number", type=click.IntRange(1))
-@chain_options
-@account_options
+@with_chain
+@with_account
 @json_option
 def refund(
     number: int,
-    rpc: str | None,
-    deployment: Path | None,
-    keys: Path | None,
-    key_file: Path | None,
-    password_file: Path | None,
+    where: ChainOptions,
+    who: AccountOptions,
 ) -> None:
     """Give the requester of an expired task its fee back, and pay out what is credited to your account."""
     from p2pavs import client
     from p2pavs.chain.reader import read_result
     from p2pavs.chain.records import TaskStatus
 
-    source = common.read_account(keys, key_file, password_file)
+    source = who.payer()
 
     async def work() -> dict[str, Any]:
-        async with common.open_chain(rpc, deployment) as chain:
+        async with where.open_chain() as chain:
             status = (await read_result(chain, number)).status
             if status is TaskStatus.CERTIFIED:
                 raise P2pavsError(f"Task {number} was certified, so its fee is earned.", "")

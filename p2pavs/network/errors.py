@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from p2pavs.errors import P2pavsError
+from p2pavs.exit_codes import ExitCode
 
 
 class NetworkError(P2pavsError):
@@ -20,9 +21,13 @@ class InvalidConfig(NetworkError):
 class ListenFailed(NetworkError):
     """The listen address could not be opened."""
 
+    exit_code = ExitCode.IN_USE
+
 
 class BootstrapUnreachable(NetworkError):
     """None of the bootstrap addresses answered in time."""
+
+    exit_code = ExitCode.UNREACHABLE
 
 
 class PeerUnknown(NetworkError):

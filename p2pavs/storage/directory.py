@@ -9,11 +9,14 @@ from pathlib import Path
 from types import TracebackType
 
 from p2pavs.errors import P2pavsError
+from p2pavs.exit_codes import ExitCode
 from p2pavs.storage.database import Database
 
 
 class DirectoryInUse(P2pavsError):
     """Another process has the directory. Two nodes with one key would sign twice."""
+
+    exit_code = ExitCode.IN_USE
 
 
 class ForeignData(P2pavsError):

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from p2pavs.cli.main import root
+from p2pavs.exit_codes import ExitCode
 
 
 def sim(*arguments: str) -> Result:
@@ -69,14 +70,14 @@ def test_a_run_that_breaks_an_invariant_says_how_to_replay_it(tmp_path: Path) ->
     """Liars with more than two thirds get their lie certified; the command printed shows the same again."""
     options = ["--nodes", "10", "--byzantine", "0.8", "--adversary", "wrong_output", "--tasks", "3"]
     result = sim(*options, "--seeds", "3:5")
-    assert result.exit_code == 1
+    assert result.exit_code == ExitCode.CHECK_FAILED
     assert "no honest member's own" in result.output
     line = next(line for line in result.output.splitlines() if "p2pavs sim" in line)
     command = shlex.split(line[line.index("p2pavs sim") :])
     trace = tmp_path / "trace.jsonl"
     command[command.index("--trace") + 1] = str(trace)
     again = sim(*command[2:])
-    assert again.exit_code == 1
+    assert again.exit_code == ExitCode.CHECK_FAILED
     assert "1 of 1 runs broke an invariant" in again.output
     lines = [json.loads(line) for line in trace.read_text().splitlines()]
     assert "begin" in lines[0]
@@ -90,7 +91,7 @@ def test_violations_are_in_the_json(tmp_path: Path) -> None:
     result = sim(
         "--nodes", "10", "--byzantine", "0.8", "--adversary", "wrong-output", "--tasks", "1", "--json"
     )
-    assert result.exit_code == 1
+    assert result.exit_code == ExitCode.CHECK_FAILED
     found = json.loads(result.stdout)
     assert found["safetyViolations"] == 1
     assert "Replay it with" in json.loads(result.stderr)["remedy"]

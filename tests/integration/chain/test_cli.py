@@ -131,7 +131,7 @@ def test_an_operator_leaves_and_takes_its_stake_along(shell: Shell) -> None:
     assert "nothing to withdraw" in shell.run("operator", "withdraw", *keys, status=1)
     left = shell.json("operator", "exit", *keys)
     assert left["leavingWei"] == str(3 * ETH // 2)
-    assert "can be withdrawn from" in shell.run("operator", "withdraw", *keys, status=1)
+    assert "can be withdrawn from" in shell.run("operator", "withdraw", *keys, status=4)
     shell.anvil.rpc("evm_increaseTime", 15 * 86_400)
     shell.anvil.mine()
     assert shell.json("operator", "withdraw", *keys)["stakeWei"] == str(3 * ETH // 2)
@@ -183,7 +183,7 @@ def test_a_network_without_offences(shell: Shell) -> None:
     assert "No offence is known" in shell.run("evidence", "list")
     assert shell.json("evidence", "list") == {"held": [], "cases": [], "punished": []}
     assert "nothing to report" in shell.run("evidence", "submit", *account)
-    assert "There is no case 1" in shell.run("evidence", "veto", "1", *account, status=1)
+    assert "There is no case 1" in shell.run("evidence", "veto", "1", *account, status=4)
 
 
 def test_the_contracts_are_offered_to_their_owner(shell: Shell) -> None:
@@ -262,20 +262,20 @@ def test_what_goes_wrong_is_a_sentence(shell: Shell) -> None:
     shell.deploy()
     shell.new_keys("poor")
     keys = ["--keys", str(shell.keys("poor"))]
-    said = shell.run("operator", "stake", *keys, "--amount", "1", P2PAVS_PASSWORD="guess", status=1)
+    said = shell.run("operator", "stake", *keys, "--amount", "1", P2PAVS_PASSWORD="guess", status=5)
     assert "password does not open" in said
-    assert "holds 0 ETH" in shell.run("operator", "stake", *keys, "--amount", "1", status=1)
+    assert "holds 0 ETH" in shell.run("operator", "stake", *keys, "--amount", "1", status=4)
     assert "is not registered" in shell.run("operator", "exit", *keys, status=1)
     nowhere = ["--rpc", "http://127.0.0.1:1"]
-    assert "does not answer" in shell.run("epoch", "status", *nowhere, status=1)
-    assert "no set to freeze" in shell.run("epoch", "advance", "--key-file", str(shell.key_file), status=1)
+    assert "does not answer" in shell.run("epoch", "status", *nowhere, status=3)
+    assert "no set to freeze" in shell.run("epoch", "advance", "--key-file", str(shell.key_file), status=4)
     assert "No operator set is frozen" in shell.run(
         "epoch", "open", "--key-file", str(shell.key_file), status=1
     )
-    failure = json.loads(shell.run("epoch", "status", *nowhere, "--json", status=1))
+    failure = json.loads(shell.run("epoch", "status", *nowhere, "--json", status=3))
     assert failure["error"] == "RpcUnreachable"
     too_much = ["--to", "0x" + "11" * 20, "--amount", "1000000"]
-    refused = shell.run("account", "fund", "--key-file", str(shell.key_file), *too_much, status=1)
+    refused = shell.run("account", "fund", "--key-file", str(shell.key_file), *too_much, status=4)
     assert "may cost up to 1000000 ETH" in refused
 
 
@@ -299,7 +299,7 @@ def test_an_account_in_use_is_refused(shell: Shell) -> None:
     (address,) = shell.new_keys("a")
     path = shell.keys("a") / "pending.sqlite"
     with SqlitePendingStore(path, chain_id=CHAIN_ID, account=bytes.fromhex(address[2:])):
-        said = shell.run("operator", "stake", "--keys", str(shell.keys("a")), "--amount", "1", status=1)
+        said = shell.run("operator", "stake", "--keys", str(shell.keys("a")), "--amount", "1", status=6)
     assert "Another process" in said
 
 

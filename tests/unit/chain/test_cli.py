@@ -15,6 +15,7 @@ from p2pavs.cli import settings
 from p2pavs.cli.main import COMMANDS, root
 from p2pavs.cli.options import account_address, parse_amount
 from p2pavs.errors import UsageError
+from p2pavs.exit_codes import ExitCode
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +100,7 @@ def test_help_imports_no_command() -> None:
 
 def test_an_error_is_a_sentence_and_a_remedy(tmp_path: Path) -> None:
     code, out, err = run("keys", "show", "--keys", str(tmp_path / "none"))
-    assert (code, out) == (1, "")
+    assert (code, out) == (ExitCode.KEYS, "")
     assert "There is no" in err
     assert "p2pavs keys new" in err
     assert "Traceback" not in err
@@ -107,7 +108,7 @@ def test_an_error_is_a_sentence_and_a_remedy(tmp_path: Path) -> None:
 
 def test_an_error_as_json(tmp_path: Path) -> None:
     code, out, err = run("keys", "show", "--keys", str(tmp_path / "none"), "--json")
-    assert (code, out) == (1, "")
+    assert (code, out) == (ExitCode.KEYS, "")
     assert json.loads(err)["error"] == "NoKeys"
     assert json.loads(err)["remedy"]
 
@@ -140,10 +141,10 @@ def test_keys_are_made_and_shown(tmp_path: Path) -> None:
     assert (code, json.loads(out)) == (0, made)
     (tmp_path / "password").write_text("with spaces\n")
     code, _, err = run("keys", "show", "--verify", "--keys", str(tmp_path / "keys"), *options)
-    assert code == 1
+    assert code == ExitCode.KEYS
     assert json.loads(err)["error"] == "WrongPassword"
     code, _, err = run("keys", "new", "--dir", str(tmp_path / "keys"), "--insecure-fast-kdf", *options)
-    assert (code, json.loads(err)["error"]) == (1, "KeysExist")
+    assert (code, json.loads(err)["error"]) == (ExitCode.KEYS, "KeysExist")
 
 
 def test_without_a_terminal_there_is_no_prompt(tmp_path: Path) -> None:
