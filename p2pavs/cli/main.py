@@ -6,7 +6,7 @@ import importlib
 import json
 import os
 import sys
-from typing import IO, Any, Final
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -36,30 +36,21 @@ JSON_WANTED = "p2pavs.json"
 """Set in a click context's ``meta`` once ``--json`` was seen."""
 
 
-class Failure(click.ClickException):
-    """A ``P2pavsError`` on its way to the terminal: a sentence, a remedy, an exit status."""
-
-    def __init__(self, error: P2pavsError, *, as_json: bool) -> None:
-        super().__init__(error.message)
-        self.exit_code = error.exit_code
-        self._error = error
-        self._as_json = as_json
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Print to stderr."""
-        error = self._error
-        if self._as_json:
-            content = {
-                "error": type(error).__name__,
-                "exitCode": int(error.exit_code),
-                "message": error.message,
-                "remedy": error.remedy,
-            }
-            click.echo(json.dumps(content), file=file, err=file is None)
-            return
-        click.echo(f"{click.style('Error:', fg='red')} {error.message}", file=file, err=file is None)
+def fail(error: P2pavsError, ctx: click.Context) -> NoReturn:
+    """Print an error (a sentence, a remedy) to stderr and end with its exit status."""
+    if ctx.meta.get(JSON_WANTED):
+        content = {
+            "error": type(error).__name__,
+            "exitCode": int(error.exit_code),
+            "message": error.message,
+            "remedy": error.remedy,
+        }
+        click.echo(json.dumps(content), err=True)
+    else:
+        click.echo(f"{click.style('Error:', fg='red')} {error.message}", err=True)
         if error.remedy:
-            click.echo(f"  {error.remedy}", file=file, err=file is None)
+            click.echo(f"  {error.remedy}", err=True)
+    raise click.exceptions.Exit(int(error.exit_code))
 
 
 class LazyGroup(click.Group):
@@ -89,12 +80,12 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except P2pavsError as error:
-            raise Failure(error, as_json=bool(ctx.meta.get(JSON_WANTED))) from None
+            fail(error, ctx)
         except BaseExceptionGroup as group:
             ours = _only_ours(group)
             if ours is None:
                 raise
-            raise Failure(ours, as_json=bool(ctx.meta.get(JSON_WANTED))) from None
+            fail(ours, ctx)
 
 
 def _only_ours(group: BaseExceptionGroup[BaseException]) -> P2pavsError | None:
