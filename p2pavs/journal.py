@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import structlog
 import trio
@@ -55,6 +55,14 @@ def _safe_value(value: Json) -> Json:
             return _safe(value)
         case _:
             return [_safe_value(one) for one in value]
+
+
+class Note(Protocol):
+    """Writes an event into a task's journal."""
+
+    def __call__(self, kind: str, **fields: Json) -> None:
+        """Write it."""
+        ...
 
 
 class Journal:

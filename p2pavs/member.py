@@ -40,10 +40,9 @@ from consensus.messages import (
     Proposal,
     RoundCertificate,
     Vote,
-    WorkTag,
 )
-from consensus.signing import proposal_id, value_id, work_tag
-from consensus.types import NIL, Kind, Scope, Step, ValueId
+from consensus.signing import value_id
+from consensus.types import Scope, Step, ValueId
 from consensus.verification import Invalid, MessageVerifier
 from p2pavs.divergence import DivergenceBook
 from p2pavs.evidence_book import EvidenceBook
@@ -54,16 +53,17 @@ from p2pavs.network import Offence
 from p2pavs.scrutiny import Compare, Scrutiny, nobody
 from p2pavs.seldom import Seldom
 from p2pavs.settings import NodeSettings
+from p2pavs.statements import Statements
 from p2pavs.storage import (
     CertificateStore,
     ConflictingSignature,
     InputLog,
     KeyGuard,
     SignGuard,
-    Slot,
     until_stored,
 )
 from p2pavs.streaming import Stream
+from p2pavs.telling import Telling
 
 INBOX = 1024
 """Inputs that may wait for the instance; when it is full the sources wait."""
@@ -143,9 +143,10 @@ class Member:
         self._send_input, self._inbox = trio.open_memory_channel[Input](INBOX)
         self._send_raw, self._raw = trio.open_memory_channel[tuple[Message, str]](UNVERIFIED)
         self._own_messages: deque[Input] = deque()
-        self._heard: set[tuple[str, int, int]] = set()
+        self._telling = Telling(committee, ports.peer_of, self._note)
         self._joined: set[RoundCertificate] = set()  # applied since the current round began
-        self._trace_secret: bytes | None = None
+        operator = committee.member(own).operator
+        self._statements = Statements(ports.guard, scope, own, operator)
         self._decided = False
         self._computing = trio.CancelScope()
         self._seldom = Seldom()
@@ -235,7 +236,7 @@ class Member:
                 nursery.start_soon(self._repeat)
                 nursery.start_soon(self._catch_up)
                 nursery.start_soon(self._scrutiny.run)
-                if self._trace_secret is None:
+                if self._statements.trace_secret is None:
                     nursery.start_soon(self._compute)
                 for effect in effects:
                     await self._carry_out(effect)
@@ -259,7 +260,11 @@ class Member:
         await until_stored(lambda: self._ports.inputs.append(batch), task=self.task_id)
         for one in batch:
             self._note_secret(one)
-            self._tell(one)
+            match one:
+                case Received():
+                    self._tell(one.message.message)
+                case TimerFired():
+                    self._tell_timeout(one)
             effects = self._instance.apply(one)
             if any(isinstance(effect, EnteredRound) for effect in effects):
                 self._joined.clear()
@@ -338,11 +343,8 @@ class Member:
             log.warning("message_refused", task=self.task_id, peer=peer, reason=reason, unsaid=unsaid)
 
     async def _keep_divergence(self, report: DivergenceReport) -> None:
-        key = ("divergence", 0, report.sender)
-        if key in self._heard:
+        if not self._telling.heard(report):
             return
-        self._heard.add(key)
-        self._note("divergence", **self._author(report.sender), chunk=report.first_chunk)
         self._scrutiny.reported(report)
         await until_stored(
             lambda: self._ports.evidence.divergence(self.scope, self.committee, report), task=self.task_id
@@ -390,50 +392,28 @@ class Member:
                 self._nursery.start_soon(self._timer, effect)
             case EnteredRound(round_, proposer):
                 entered_round(round_)
-                self._note("round", round=round_, proposer=self._name(proposer))
+                self._note("round", round=round_, proposer=self._telling.name(proposer))
             case Decided():
                 await self._decide(effect)
             case Equivocation() | FalseWorkTag() | WrongOutput():
                 await until_stored(
                     lambda: self._ports.evidence.offence(
-                        self.scope, self.committee, effect, self._trace_secret
+                        self.scope, self.committee, effect, self._statements.trace_secret
                     ),
                     task=self.task_id,
                 )
 
     async def _sign(self, effect: SignProposal | SignVote | SignDivergence) -> None:
         try:
-            message = await until_stored(lambda: self._signed(effect), task=self.task_id)
+            message = await until_stored(
+                lambda: self._statements.sign(effect, self._scrutiny.first_chunk), task=self.task_id
+            )
         except ConflictingSignature as error:
             log.error("signature_refused", task=self.task_id, error=error.message, remedy=error.remedy)
             return
         await self._ports.publish(message)
         if not isinstance(message, DivergenceReport):
             self._own_messages.append(_received(message))
-
-    async def _signed(
-        self, effect: SignProposal | SignVote | SignDivergence
-    ) -> Proposal | Vote | DivergenceReport:
-        instance = self.scope.instance
-        match effect:
-            case SignProposal(round_, pol_round, result, output):
-                slot = Slot(self.scope, Kind.PROPOSAL, round_)
-                signature = await self._ports.guard.sign(slot, proposal_id(value_id(result), pol_round))
-                return Proposal(instance, round_, pol_round, result, output, self.own, signature)
-            case SignVote(kind, round_, value):
-                work = await self._work_tag() if kind is Kind.PREVOTE and value != NIL else None
-                signature = await self._ports.guard.sign(Slot(self.scope, kind, round_), value)
-                return Vote(instance, kind, round_, value, self.own, signature, work)
-            case SignDivergence(own):
-                signature = await self._ports.guard.sign(Slot(self.scope, Kind.OUTPUT, 0), value_id(own))
-                return DivergenceReport(instance, own, self._scrutiny.first_chunk, self.own, signature)
-
-    async def _work_tag(self) -> WorkTag:
-        if self._trace_secret is None:
-            raise RuntimeError("asked to prevote a value that this member has not computed")
-        operator = self.committee.member(self.own).operator
-        tag = work_tag(self.scope.domain, self.scope.instance, operator, self._trace_secret)
-        return WorkTag(tag, await self._ports.guard.sign(Slot(self.scope, Kind.WORK_TAG, 0), tag))
 
     async def _decide(self, effect: Decided) -> None:
         self._decided = True
@@ -445,7 +425,7 @@ class Member:
             "certificate",
             round=certificate.round,
             value=value_id(certificate.result).hex(),
-            signers=[self._name(signer) for signer in certificate.signers],
+            signers=[self._telling.name(signer) for signer in certificate.signers],
             weight=weight,
             total=self.committee.total_weight,
         )
@@ -458,35 +438,12 @@ class Member:
 
     def _note_secret(self, one: Input) -> None:
         if isinstance(one, OwnResult):
-            self._trace_secret = one.trace_secret
+            self._statements.computed(one)
             self._scrutiny.computed(one)
 
-    def _tell(self, one: Input) -> None:
-        if isinstance(one, TimerFired):
-            self._tell_timeout(one)
-        if not isinstance(one, Received):
-            return
-        message = one.message.message
-        match message:
-            case Proposal():
-                key = ("proposal", message.round, message.sender)
-                fields: dict[str, Json] = {
-                    "value": value_id(message.result).hex(),
-                    "tokens": message.result.token_count,
-                }
-            case Vote():
-                key = (message.kind.name.lower(), message.round, message.sender)
-                fields = {
-                    "value": None if message.value_id == NIL else message.value_id.hex(),
-                    "weight": self.committee.weight_of(message.sender),
-                }
-            case RoundCertificate() | Commit():
-                return
-        if key not in self._heard:
-            self._heard.add(key)
-            self._note(key[0], round=message.round, **self._author(message.sender), **fields)
-            if isinstance(message, Proposal):
-                self._scrutiny.proposed(message)
+    def _tell(self, message: Proposal | Vote | RoundCertificate | Commit) -> None:
+        if self._telling.heard(message) and isinstance(message, Proposal):
+            self._scrutiny.proposed(message)
 
     def _tell_timeout(self, timer: TimerFired) -> None:
         """Only of timers that change something: most fire when their step is over."""
@@ -497,13 +454,6 @@ class Member:
 
     def _note(self, kind: str, **fields: Json) -> None:
         self._ports.journal.add(self.task_id, kind, **fields)
-
-    def _author(self, index: int) -> dict[str, Json]:
-        operator = self.committee.member(index).operator
-        return {"operator": "0x" + operator.hex(), "peer": self._ports.peer_of(operator)}
-
-    def _name(self, index: int) -> str:
-        return "0x" + self.committee.member(index).operator.hex()
 
 
 def _received(message: Proposal | Vote) -> Received:

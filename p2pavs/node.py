@@ -50,13 +50,14 @@ from p2pavs.loop_lag import LoopLag
 from p2pavs.model_shelf import ModelShelf
 from p2pavs.network import Network, NetworkConfig, Offence
 from p2pavs.network.peer_ids import peer_id_to_text
+from p2pavs.open_task import DeskParts
 from p2pavs.openai_api.endpoint import Endpoint
 from p2pavs.routing import Router
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import CertificateStore, DataDirectory, EvidenceStore, SignGuard, until_stored
 from p2pavs.storage.retention import forget_old
 from p2pavs.tally import Tally
-from p2pavs.task_desk import DeskParts, TaskDesk
+from p2pavs.task_desk import TaskDesk
 from p2pavs.traces import Traces
 
 BALANCE_EVERY = 30.0

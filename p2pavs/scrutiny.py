@@ -14,8 +14,8 @@ from consensus.signing import value_id
 from consensus.types import Result
 from p2pavs.divergence import Divergence, DivergenceBook, mismatch
 from p2pavs.execution import Execution
+from p2pavs.journal import Note
 from p2pavs.relay import Refused
-from p2pavs.streaming import Note
 from p2pavs.traces import Parting, TraceRefused
 
 TRIES = 5

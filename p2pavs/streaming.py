@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 import structlog
 import trio
@@ -14,18 +13,10 @@ from consensus.types import CHUNK_TOKENS
 from inference.request import Difference, Progress
 from inference.worker import Guide
 from p2pavs.execution import Execution, OnProgress
-from p2pavs.journal import Json
+from p2pavs.journal import Note
 from p2pavs.relay import Action, Extend, Lead, Refused, Relay, Say
 
 log = structlog.get_logger()
-
-
-class Note(Protocol):
-    """Writes an event into the task's journal."""
-
-    def __call__(self, kind: str, **fields: Json) -> None:
-        """Write it."""
-        ...
 
 
 class Stream:

@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
 from functools import partial
 
 import structlog
 import trio
 
-from consensus.committee import Committee, OperatorSet
-from consensus.instance import Instance
-from consensus.messages import Commit, Message
-from consensus.signing import Randomness
-from consensus.types import InstanceId, Mode, Result, Scope
-from consensus.verification import MessageVerifier
-from inference.errors import InferenceError, QueueFull
-from inference.request import Progress
-from inference.worker import Guide
-from p2pavs.catch_up import CatchUp
-from p2pavs.chain.contracts import Chain
+from consensus.committee import OperatorSet
+from consensus.messages import Message
+from consensus.types import InstanceId
+from p2pavs.attempt import run_attempt
 from p2pavs.chain.events import LoggedEvent, TaskCertified, TaskRefunded, TaskRequested, TaskSupplemented
 from p2pavs.chain.follower import BlockAdded, BlockRemoved, Follower
-from p2pavs.chain.poster import Sender
 from p2pavs.chain.reader import read_operator_set
-from p2pavs.chain.records import TaskHeader
-from p2pavs.committee_topics import CommitteeTopics
-from p2pavs.divergence import DivergenceBook
 from p2pavs.errors import P2pavsError
-from p2pavs.evidence_book import EvidenceBook
-from p2pavs.execution import Execution, Executor, OnProgress
-from p2pavs.journal import Journal
-from p2pavs.log import working_on
-from p2pavs.member import Member, MemberPorts
-from p2pavs.posting import ChainView, PosterLadder
-from p2pavs.relay import Relay, stream_order
-from p2pavs.routing import Blame, Router
-from p2pavs.settings import NodeSettings
-from p2pavs.storage import CertificateStore, InputLog, SignGuard, until_stored
-from p2pavs.storage.database import Database
+from p2pavs.execution import Execution
+from p2pavs.open_task import DeskParts, OpenTask
+from p2pavs.storage import until_stored
 from p2pavs.storage.tasks import StoredTask, TaskState, TaskStore
-from p2pavs.streaming import Stream
-from p2pavs.supplement import Latecomer
-from p2pavs.traces import Parting, TraceRefused, Traces
 
 SETS_KEPT = 16
 TRACES_KEPT = 32  # 140 kB each at most
@@ -54,67 +29,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds until a member that failed beg
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class DeskParts:
-    """What the desk works with."""
-
-    chain: Chain
-    sender: Sender
-    operator: bytes  # own account, 20 bytes
-    database: Database
-    guard: SignGuard
-    evidence: EvidenceBook
-    journal: Journal
-    router: Router
-    catch_up: CatchUp
-    topics: CommitteeTopics
-    publish: Callable[[Message], Awaitable[None]]
-    author_of: Callable[[str], bytes | None]
-    """Tells which operator (20 bytes) a peer is."""
-    peer_of: Callable[[bytes], str | None]
-    """Tells an operator's peer id."""
-    traces: Traces
-    divergences: DivergenceBook
-    blame: Blame
-    certified: Callable[[TaskHeader], None]
-    """Told of each task that the chain holds a certificate of, for good."""
-    reorganised: Callable[[], None]
-    """Told that a block was undone: honest peers may sign for what was in it a while longer."""
-    executors: Mapping[bytes, Executor]  # by model id
-    settings: NodeSettings
-    randomness: Randomness
-    peers_of: Callable[[Committee], Collection[str]]
-    """The peer ids of a committee's members."""
-
-
-@dataclass(slots=True)
-class OpenTask:
-    """A task this node watches."""
-
-    event: TaskRequested
-    block_number: int
-    block_hash: bytes
-    view: ChainView = field(default_factory=ChainView)
-    settled_number: int = 0
-    """The block that settled it: with a certificate, a refund, or the first one after the deadline."""
-    settled_hash: bytes = b""
-    attempt: int = 0
-    scope: trio.CancelScope | None = None
-    member: Member | None = None
-    execution: Execution | None = None
-    """What was computed in an earlier attempt: a later one has the same answer."""
-
-    @property
-    def decided(self) -> bool:
-        """Whether its committee has decided, as far as this node took part."""
-        return self.member is not None and self.member.decided
-
-    @property
-    def instance(self) -> InstanceId:
-        """The attempt that this node works on."""
-        return InstanceId(self.event.id, self.attempt)
-
-
 class TaskDesk:
     """Follows the chain and keeps one member running for each open task this operator was drawn for."""
 
@@ -122,7 +36,6 @@ class TaskDesk:
         self._parts = parts
         self._nursery = nursery
         self._store = TaskStore(parts.database)
-        self._certificates = CertificateStore(parts.database)
         self._sets: dict[int, OperatorSet] = {}
         self._traces: OrderedDict[InstanceId, Execution] = OrderedDict()  # of tasks that are over
         self.tasks: dict[int, OpenTask] = {}
@@ -358,7 +271,7 @@ class TaskDesk:
         while True:
             try:
                 operator_set = await self.operator_set(task.event.header.epoch)
-                await self._run_member(task, operator_set)
+                await run_attempt(self._parts, task, operator_set)
                 return
             except P2pavsError as error:
                 log.warning(
@@ -381,147 +294,6 @@ class TaskDesk:
             if len(self._sets) > SETS_KEPT:
                 self._sets.pop(min(self._sets))
         return found
-
-    async def _run_member(self, task: OpenTask, operator_set: OperatorSet) -> None:
-        parts, header = self._parts, task.event.header
-        instance_id = task.instance
-        working_on(header.id, instance_id.attempt)
-        committee = Committee.select(
-            operator_set, header.hash, header.task_seed, instance_id.attempt, header.committee_size
-        )
-        parts.journal.add(
-            header.id,
-            "committee",
-            epoch=header.epoch,
-            attempt=instance_id.attempt,
-            total=committee.total_weight,
-            members=[{"operator": "0x" + m.operator.hex(), "weight": m.weight} for m in committee.members],
-            proposer="0x" + committee.member(committee.proposer(0)).operator.hex(),
-            posters=["0x" + committee.member(i).operator.hex() for i in committee.poster_order()],
-        )
-        own = next((m.index for m in committee.members if m.operator == parts.operator), None)
-        if own is None:
-            parts.journal.add(header.id, "not_drawn")
-            return
-        scope = Scope(parts.chain.deployment.domain, instance_id, committee.root)
-        ladder = PosterLadder(
-            header,
-            committee,
-            own,
-            task.view,
-            parts.chain,
-            parts.sender,
-            parts.journal,
-            parts.settings.poster_delay,
-            parts.settings.poster_gather,
-            lambda: None if task.member is None else task.member.fullest(),
-        )
-        time_left = max(0.0, header.attempt_start(instance_id.attempt + 1) - time.time())
-
-        async with trio.open_nursery() as nursery:
-
-            async def decided(commit: Commit) -> None:
-                nursery.start_soon(ladder.run, commit)
-
-            execution_limit = time_left * parts.settings.execution_share
-            stream = (
-                self._stream(task, committee, own, execution_limit) if header.mode == Mode.VERIFY else None
-            )
-
-            async def execute() -> Execution | None:
-                if task.execution is None or stream is not None:
-                    task.execution = await self._execute(task.event, stream)
-                return task.execution
-
-            async def catch_up() -> list[tuple[Message, str]]:
-                return await parts.catch_up.ask(instance_id, parts.peers_of(committee))
-
-            async def compare(operator: bytes, own: Execution, theirs: Result) -> Parting | None:
-                if (peer := parts.peer_of(operator)) is None:
-                    raise TraceRefused("its peer id is not known")
-                return await parts.traces.parting(peer, instance_id, own, theirs)
-
-            ports = MemberPorts(
-                guard=parts.guard.for_key(committee.member(own).key),
-                inputs=InputLog(parts.database, scope),
-                certificates=self._certificates,
-                evidence=parts.evidence,
-                journal=parts.journal,
-                settings=parts.settings,
-                publish=parts.publish,
-                catch_up=catch_up,
-                execute=execute,
-                execution_limit=execution_limit,
-                decided=decided,
-                author_of=parts.author_of,
-                peer_of=parts.peer_of,
-                stream=stream,
-                compare=compare,
-                divergences=parts.divergences,
-                blame=parts.blame,
-            )
-            task.member = Member(
-                instance=Instance(committee, scope, own),
-                committee=committee,
-                scope=scope,
-                own=own,
-                verifier=MessageVerifier(scope, committee, parts.randomness),
-                ports=ports,
-            )
-            latecomer = Latecomer(
-                header,
-                committee,
-                own,
-                task.view,
-                parts.chain,
-                parts.sender,
-                parts.journal,
-                parts.settings,
-                task.member.precommits,
-            )
-            nursery.start_soon(latecomer.run)
-            async with parts.topics.joined(header.id, drawn=header.committee_size > 0):
-                parts.router.add(instance_id, task.member)
-                await task.member.run()
-
-    def _stream(self, task: OpenTask, committee: Committee, own: int, limit: float) -> Stream:
-        """The shared execution of a task in verify mode."""
-        header, settings = task.event.header, self._parts.settings
-        # Half of the time is left for this member to generate what others should have.
-        patience = replace(settings.patience, total=limit / 2)
-        return Stream(
-            Relay(task.instance, stream_order(committee), own, patience, trio.current_time()),
-            task.event.params.max_tokens,
-            self._parts.publish,
-            lambda index: "0x" + committee.member(index).operator.hex(),
-            partial(self._parts.journal.add, header.id),
-        )
-
-    async def _execute(self, event: TaskRequested, stream: Stream | None = None) -> Execution | None:
-        executor = self._parts.executors.get(event.header.model_id)
-        if executor is None:
-            log.warning(
-                "model_not_served",
-                task=event.id,
-                model="0x" + event.header.model_id.hex(),
-                remedy="Add the model's GGUF with --model; until then this node votes nil on such tasks.",
-            )
-            return None
-
-        def progress(chunk: Progress) -> None:
-            self._parts.journal.add(event.id, "inference", chunk=chunk.chunk, tokens=len(chunk.token_ids))
-
-        async def compute(progress: OnProgress, guide: Guide | None = None) -> Execution | None:
-            while True:
-                try:
-                    return await executor.execute(event, progress, guide)
-                except QueueFull:
-                    await trio.sleep(FIRST_PAUSE)
-                except InferenceError as error:
-                    log.error("inference_failed", task=event.id, error=str(error))
-                    return None
-
-        return await (compute(progress) if stream is None else stream.run(compute))
 
 
 def _state(task: OpenTask, state: TaskState) -> str:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
@@ -34,11 +35,13 @@ from consensus.hashing import keccak256
 from consensus.messages import Message, OutputChunk, Proposal, Vote
 from consensus.signing import statement
 from consensus.types import InstanceId, Kind, ValueId
+from inference.errors import InferenceError
 from p2pavs.cli import node as node_command
 from p2pavs.cli.main import run
 from p2pavs.execution import Execution, Executor, OnProgress
 from p2pavs.node import Parts
-from p2pavs.task_desk import DeskParts, TaskDesk
+from p2pavs.open_task import DeskParts
+from p2pavs.task_desk import TaskDesk
 from tests.doubles.forgery import forged
 
 if TYPE_CHECKING:
@@ -48,7 +51,6 @@ if TYPE_CHECKING:
     from p2pavs.chain.poster import Sender
     from p2pavs.chain.receipts import Receipt
     from p2pavs.routing import Router
-    from p2pavs.streaming import Stream
 
 LIE = b"moonboy"
 
@@ -170,16 +172,57 @@ class ActingRouter:
         self._router.add(instance, Eavesdropper(receiver, self._overheard))
 
 
+class LazyExecutor:
+    """The real model, but for who is lazy: then what another member proposes, and no proof of work."""
+
+    def __init__(self, executor: Executor, script: Script, overheard: Overheard) -> None:
+        self._executor = executor
+        self._script = script
+        self._overheard = overheard
+
+    async def execute(
+        self, task: TaskRequested, progress: OnProgress, guide: Guide | None = None
+    ) -> Execution:
+        """Compute, or copy."""
+        if self._script.cheat != "lazy":
+            return await self._executor.execute(task, progress, guide)
+        with trio.move_on_after(60):
+            heard = await self._overheard.wait(task.id)
+            return Execution(heard.result, heard.output, os.urandom(32))
+        raise InferenceError("nobody proposed anything to copy")
+
+
+class LazyExecutors(Mapping[bytes, Executor]):
+    """The node's executors, which may grow while it runs."""
+
+    def __init__(self, executors: Mapping[bytes, Executor], script: Script, overheard: Overheard) -> None:
+        self._executors = executors
+        self._script = script
+        self._overheard = overheard
+
+    def __getitem__(self, model_id: bytes) -> Executor:
+        return LazyExecutor(self._executors[model_id], self._script, self._overheard)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._executors)
+
+    def __len__(self) -> int:
+        return len(self._executors)
+
+
 class ActingDesk(TaskDesk):
     """A desk whose members follow the script."""
 
     def __init__(self, script: Script, parts: DeskParts, nursery: trio.Nursery) -> None:
         self._script = script
-        self._overheard = Overheard()
+        overheard = Overheard()
         sender: Any = ActingSender(parts.sender, script)
-        router: Any = ActingRouter(parts.router, self._overheard)
+        router: Any = ActingRouter(parts.router, overheard)
+        executors = LazyExecutors(parts.executors, script, overheard)
         publish = partial(self._act_and_publish, parts)
-        super().__init__(replace(parts, sender=sender, router=router, publish=publish), nursery)
+        super().__init__(
+            replace(parts, sender=sender, router=router, publish=publish, executors=executors), nursery
+        )
 
     async def _act_and_publish(self, parts: DeskParts, message: Message) -> None:
         if isinstance(message, Proposal):
@@ -207,14 +250,6 @@ class ActingDesk(TaskDesk):
         value = ValueId(keccak256(b"the other story"))
         message = statement(task.member.scope, vote.kind, vote.round, value)
         return replace(vote, value_id=value, signature=parts.guard._signer.sign(message))
-
-    async def _execute(self, event: TaskRequested, stream: Stream | None = None) -> Execution | None:
-        if self._script.cheat != "lazy":
-            return await super()._execute(event, stream)
-        with trio.move_on_after(60):
-            heard = await self._overheard.wait(event.id)
-            return Execution(heard.result, heard.output, os.urandom(32))
-        return None
 
 
 def main() -> None:

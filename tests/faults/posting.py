@@ -37,10 +37,11 @@ from p2pavs.divergence import DivergenceBook
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
 from p2pavs.journal import Journal
+from p2pavs.open_task import DeskParts
 from p2pavs.routing import Router
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import Database, EvidenceStore, SignGuard
-from p2pavs.task_desk import DeskParts, TaskDesk
+from p2pavs.task_desk import TaskDesk
 from tests.integration.anvil import Anvil
 from tests.integration.chain.network import (
     CHAIN_ID,

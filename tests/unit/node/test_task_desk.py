@@ -25,11 +25,12 @@ from p2pavs.divergence import DivergenceBook
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
 from p2pavs.journal import Journal
+from p2pavs.open_task import DeskParts
 from p2pavs.routing import Router
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import Database, EvidenceStore, SignGuard, TaskStore
 from p2pavs.storage.tasks import StoredTask, TaskState
-from p2pavs.task_desk import DeskParts, TaskDesk
+from p2pavs.task_desk import TaskDesk
 from tests.unit.consensus import factory
 from tests.unit.node.chain_double import (
     DEPLOYMENT,
