@@ -30,6 +30,11 @@ check() { # TITLE COMMAND...
     summary+=("$(printf '%-8s %-28s %4ds' "$outcome" "$title" "$((SECONDS - begin))")")
 }
 
+bundle() {
+    [[ -d web/node_modules ]] || npm ci --no-audit --no-fund --silent --prefix web || return
+    npm run --silent --prefix web check
+}
+
 testnet/setup.sh
 python="${P2PAVS_VENV:-$root/.venv}/bin/python"
 
@@ -37,9 +42,7 @@ check "ruff: lint" "$python" -m ruff check .
 check "ruff: format" "$python" -m ruff format --check .
 check "types: the packages" "$python" -m mypy --strict -p consensus -p inference -p p2pavs
 check "types: the test network" "$python" -m mypy --strict testnet tests/e2e/harness.py
-if [[ -d web/node_modules ]]; then # made by: npm ci --prefix web
-    check "JavaScript verifier: bundle" npm run --silent --prefix web check
-fi
+check "JavaScript verifier: bundle" bundle
 check "import rule" "$python" -m pytest -q tests/unit/test_imports.py
 check "unit tests" "$python" -m pytest -q tests/unit --ignore tests/unit/test_imports.py
 check "contracts (forge)" "$python" -m tests.forge
