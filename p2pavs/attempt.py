@@ -103,6 +103,7 @@ async def run_attempt(parts: DeskParts, task: OpenTask, operator_set: OperatorSe
             journal=parts.journal,
             settings=parts.settings,
             publish=parts.publish,
+            has_room=partial(parts.topics.has_room, header.id),
             catch_up=catch_up,
             execute=execute,
             execution_limit=execution_limit,

@@ -64,6 +64,10 @@ class CommitteeTopics:
         """Send a message to its task's topic."""
         await self._network.publish(self.topic_of(instance_of(message).task_id), encode_message(message))
 
+    def has_room(self, task_id: int) -> bool:
+        """Whether a repetition could be sent to the task's topic without making what is new wait."""
+        return self._network.has_room(self.topic_of(task_id))
+
     @asynccontextmanager
     async def joined(self, task_id: int, *, drawn: bool) -> AsyncIterator[None]:
         """Take part in a task's topic for as long as the block."""

@@ -97,6 +97,8 @@ class MemberPorts:
     settings: NodeSettings
     publish: Callable[[Message], Awaitable[None]]
     """Sends a message to the committee's topic."""
+    has_room: Callable[[], bool]
+    """Whether a repetition may be published, or other tasks need the room for what is new."""
     catch_up: Callable[[], Awaitable[Sequence[tuple[Message, str]]]]
     """Asks peers for what they know of this instance; each message with the peer it came from."""
     execute: Callable[[], Awaitable[Execution | None]]
@@ -357,6 +359,8 @@ class Member:
             if self._decided:
                 pause *= 2  # those who missed the certificate also ask for it, and find it on the chain
             await trio.sleep(pause)
+            if not self._ports.has_room():
+                continue  # what is new goes first; who misses something also asks for it
             self.seen = Seen()
             await self._send_input.send(RebroadcastDue())
 

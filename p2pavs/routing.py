@@ -17,16 +17,16 @@ from p2pavs.network import Offence
 from p2pavs.network.limits import RateLimit
 from p2pavs.seldom import Seldom
 
-EARLY_INSTANCES = 32
+EARLY_INSTANCES = 128
 """Instances whose messages are kept before this node has seen their task on the chain."""
 
-EARLY_OF_AUTHOR = 8
+EARLY_OF_AUTHOR = 64
 """Of these instances, so many may be there for one author's sake."""
 
 EARLY_MESSAGES = 256
 """Messages kept for each of them."""
 
-EARLY_RATE, EARLY_BURST = 20.0, 200
+EARLY_RATE, EARLY_BURST = 40.0, 400
 """Messages a second of one author for instances that are not known here; more are not passed on."""
 
 OVER_KEPT = 4096

@@ -56,7 +56,7 @@ class _Watched:
     waiter: Ticket | None  # None after a restart: nobody waits any more
     bump_at: float  # the event loop's time
     head: int | None = None  # newest block when it was first looked at, or its fees were raised
-    mined: bool = False
+    block: tuple[int, bytes] | None = None  # number and hash of the block that holds it, once it is mined
     missed_looks: int = 0
     complaint: str = ""  # logged last
 
@@ -117,7 +117,7 @@ class Sender:
     @property
     def waiting(self) -> tuple[PendingTransaction, ...]:
         """Transactions that are sent and not mined yet, by nonce."""
-        return tuple(w.transaction for _, w in sorted(self._watched.items()) if not w.mined)
+        return tuple(w.transaction for _, w in sorted(self._watched.items()) if w.block is None)
 
     async def simulate(self, call: Call) -> bytes:
         """Run a call without sending it. Raises ``ContractRevert`` where the contract would refuse it."""
@@ -304,14 +304,29 @@ class Sender:
     async def _look(self) -> None:
         head = await self._rpc.block_number()
         mined = await self._rpc.transaction_count(self.address)
+        on_chain: dict[int, bytes | None] = {}
         for _, watched in sorted(self._watched.items()):
-            receipt = await self._find_receipt(watched.transaction)
+            if watched.block is not None and await self._still_holds(watched.block, on_chain):
+                if head - watched.block[0] >= self._settled_after:
+                    await self._forget(watched)
+                continue
+            # Nonces are mined in their order: without that there is no receipt to ask for.
+            waits = watched.transaction.nonce >= mined
+            receipt = None if waits else await self._find_receipt(watched.transaction)
             if receipt is not None:
                 await self._mined(watched, receipt, head)
             elif watched.transaction.nonce < mined:
                 await self._lost_nonce(watched)
             else:
                 await self._not_mined(watched, head)
+
+    async def _still_holds(self, block: tuple[int, bytes], on_chain: dict[int, bytes | None]) -> bool:
+        """Whether a block is on the chain; ``on_chain`` keeps what was asked in this look."""
+        number, known = block
+        if number not in on_chain:
+            found = await self._rpc.block(number)
+            on_chain[number] = None if found is None else found.hash
+        return on_chain[number] == known
 
     async def _find_receipt(self, transaction: PendingTransaction) -> RawReceipt | None:
         for transaction_hash in reversed(transaction.hashes):
@@ -321,7 +336,7 @@ class Sender:
         return None
 
     async def _mined(self, watched: _Watched, receipt: RawReceipt, head: int) -> None:
-        watched.mined, watched.missed_looks = True, 0
+        watched.block, watched.missed_looks = (receipt.block_number, receipt.block_hash), 0
         if watched.waiter is not None:
             waiter, watched.waiter = watched.waiter, None
             waiter.done(await self._result(watched.transaction, receipt))
@@ -362,8 +377,8 @@ class Sender:
         t = watched.transaction
         if watched.head is None:
             watched.head = head
-        if watched.mined:
-            watched.mined = False
+        if watched.block is not None:
+            watched.block = None
             watched.bump_at = anyio.current_time() + self._bump_after
             log.warning("a reorganisation took a transaction out of the chain", what=t.what, nonce=t.nonce)
         # A chain that makes no blocks takes no transaction at any price.

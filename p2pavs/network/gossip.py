@@ -30,6 +30,8 @@ AUTHOR_RATE: Final = 100.0  # messages a second of one author on one topic
 AUTHOR_BURST: Final = 500
 OWN_SHARE: Final = 0.8
 """Of that rate this node uses itself: it must not lose its connections for having much to say."""
+ROOM: Final = 0.5
+"""Of the own burst: repetitions are left out while less of it is left."""
 UNSUBSCRIBE_SECONDS: Final = 2.0
 
 Validator = Callable[[str, bytes], bool]
@@ -75,6 +77,10 @@ class Topics:
         self._counters.messages_out += 1
         self._counters.bytes_out += len(data)
         await self._pubsub.publish(topic, data)
+
+    def has_room(self, topic: str) -> bool:
+        """Whether this node may say more there without making what is new wait."""
+        return self._own_limit.left(topic) > ROOM
 
     @asynccontextmanager
     async def subscribe(

@@ -41,11 +41,25 @@ class RateLimit:
         bucket.tokens -= cost
         return True
 
+    def left(self, key: str) -> float:
+        """Return the share of `key`'s burst that it has now: 1 when it is rested, 0 or less when it waits."""
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            return 1.0
+        return min(1.0, (bucket.tokens + (self._clock() - bucket.updated) * self._rate) / self._burst)
+
     async def wait(self, key: str) -> None:
-        """Take one token of `key`, as soon as there is one."""
-        while not self.allow(key):
-            missing = 1 - self._buckets[key].tokens
-            await trio.sleep(missing / self._rate)
+        """Take one token of `key`, as soon as there is one: who came first is served first."""
+        if self.allow(key):
+            return
+        # The token is taken before it is there, so each waits once, however many wait.
+        bucket = self._buckets[key]
+        bucket.tokens -= 1
+        try:
+            await trio.sleep(-bucket.tokens / self._rate)
+        except trio.Cancelled:
+            bucket.tokens += 1
+            raise
 
     def _forget_full(self, now: float) -> None:
         refill = self._burst / self._rate

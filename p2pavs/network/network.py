@@ -139,6 +139,10 @@ class Network:
         """
         await self._topics.publish(topic, data)
 
+    def has_room(self, topic: str) -> bool:
+        """Return whether a repetition could be published without making what is new wait."""
+        return self._topics.has_room(topic)
+
     def subscribe(
         self,
         topic: str,

@@ -6,10 +6,12 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
+import outcome
 import structlog
 import trio
 
@@ -64,10 +66,20 @@ class StorageError(P2pavsError):
     """The database could not be read or written. Nothing is signed while this lasts."""
 
 
+class _Job(Generic[T]):
+    """Work that waits to be committed, and how it ended."""
+
+    def __init__(self, work: Callable[[sqlite3.Connection], T]) -> None:
+        self.work = work
+        self.outcome: outcome.Outcome[T] | None = None
+
+
 class Database:
     """A SQLite database whose every committed transaction has reached the disk.
 
-    ``synchronous=FULL`` in write-ahead mode: a commit returns only after the log file is synced.
+    ``synchronous=FULL`` in write-ahead mode: a commit returns only after the log file is synced. What waits
+    while one commit is under way is committed together by the next one (group commit): the disk is synced
+    once for all of it, and each still succeeds or fails by itself.
     ``failure`` is why the last transaction failed, None when it did not.
     """
 
@@ -75,6 +87,8 @@ class Database:
         self.path = path
         self.failure: StorageError | None = None
         self._lock = threading.Lock()
+        self._waiting: deque[_Job[Any]] = deque()
+        self._turn = trio.Lock()
         try:
             # It holds what the node computed but did not publish yet: for its owner's eyes only.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -112,31 +126,52 @@ class Database:
 
     def transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in one transaction, commit and sync it. Blocks: call it from a thread."""
+        job = _Job(work)
+        self._commit([job])
+        return _value(job)
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` as a transaction in a thread, with those of other tasks that wait.
+
+        A started transaction is never abandoned half way. Who is cancelled while it waits may find it done.
+        """
+        job = _Job(work)
+        self._waiting.append(job)
+        try:
+            async with self._turn:
+                if job.outcome is None:
+                    together = list(self._waiting)
+                    self._waiting.clear()
+                    with trio.CancelScope(shield=True):  # it works for others too
+                        await trio.to_thread.run_sync(self._commit, together)
+        finally:
+            if job in self._waiting:
+                self._waiting.remove(job)
+        return _value(job)
+
+    def _commit(self, jobs: Sequence[_Job[Any]]) -> None:
+        """Run jobs in one transaction. A job that raises is taken back alone; a disk that fails fails all."""
         with self._lock:
             connection = self._connection
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                value = work(connection)
+                outcomes = [_apart(connection, job.work) for job in jobs]
                 connection.execute("COMMIT")
-            except sqlite3.IntegrityError:
-                _roll_back(connection)
-                raise  # two writers of one thing: waiting for the disk does not mend that
             except sqlite3.Error as error:
                 _roll_back(connection)
                 self.failure = StorageError(
                     f"cannot use the node's database {self.path}: {error}",
                     "Free some disk space and check the disk; the node signs nothing until a write succeeds.",
                 )
-                raise self.failure from error
+                self.failure.__cause__ = error
+                outcomes = [outcome.Error(self.failure)] * len(jobs)
             except BaseException:
                 _roll_back(connection)
                 raise
-            self.failure = None
-            return value
-
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``work`` as a transaction in a thread. A started transaction is never abandoned half way."""
-        return await trio.to_thread.run_sync(self.transaction, work)
+            else:
+                self.failure = None
+            for job, ended in zip(jobs, outcomes, strict=True):
+                job.outcome = ended
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""
@@ -162,6 +197,28 @@ async def until_stored(write: Callable[[], Awaitable[T]], **context: int) -> T:
             if told:
                 log.info("storage_works_again", **context)
             return value
+
+
+def _value(job: _Job[T]) -> T:
+    if job.outcome is None:
+        raise RuntimeError("a transaction was left out")
+    return job.outcome.unwrap()
+
+
+def _apart(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> outcome.Outcome[T]:
+    """Run one of several works; what it wrote before it raised is taken back. A failing disk raises here."""
+    connection.execute("SAVEPOINT work")
+    try:
+        value = work(connection)
+    except Exception as error:
+        # Two writers of one thing (IntegrityError): waiting for the disk does not mend that.
+        if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+            raise
+        connection.execute("ROLLBACK TO work")
+        connection.execute("RELEASE work")
+        return outcome.Error(error)
+    connection.execute("RELEASE work")
+    return outcome.Value(value)
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -6,8 +6,6 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import trio
-
 from consensus.signing import Signer, statement
 from consensus.types import Kind, Scope
 from p2pavs.errors import P2pavsError
@@ -62,7 +60,6 @@ class SignGuard:
         self._database = database
         self._signer = signer
         self._keyring = keyring
-        self._turn = trio.Lock()
         self.refused = 0
 
     def for_key(self, key: bytes) -> KeyGuard:
@@ -119,9 +116,10 @@ class SignGuard:
             connection.execute("INSERT INTO signatures VALUES (?,?,?,?,?,?,?)", (*key, message, signature))
             return signature
 
-        async with self._turn:
-            try:
-                return await self._database.run(work)
-            except ConflictingSignature:
-                self.refused += 1
-                raise
+        try:
+            return await self._database.run(
+                work
+            )
+        except ConflictingSignature:
+            self.refused += 1
+            raise

@@ -164,6 +164,9 @@ class Operator:
         await trio.lowlevel.checkpoint()
         return []
 
+    def has_room(self, task_id: int) -> bool:
+        return True
+
     @asynccontextmanager
     async def joined(self, task_id: int, *, drawn: bool) -> AsyncIterator[None]:
         """Stand for the topics."""

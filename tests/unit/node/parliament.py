@@ -182,6 +182,7 @@ class Seat:
             journal=self.journal,
             settings=self.parliament.settings,
             publish=self.publish,
+            has_room=lambda: True,
             catch_up=self._catch_up,
             execute=self._execute,
             execution_limit=self.execution_limit,
