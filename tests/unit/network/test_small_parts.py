@@ -27,6 +27,37 @@ async def test_a_bucket_gives_its_burst_and_then_its_rate(autojump_clock: MockCl
     assert [limit.allow("a") for _ in range(4)] == [True, True, True, False]
 
 
+async def test_who_waits_first_is_served_first_and_wakes_once(autojump_clock: MockClock) -> None:
+    limit = RateLimit(rate=2, burst=2)
+    served: list[tuple[int, float]] = []
+    began = trio.current_time()
+
+    async def wait(number: int, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        await limit.wait("a")
+        served.append((number, trio.current_time() - began))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(5):
+            await nursery.start(wait, number)
+    assert [number for number, _ in served] == [0, 1, 2, 3, 4]
+    assert [at for _, at in served] == pytest.approx([0, 0, 0.5, 1.0, 1.5])
+
+
+async def test_what_is_left_of_a_burst(autojump_clock: MockClock) -> None:
+    limit = RateLimit(rate=1, burst=4)
+    assert limit.left("a") == 1
+    for _ in range(3):
+        await limit.wait("a")
+    assert limit.left("a") == pytest.approx(0.25)
+    await trio.sleep(2)
+    assert limit.left("a") == pytest.approx(0.75)
+    with trio.move_on_after(0.5):
+        for _ in range(4):
+            await limit.wait("a")
+    assert limit.left("a") >= 0  # the one that gave up took nothing
+
+
 async def test_many_keys_do_not_fill_the_memory(autojump_clock: MockClock) -> None:
     limit = RateLimit(rate=1, burst=2)
     for number in range(MAX_BUCKETS + 100):

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import threading
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from p2pavs.storage import Database, StorageError, until_stored
 from tests.unit.node.disk import fill_up, make_room
@@ -32,6 +37,59 @@ def test_a_transaction_is_whole_or_not_at_all(database: Database) -> None:
     assert database.transaction(keys) == []
     database.transaction(lambda connection: put(connection, "c"))
     assert database.transaction(keys) == ["c"]
+
+
+async def test_what_waits_is_committed_together_and_each_fails_alone(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = 0
+    commit = database._commit
+    first_holds, go_on = trio.Event(), threading.Event()
+    token = trio.lowlevel.current_trio_token()
+
+    def counted(jobs: Sequence[Any]) -> None:
+        nonlocal commits
+        commits += 1
+        commit(jobs)
+
+    monkeypatch.setattr(database, "_commit", counted)
+    failed: list[str] = []
+
+    def hold(connection: sqlite3.Connection) -> None:
+        token.run_sync_soon(first_holds.set)
+        go_on.wait()
+        put(connection, "first")
+
+    def breaks(connection: sqlite3.Connection) -> None:
+        put(connection, "taken back")
+        raise KeyError("of this one alone")
+
+    async def fails() -> None:
+        try:
+            await database.run(breaks)
+        except KeyError as error:
+            failed.append(str(error))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(database.run, hold)
+        await first_holds.wait()
+        for name in ("a", "b", "c"):
+            nursery.start_soon(database.run, partial(put, key=name))
+        nursery.start_soon(fails)
+        cancelled = trio.CancelScope()
+
+        async def gives_up() -> None:
+            with cancelled:
+                await database.run(partial(put, key="given up"))
+
+        nursery.start_soon(gives_up)
+        await trio.testing.wait_all_tasks_blocked()
+        cancelled.cancel()
+        await trio.testing.wait_all_tasks_blocked()
+        go_on.set()
+    assert await database.run(keys) == ["a", "b", "c", "first"]
+    assert failed == ["'of this one alone'"]
+    assert commits == 3  # the first, the others together, the look at the end
 
 
 def test_every_commit_is_synced(database: Database) -> None:
