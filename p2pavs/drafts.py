@@ -19,6 +19,7 @@ class Drafts:
 
     def __init__(self) -> None:
         self._outputs: OrderedDict[int, bytes] = OrderedDict()
+        self._prompt_tokens: OrderedDict[int, int | None] = OrderedDict()
         self._news = trio.Event()
 
     def put(self, task_id: int, output: bytes) -> None:
@@ -30,6 +31,22 @@ class Drafts:
             self._outputs.popitem(last=False)
         self._news.set()
         self._news = trio.Event()
+
+    def note_prompt(self, task_id: int, tokens: int | None) -> None:
+        """Take how many tokens a task's prompt has; None when its computation begins."""
+        self._prompt_tokens[task_id] = tokens
+        if len(self._prompt_tokens) > TASKS_KEPT:
+            self._prompt_tokens.popitem(last=False)
+        self._news.set()
+        self._news = trio.Event()
+
+    async def prompt_tokens(self, task_id: int) -> int | None:
+        """Return the length of a prompt in tokens, once known; None if this node does not compute it."""
+        while task_id in self._prompt_tokens:
+            if (tokens := self._prompt_tokens[task_id]) is not None:
+                return tokens
+            await self._news.wait()
+        return None
 
     async def longer(self, task_id: int, known: int) -> bytes:
         """Wait until an answer has more than ``known`` bytes, and return it."""
@@ -54,4 +71,7 @@ class DraftingExecutor:
             self._drafts.put(task.id, chunk.output)
             progress(chunk)
 
-        return await self._executor.execute(task, report, guide)
+        self._drafts.note_prompt(task.id, None)
+        execution = await self._executor.execute(task, report, guide)
+        self._drafts.note_prompt(task.id, execution.prompt_tokens)
+        return execution

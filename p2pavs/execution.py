@@ -34,6 +34,8 @@ class Execution:
     chunk_digests: tuple[bytes, ...] = ()
     logits_digests: tuple[bytes, ...] = ()
     """One for each token. They give the trace secret away, so nobody gets them before the decision."""
+    prompt_tokens: int = 0
+    """How many tokens the model read before its answer; 0 for a request it does not take."""
 
 
 class Executor(Protocol):
@@ -68,6 +70,7 @@ def execution_of(generation: Generation, runtime_profile: bytes) -> Execution:
         generation.token_ids,
         generation.chunk_digests,
         generation.logits_digests,
+        generation.prompt_tokens,
     )
 
 

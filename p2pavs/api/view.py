@@ -199,7 +199,9 @@ class View:
 
     def metrics(self) -> bytes:
         """Counters and gauges in the Prometheus text format."""
-        return render_metrics(node_metrics(self._node))
+        page = render_metrics(node_metrics(self._node))
+        openai = self._node.config.openai
+        return page if openai is None else page + openai.metrics.page()
 
     def health(self) -> dict[str, Json]:
         """That the process answers, and how late its event loop is (seconds)."""

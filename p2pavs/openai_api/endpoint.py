@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from p2pavs.errors import P2pavsError
 from p2pavs.openai_api.app import create_app
 from p2pavs.openai_api.config import EndpointConfig
 from p2pavs.openai_api.ledger import Ledger
+from p2pavs.openai_api.metrics import EndpointMetrics
 from p2pavs.openai_api.service import NodeSide, Service
 from p2pavs.payer import Payer
 
@@ -36,6 +37,7 @@ class Endpoint:
 
     config: EndpointConfig
     payer: Payer
+    metrics: EndpointMetrics = field(default_factory=EndpointMetrics)
 
     def check(self, operator: bytes) -> None:
         """Raise ``SameAccount`` where the operator's account (20 bytes) would pay."""
@@ -59,7 +61,7 @@ class Endpoint:
         """
         with Ledger(data / LEDGER_FILE) as ledger:
             async with self.payer.open_sender(chain.rpc) as sender, trio.open_nursery() as nursery:
-                service = Service(chain, sender, ledger, node, self.config)
+                service = Service(chain, sender, ledger, node, self.config, self.metrics)
                 app = create_app(service)
                 remedy = "Choose another address with 'listen' in the endpoint's configuration."
                 url: str = await nursery.start(serve_app, app, self.config.listen, remedy)

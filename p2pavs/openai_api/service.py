@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import anyio
 import structlog
@@ -17,28 +16,46 @@ from p2pavs import client
 from p2pavs.answer import Answer
 from p2pavs.certificate_file import BadCertificate, CertificateFile
 from p2pavs.chain.contracts import Chain
-from p2pavs.chain.errors import ChainError, InsufficientFunds, RpcError
+from p2pavs.chain.errors import ChainError, InsufficientFunds, NotFound, RpcError
 from p2pavs.chain.poster import Sender
-from p2pavs.chain.reader import credit_of, list_models, offer, read_result, requestable_models
+from p2pavs.chain.reader import (
+    credit_of,
+    list_models,
+    offer,
+    read_result,
+    read_task,
+    requestable_models,
+)
 from p2pavs.chain.records import ModelEntry, TaskHeader, TaskStatus
 from p2pavs.drafts import Drafts
 from p2pavs.journal import Journal
 from p2pavs.openai_api.config import ApiKey, EndpointConfig
 from p2pavs.openai_api.errors import SERVER, ApiError
-from p2pavs.openai_api.ledger import Ledger, OverLimit
+from p2pavs.openai_api.ledger import Ledger, Once, OverLimit
+from p2pavs.openai_api.limits import Limits
+from p2pavs.openai_api.metrics import EndpointMetrics
 from p2pavs.request_options import RequestOptions, to_params
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from p2pavs.client import Posted
 
 LOOK_EVERY = 2.0  # seconds between looks at the chain for a task that is waited for
 SETTLE_EVERY = 30.0  # seconds between rounds of taking fees back
 PATIENCE = 60  # seconds after a deadline until a task that the chain does not settle is given up
-MINUTE = 60.0
+COUNT_SECONDS = 2.0  # that a certified answer waits for the length of its prompt
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A task that is paid."""
+
+    header: TaskHeader
+    repeated: bool = False
+    """Whether an earlier request of the same idempotency key paid it."""
+
+    @property
+    def task(self) -> int:
+        """Its number."""
+        return self.header.id
 
 
 class NodeSide(Protocol):
@@ -64,15 +81,23 @@ class Service:
     """One account that pays for the requests of several API keys."""
 
     def __init__(
-        self, chain: Chain, sender: Sender, ledger: Ledger, node: NodeSide, config: EndpointConfig
+        self,
+        chain: Chain,
+        sender: Sender,
+        ledger: Ledger,
+        node: NodeSide,
+        config: EndpointConfig,
+        metrics: EndpointMetrics | None = None,
     ) -> None:
         self.config = config
+        self.limits = Limits(config.at_once)
+        self.metrics = metrics or EndpointMetrics()
+        self.metrics.watch(lambda: self.limits.waiting)
         self._chain = chain
         self._sender = sender
         self._ledger = ledger
         self._node = node
-        self._asked: dict[str, deque[float]] = {}
-        self._waiting = 0
+        self._beginning: dict[tuple[str, str], anyio.Event] = {}  # by API key and idempotency key
 
     async def models(self, key: ApiKey) -> list[ModelEntry]:
         """Return the active models that a key may ask, newest version of each name. Raises ``ApiError``."""
@@ -83,42 +108,66 @@ class Service:
         newest = {entry.name: entry for entry in entries if entry.active and _may_ask(key, entry)}
         return list(newest.values())
 
-    @contextmanager
-    def place(self, key: ApiKey) -> Iterator[None]:
-        """Hold one of the places for requests that wait. Raises ``ApiError`` where a limit is reached."""
-        now = anyio.current_time()
-        asked = self._asked.setdefault(key.name, deque())
-        while asked and asked[0] <= now - MINUTE:
-            asked.popleft()
-        if len(asked) >= key.requests_per_minute:
-            raise ApiError(
-                429,
-                f"This API key may ask {key.requests_per_minute} times a minute.",
-                kind="requests",
-                code="rate_limit_exceeded",
-                retry=True,
-                retry_after=max(1, round(asked[0] + MINUTE - now)),
-            )
-        if self._waiting >= self.config.at_once:
-            raise ApiError(
-                429,
-                "Too many requests wait for answers.",
-                kind="requests",
-                code="rate_limit_exceeded",
-                retry=True,
-                retry_after=5,
-            )
-        asked.append(now)
-        self._waiting += 1
-        try:
-            yield
-        finally:
-            self._waiting -= 1
+    async def limit_headers(self, key: ApiKey) -> dict[str, str]:
+        """Return what is left to a key, as headers."""
+        return self.limits.headers(key, await self._ledger.spent(key.name))
 
-    async def begin(self, key: ApiKey, prompt: bytes, options: RequestOptions) -> Posted:
-        """Check everything, pay, and return the task. Raises ``ApiError``; nothing was paid then."""
+    async def begin(
+        self, key: ApiKey, prompt: bytes, options: RequestOptions, once: Once | None = None
+    ) -> Begun:
+        """Check everything, pay, and return the task. Raises ``ApiError``; nothing was paid then.
+
+        With ``once``, a request that came before under the same name is not paid again: its task is returned.
+        """
+        if once is None:
+            return Begun(await self._pay(key, prompt, options, None))
+        name = (key.name, once.name)
+        while (other := self._beginning.get(name)) is not None:
+            await other.wait()
+        self._beginning[name] = done = anyio.Event()
         try:
-            return await self._begin(key, prompt, options)
+            earlier = await self._earlier(key, once)
+            if earlier is not None:
+                self.metrics.repeated(key.name)
+                return Begun(earlier, repeated=True)
+            return Begun(await self._pay(key, prompt, options, once))
+        finally:
+            del self._beginning[name]
+            done.set()
+
+    async def _earlier(self, key: ApiKey, once: Once) -> TaskHeader | None:
+        found = await self._ledger.earlier(key.name, once.name)
+        if found is None:
+            return None
+        if found.digest != once.digest:
+            raise ApiError(
+                422,
+                "This idempotency key was used for another request in the last 24 hours: take a new one.",
+                code="idempotency_key_reused",
+            )
+        if found.task is None:
+            raise ApiError(
+                409,
+                "The node stopped while it posted this request, so it may be paid or not. To ask (again), "
+                "take a new idempotency key.",
+                code="idempotency_outcome_unknown",
+            )
+        try:
+            return (await read_task(self._chain, found.task)).requested.header
+        except NotFound:
+            raise ApiError(
+                409,
+                f"Task {found.task} of this idempotency key is not on the chain any more: take a new key.",
+                code="idempotency_outcome_unknown",
+            ) from None
+        except ChainError as error:
+            raise _chain_down(error) from None
+
+    async def _pay(
+        self, key: ApiKey, prompt: bytes, options: RequestOptions, once: Once | None
+    ) -> TaskHeader:
+        try:
+            return await self._post(key, prompt, options, once)
         except client.BadRequest as error:
             raise ApiError(400, f"Refused: {error.message}.", code="invalid_value") from None
         except OverLimit as error:
@@ -136,12 +185,14 @@ class Service:
         except ChainError as error:
             raise _chain_down(error) from None
 
-    async def _begin(self, key: ApiKey, prompt: bytes, options: RequestOptions) -> Posted:
+    async def _post(
+        self, key: ApiKey, prompt: bytes, options: RequestOptions, once: Once | None
+    ) -> TaskHeader:
         params = to_params(options)
         client.check_request(prompt, params)
         model = await self._model(key, options["model"])
         fee = await offer(self._chain, model.id, params.max_tokens, len(prompt))
-        entry = await self._ledger.reserve(key.name, fee, key.wei_per_day)
+        entry = await self._ledger.reserve(key.name, fee, key.wei_per_day, once)
         try:
             posted = await client.post(
                 self._chain,
@@ -158,8 +209,9 @@ class Service:
             raise
         # Whoever is cancelled before this leaves the reservation: the fee may have been paid.
         await self._ledger.paid(entry, posted.id, posted.fee, posted.receipt.cost)
+        self.metrics.paid(key.name, posted.fee + posted.receipt.cost)
         log.info("openai_task", task=posted.id, key=key.name, fee=posted.fee)
-        return posted
+        return posted.task.requested.header
 
     async def _model(self, key: ApiKey, wanted: str) -> ModelEntry:
         found = [one for one in await requestable_models(self._chain) if wanted in _names(one)]
@@ -179,9 +231,8 @@ class Service:
             )
         return found[-1]
 
-    async def finish(self, posted: Posted) -> Answer:
+    async def finish(self, header: TaskHeader) -> Answer:
         """Wait until the node or the chain has the certificate, and verify it. Raises ``ApiError``."""
-        header = posted.task.requested.header
         while True:
             answer = await self._own(header)
             if answer is None:
@@ -191,12 +242,27 @@ class Service:
             with anyio.move_on_after(LOOK_EVERY):
                 await self._decided(header.id)
 
-    async def draft(self, posted: Posted, known: int) -> bytes:
+    async def usage(self, answer: Answer) -> dict[str, int] | None:
+        """Return OpenAI's count of tokens; None where this node did not compute the task.
+
+        The prompt's tokens are what the model read, its template included. The answer's are certified.
+        """
+        with anyio.move_on_after(COUNT_SECONDS):
+            prompt = await self._node.drafts.prompt_tokens(answer.task)
+            if prompt is not None:
+                return {
+                    "prompt_tokens": prompt,
+                    "completion_tokens": answer.tokens,
+                    "total_tokens": prompt + answer.tokens,
+                }
+        return None
+
+    async def draft(self, task: int, known: int) -> bytes:
         """Return the node's own answer so far, once it is longer than ``known`` bytes.
 
         The node computed it, or checked it by computing; the committee has not certified it yet.
         """
-        return await self._node.drafts.longer(posted.id, known)
+        return await self._node.drafts.longer(task, known)
 
     async def _decided(self, task_id: int) -> None:
         after = 0
@@ -254,6 +320,7 @@ class Service:
         if status is TaskStatus.REFUNDED:
             if await credit_of(self._chain, self._sender.address):
                 await self._sender.send(self._chain.call("TaskGateway", "withdraw"))
+            self.metrics.refunded()
             log.info("openai_refunded", task=task)
         if status in (TaskStatus.REFUNDED, TaskStatus.CERTIFIED):
             await self._ledger.settle(entry, refunded=status is TaskStatus.REFUNDED)

@@ -17,7 +17,19 @@ from p2pavs.openai_api.errors import SERVER, ApiError, unsupported, wrong
 from p2pavs.request_options import RequestOptions, compact_json
 
 _SHARED: Final = frozenset(
-    {"model", "stream", "max_tokens", "temperature", "top_p", "seed", "stop", "user", "metadata", "p2pavs"}
+    {
+        "model",
+        "stream",
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "seed",
+        "stop",
+        "user",
+        "metadata",
+        "p2pavs",
+        "stream_options",
+    }
 )
 _CHAT: Final = _SHARED | {"messages", "max_completion_tokens", "response_format"}
 _TEXT: Final = _SHARED | {"prompt"}
@@ -34,7 +46,6 @@ _NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "tools": ([],),
     "tool_choice": ("none", "auto"),
     "parallel_tool_calls": (True, False),
-    "stream_options": ({"include_usage": False}, {"include_usage": True}, {}),
     "service_tier": ("auto", "default"),
     "modalities": (["text"],),
     "suffix": ("",),
@@ -54,6 +65,7 @@ class Asked:
     stream: bool
     prompt: bytes
     options: RequestOptions
+    usage: bool  # whether a stream ends with the count of tokens
 
 
 def read_request(body: Any, config: EndpointConfig, *, chat: bool) -> Asked:
@@ -82,7 +94,8 @@ def read_request(body: Any, config: EndpointConfig, *, chat: bool) -> Asked:
         _response_format(given["response_format"], options)
     _extras(given.get("p2pavs", {}), options)
     text = chat_text(given.get("messages")) if chat else _prompt(given.get("prompt"))
-    return Asked(chat, _boolean("stream", given.get("stream", False)), _utf8(text), options)
+    stream = _boolean("stream", given.get("stream", False))
+    return Asked(chat, stream, _utf8(text), options, _include_usage(given.get("stream_options", {})))
 
 
 def chat_text(messages: Any) -> str:
@@ -170,6 +183,12 @@ def _extras(value: Any, options: RequestOptions) -> None:
         options["repetition_penalty"] = _real("p2pavs.repetition_penalty", value["repetition_penalty"], 10)
 
 
+def _include_usage(value: Any) -> bool:
+    if not isinstance(value, dict) or not set(value) <= {"include_usage"}:
+        raise wrong("stream_options", "stream_options is an object that may have include_usage.")
+    return _boolean("stream_options.include_usage", value.get("include_usage", False))
+
+
 def _same(value: Any, neutral: Any) -> bool:
     """Whether two JSON values are equal; for Python ``True`` is 1, for JSON it is not."""
     return bool(value == neutral) and isinstance(value, bool) == isinstance(neutral, bool)
@@ -242,8 +261,8 @@ def proof(answer: Answer) -> dict[str, Any]:
     }
 
 
-def whole(answer: Answer, model: str, *, chat: bool) -> dict[str, Any]:
-    """Return the body of an answer in one piece."""
+def whole(answer: Answer, model: str, usage: dict[str, int] | None, *, chat: bool) -> dict[str, Any]:
+    """Return the body of an answer in one piece; ``usage`` is left out where it is not known."""
     finish = _FINISH.get(answer.finish_reason, "stop")
     choice: dict[str, Any] = {"index": 0, "finish_reason": finish, "logprobs": None}
     if chat:
@@ -251,7 +270,8 @@ def whole(answer: Answer, model: str, *, chat: bool) -> dict[str, Any]:
     else:
         choice["text"] = answer.text
     kind = "chat.completion" if chat else "text_completion"
-    return _envelope(answer.task, kind, model, chat=chat) | {"choices": [choice], "p2pavs": proof(answer)}
+    body = _envelope(answer.task, kind, model, chat=chat) | {"choices": [choice], "p2pavs": proof(answer)}
+    return body if usage is None else body | {"usage": usage}
 
 
 class Pieces:
@@ -287,6 +307,10 @@ class Pieces:
         finish = _FINISH.get(answer.finish_reason, "stop")
         last = self._piece("", finish) | {"p2pavs": proof(answer)}
         return [self._piece(text), last] if text or not self._begun else [last]
+
+    def usage(self, usage: dict[str, int]) -> dict[str, Any]:
+        """Return the piece that comes after the end where a client asked for the count of tokens."""
+        return self._base | {"choices": [], "usage": usage}
 
     def _piece(self, text: str, finish: str | None = None) -> dict[str, Any]:
         choice: dict[str, Any] = {"index": 0, "logprobs": None, "finish_reason": finish}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -29,7 +30,7 @@ from p2pavs.journal import Journal
 from p2pavs.openai_api import service as service_module
 from p2pavs.openai_api.app import MAX_BODY_BYTES, create_app
 from p2pavs.openai_api.config import EndpointConfig, hash_key, new_key, read_key
-from p2pavs.openai_api.ledger import Ledger
+from p2pavs.openai_api.ledger import Ledger, Once
 from p2pavs.openai_api.service import Service
 from tests.integration.anvil import Anvil
 from tests.integration.chain.network import (
@@ -73,6 +74,7 @@ class World:
     url: str
     key: str
     service: Service
+    ledger: Ledger
 
     def client(self, key: str | None = None) -> openai.OpenAI:
         return openai.OpenAI(base_url=self.url + "/v1", api_key=key or self.key, timeout=120)
@@ -122,7 +124,7 @@ async def world(anvil: Anvil, directory: Path, **limits: Any) -> AsyncIterator[W
         with Ledger(directory / "ledger.sqlite") as ledger:
             service = Service(network.chain, sender, ledger, node, config)
             url: str = await nursery.start(serve_app, create_app(service), "127.0.0.1:0", "")
-            yield World(network, node, url, key, service)
+            yield World(network, node, url, key, service, ledger)
             nursery.cancel_scope.cancel()
 
 
@@ -138,8 +140,17 @@ async def test_chat_whole_and_streamed(anvil: Anvil, tmp_path: Path) -> None:
                 extra_body={"p2pavs": {"choices": ["yes", "no"]}},
             )
 
+        there.node.drafts.note_prompt(1, 17)  # as the node does that computes the task
         raw = await there.use(whole)
         answer = raw.parse()
+        assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (17, 1)
+        assert answer.usage.total_tokens == 18
+        assert raw.headers["x-ratelimit-limit-requests"] == "20"
+        assert raw.headers["x-ratelimit-remaining-requests"] == "19"
+        assert 0 < int(raw.headers["x-ratelimit-reset-requests"].removesuffix("s")) <= 60
+        assert raw.headers["p2pavs-limit-wei"] == str(ETH)
+        paid = ETH - int(raw.headers["p2pavs-remaining-wei"])
+        assert paid > (await read_task(there.network.chain, 1)).requested.header.fee
         assert answer.choices[0].message.content == "yes"
         assert answer.choices[0].finish_reason == "stop"
         assert (answer.object, answer.model, answer.id) == ("chat.completion", "test", "chatcmpl-1")
@@ -162,6 +173,29 @@ async def test_chat_whole_and_streamed(anvil: Anvil, tmp_path: Path) -> None:
         assert "".join(part.choices[0].delta.content or "" for part in parts) == "yes"
         assert parts[-1].choices[0].finish_reason == "stop"
         assert verify_file(json.dumps(parts[-1].p2pavs["certificate"]), checkpoint).task == 2
+
+        def counted(client: openai.OpenAI) -> Any:
+            usage = {"include_usage": True}
+            return list(
+                client.chat.completions.create(
+                    model="test", messages=QUESTION, stream=True, stream_options=usage
+                )
+            )
+
+        there.node.drafts.note_prompt(3, 5)
+        *_, end, last = await there.use(counted)
+        assert (end.choices[0].finish_reason, end.usage) == ("stop", None)
+        assert (last.choices, last.usage.prompt_tokens, last.usage.total_tokens) == ([], 5, 6)
+        page = there.service.metrics.page().decode()
+        for line in (
+            'p2pavs_openai_requests_total{code="ok",key="alice"} 3.0',
+            'p2pavs_openai_tokens_total{key="alice",kind="completion"} 3.0',
+            'p2pavs_openai_tokens_total{key="alice",kind="prompt"} 22.0',
+            "p2pavs_openai_answer_seconds_count 3.0",
+            "p2pavs_openai_waiting 0.0",
+        ):
+            assert line in page
+        assert there.key not in page
         nursery.cancel_scope.cancel()
 
 
@@ -233,6 +267,67 @@ async def test_a_stream_says_what_the_node_has_and_ends_with_what_is_certified(
         nursery.cancel_scope.cancel()
 
 
+async def test_a_repeated_request_is_paid_once(anvil: Anvil, tmp_path: Path) -> None:
+    async with world(anvil, tmp_path) as there, trio.open_nursery() as nursery:
+        nursery.start_soon(there.committee)
+
+        def ask(name: str, **fields: Any) -> Callable[[openai.OpenAI], Any]:
+            return lambda client: client.chat.completions.with_raw_response.create(
+                **({"model": "test", "messages": QUESTION} | fields),
+                extra_headers={"Idempotency-Key": name},
+            )
+
+        answers: list[Any] = []
+
+        async def one() -> None:
+            answers.append(await there.use(ask("a")))
+
+        async with trio.open_nursery() as together:
+            for _ in range(3):
+                together.start_soon(one)
+        assert {raw.parse().p2pavs["task"] for raw in answers} == {1}
+        replayed = [raw.headers.get("idempotent-replayed") for raw in answers]
+        assert sorted(map(str, replayed)) == ["None", "true", "true"]
+        with pytest.raises(openai.UnprocessableEntityError, match="another request") as reused:
+            await there.use(ask("a", max_tokens=3))
+        assert reused.value.code == "idempotency_key_reused"
+        with pytest.raises(openai.BadRequestError, match="visible ASCII"):
+            await there.use(ask("a b"))
+        streamed = await there.use(ask("b", stream=True))
+        assert streamed.headers["p2pavs-task"] == "2"
+        again = await there.use(
+            lambda client: list(
+                client.chat.completions.create(
+                    model="test", messages=QUESTION, stream=True, extra_headers={"Idempotency-Key": "b"}
+                )
+            )
+        )
+        assert again[-1].p2pavs["task"] == 2
+        assert await there.network.chain.read_one("TaskGateway", "taskCount") == 2
+        page = there.service.metrics.page().decode()
+        assert 'p2pavs_openai_repeated_total{key="alice"} 3.0' in page
+        assert 'code="idempotency_key_reused"' in page
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_request_that_was_cut_off_is_not_paid_again(anvil: Anvil, tmp_path: Path) -> None:
+    """The node ended after it reserved the fee: nobody knows whether the task was posted."""
+    async with world(anvil, tmp_path) as there:
+
+        def ask(client: openai.OpenAI) -> Any:
+            return client.chat.completions.create(
+                model="test", messages=QUESTION, extra_headers={"Idempotency-Key": "a"}
+            )
+
+        said = json.dumps(["/v1/chat/completions", {"model": "test", "messages": QUESTION}], sort_keys=True)
+        once = Once("a", hashlib.sha256(said.encode()).digest())
+        await there.ledger.reserve("alice", 1, ETH, once)
+        with pytest.raises(openai.ConflictError, match="may be paid or not") as unknown:
+            await there.use(ask)
+        assert unknown.value.code == "idempotency_outcome_unknown"
+        assert await there.network.chain.read_one("TaskGateway", "taskCount") == 0
+
+
 async def test_refusals_cost_nothing(anvil: Anvil, tmp_path: Path) -> None:
     async with world(anvil, tmp_path, models=["test"], ether_per_day="0.0001") as there:
 
@@ -282,6 +377,7 @@ async def test_a_key_may_not_ask_too_often(anvil: Anvil, tmp_path: Path) -> None
             found = [await http.post(there.url + "/v1/chat/completions", json=body) for _ in range(3)]
         assert [one.status_code for one in found] == [404, 404, 429]
         assert found[-1].headers["x-should-retry"] == "true"
+        assert [one.headers["x-ratelimit-remaining-requests"] for one in found] == ["1", "0", "0"]
         assert 1 <= int(found[-1].headers["retry-after"]) <= 60
 
 

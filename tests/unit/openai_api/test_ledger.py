@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from p2pavs.openai_api.config import EndpointConfig, hash_key
-from p2pavs.openai_api.ledger import DAY, Ledger, LedgerError, OverLimit
+from p2pavs.openai_api.ledger import DAY, Earlier, Ledger, LedgerError, Once, OverLimit
 
 GOOD = f"""
 keys = "payer"
@@ -17,6 +17,29 @@ name = "alice"
 sha256 = "{hash_key("secret")}"
 ether_per_day = "20gwei"
 """
+
+
+async def test_a_request_is_found_by_its_name(tmp_path: Path) -> None:
+    now = 1000.0
+    path = tmp_path / "ledger"
+    once = Once("n", bytes(32))
+    with Ledger(path, clock=lambda: now) as ledger:
+        assert await ledger.earlier("a", "n") is None
+        entry = await ledger.reserve("a", 6, 10, once)
+        assert await ledger.earlier("a", "n") == Earlier(bytes(32), None)
+        assert await ledger.earlier("b", "n") is None
+        await ledger.release(entry)
+        assert await ledger.earlier("a", "n") is None
+        entry = await ledger.reserve("a", 6, 10, once)
+        with pytest.raises(LedgerError):
+            await ledger.reserve("a", 1, 10, once)
+        assert await ledger.spent("a") == 6
+        await ledger.paid(entry, 7, 6, 1)
+    with Ledger(path, clock=lambda: now) as ledger:
+        assert await ledger.earlier("a", "n") == Earlier(bytes(32), 7)
+        now += DAY
+        assert await ledger.earlier("a", "n") is None
+        await ledger.reserve("a", 6, 10, once)
 
 
 async def test_a_key_spends_what_it_may(tmp_path: Path) -> None:
