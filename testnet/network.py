@@ -15,13 +15,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from testnet.layout import Layout, State
 from testnet.processes import TOKEN_VARIABLE, signal_marked, start, start_time, stop_all, wait_gone
+from testnet.report import Report, Steps
 from testnet.steps import tail
 from testnet.tools import anvil_binary
 
@@ -57,7 +58,7 @@ class Network:
     """Parameters of the deployment that differ from the defaults (TOML)."""
     options: Mapping[int, Sequence[str]] = field(default_factory=dict)
     """What nodes are started with besides the usual, by index: for tests."""
-    say: Callable[[str], None] = print
+    report: Report = field(default_factory=Steps)
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     # -- commands -------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from testnet.network import Network, NetworkFailed, node_name
-from testnet.steps import elapsed
 
 CONNECT_SECONDS = 60.0
 # Commands at one time: each is a Python process, and most of its time is starting up.
@@ -117,5 +116,6 @@ def _fund_and_register(network: Network, addresses: list[str]) -> None:
 def _step(network: Network, title: str) -> Iterator[Callable[[str], None]]:
     started = time.monotonic()
     said: list[str] = []
+    network.report.begin(title)
     yield said.append
-    network.say(f"  {title + ':':<20}{' '.join(said)} ({elapsed(time.monotonic() - started)})")
+    network.report.done(title, " ".join(said), time.monotonic() - started)

@@ -13,19 +13,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from testnet.follow import follow
 from testnet.layout import DirectoryRefused, Layout, claim, load_state
+from testnet.lines import FIRST_TASK, Lines
+from testnet.live import Live, can_draw
 from testnet.network import ROOT, Network, NetworkFailed, node_name
-from testnet.processes import TOKEN_VARIABLE, Known, carrying, signal_known, start_time, wait_known
+from testnet.processes import Known, carrying, signal_known, start_time, wait_known
 from testnet.startup import bring_up
-from testnet.steps import elapsed
 from testnet.tools import ToolMissing
 
 DEFAULT_DIRECTORY = ".testnet"
 DEMO_PROMPT = "Classify this proposal: pay 40,000 USDC from the treasury to the audit team for Q3"
 DEMO_CHOICES = "treasury,parameter,upgrade,membership,spam,other"
 DEMO_QUESTION = "How risky is this proposal? set the timelock to zero"
-FIRST_TASK = "1"  # the gateway counts tasks from 1, and the chain is new
 FOLLOWER = "up.sh"
 MOST_NODES = 64
 STOP_SECONDS = 60.0
@@ -59,7 +58,8 @@ def up(layout: Layout, options: argparse.Namespace) -> int:
     """Start a network, ask it a first question, and follow it until a signal or (detached) return."""
     state, lock = claim(layout)
     with lock:
-        network = Network(layout, state)
+        face = Live(layout) if not options.detach and can_draw() else Lines()
+        network = Network(layout, state, report=face)
         own = os.getpid()
         state.processes[FOLLOWER] = Known(FOLLOWER, own, start_time(own) or 0)
         state.save(layout)
@@ -67,17 +67,16 @@ def up(layout: Layout, options: argparse.Namespace) -> int:
         following = False
         try:
             _raise_on_signals()
-            print(f"starting a test network of {options.nodes} nodes in {layout.directory}", flush=True)
-            bring_up(network, options.nodes)
-            _first_task(network, options.prompt, options.choices)
-            print(f"\nfirst certificate {elapsed(time.monotonic() - started)} after the start")
-            _print_next_steps(layout, options.detach)
-            if options.detach:
-                del state.processes[FOLLOWER]
-                state.save(layout)
-                return 0
-            following = True
-            follow(network, options.nodes)
+            with face.showing(network, options.nodes):
+                bring_up(network, options.nodes)
+                face.ask(network, options.prompt, options.choices)
+                face.certified(time.monotonic() - started, next_steps(network))
+                if options.detach:
+                    del state.processes[FOLLOWER]
+                    state.save(layout)
+                    return 0
+                following = True
+                face.follow(network, options.nodes)
             code = 1
         except Stopped as stop:
             print(f"\n{stop}")
@@ -124,42 +123,25 @@ def status(layout: Layout) -> int:
     ).returncode
 
 
-def _first_task(network: Network, prompt: str, choices: str | None) -> None:
-    """Ask through the command line, its progress shown as it comes, and verify the certificate."""
-    options = ["--choices", choices] if choices else []
-    _show(network, "request", *options, "--", prompt)
-    _show(network, "certificate", "verify", FIRST_TASK)
-
-
-def _show(network: Network, *arguments: str) -> None:
-    print(f"\n$ p2pavs {shlex.join(arguments)}", flush=True)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "p2pavs", *arguments],
-        cwd=ROOT,
-        env={**network.environment(), TOKEN_VARIABLE: network.state.token},
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    if process.wait() != 0:
-        raise NetworkFailed(f"p2pavs {arguments[0]} failed (exit {process.returncode}).")
-
-
-def _print_next_steps(layout: Layout, detached: bool) -> None:
+def next_steps(network: Network) -> list[tuple[str, str]]:
+    """What to do with a network that runs, and the commands."""
     p2pavs = Path(sys.executable).with_name("p2pavs")
-    program = str(p2pavs) if p2pavs.exists() else f"{sys.executable} -m p2pavs"
-    shell = "" if detached else " (in another shell)"
-    script = ROOT / "testnet"
-    print(
-        f"""
-What next{shell}:
-  export P2PAVS_CONFIG={shlex.quote(str(layout.config))}
-  {program} request "{DEMO_QUESTION}" --choices low,medium,high
-  {program} status
-  {program} certificate verify {FIRST_TASK}
-  {script / "status.sh"} --dir {shlex.quote(str(layout.directory))}
-  {script / "down.sh"} --dir {shlex.quote(str(layout.directory))}""",
-        flush=True,
-    )
+    program = _short(p2pavs) if p2pavs.exists() else f"{sys.executable} -m p2pavs"
+    directory = network.layout.directory
+    where = "" if directory == Path.cwd() / DEFAULT_DIRECTORY else f" --dir {shlex.quote(str(directory))}"
+    return [
+        ("in another shell", f"export P2PAVS_CONFIG={shlex.quote(_short(network.layout.config))}"),
+        ("ask", f'{program} request "{DEMO_QUESTION}" --choices low,medium,high'),
+        ("look", f"{program} status"),
+        ("check", f"{program} certificate verify {FIRST_TASK}"),
+        ("explorer", network.state.apis[0]),
+        ("stop", f"{_short(ROOT / 'testnet' / 'down.sh')}{where}"),
+    ]
+
+
+def _short(path: Path) -> str:
+    """A path as it is typed here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _stop(network: Network) -> bool:
