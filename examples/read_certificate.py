@@ -1,6 +1,6 @@
 """Read the certificate of a task from the chain, and verify it without trusting any node.
 
-    python read_certificate.py 1 --rpc http://127.0.0.1:8545 --deployment deployment.json
+    python -m examples.read_certificate 1 --rpc http://127.0.0.1:8545 --deployment deployment.json
 
 Everything comes out of public data: the epoch's frozen operator set, the task, and the transaction that
 posted the certificate. The committee is drawn again from the task's seed, and the one BLS signature checked
@@ -10,11 +10,9 @@ over the statement that this network, this task and this committee fix. Exit cod
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tomllib
-from pathlib import Path
 
+from examples.dapp import settings
 from p2pavs import Answer, P2pavsError, SyncClient
 
 
@@ -35,26 +33,16 @@ def describe(question: str, answer: Answer) -> str:
     return "\n".join(lines)
 
 
-def configuration() -> dict[str, str]:
-    """What the network's configuration file says, if $P2PAVS_CONFIG names one."""
-    named = os.environ.get("P2PAVS_CONFIG")
-    return tomllib.loads(Path(named).read_text()) if named else {}
-
-
 def main() -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Read and verify the certificate of a task.")
-    parser.add_argument("task", type=int, help="the task's number")
-    parser.add_argument("--rpc", help="JSON-RPC endpoint (default: the one in $P2PAVS_CONFIG)")
-    parser.add_argument("--deployment", help="deployment file (default: the one in $P2PAVS_CONFIG)")
-    arguments = parser.parse_args()
+    options = argparse.ArgumentParser(description="Read and verify the certificate of a task.")
+    options.add_argument("task", type=int, help="the task's number")
+    options.add_argument("--rpc", help="JSON-RPC endpoint (default: the one in $P2PAVS_CONFIG)")
+    options.add_argument("--deployment", help="deployment file (default: the one in $P2PAVS_CONFIG)")
+    arguments = options.parse_args()
     try:
-        settings = configuration()
-        rpc = arguments.rpc or settings.get("rpc")
-        deployment = arguments.deployment or settings.get("deployment")
-        if rpc is None or deployment is None:
-            parser.error("give --rpc and --deployment, or: export P2PAVS_CONFIG=.testnet/p2pavs.toml")
-        with SyncClient(rpc, deployment) as client:
+        found = settings(arguments, "rpc", "deployment")
+        with SyncClient(found["rpc"], found["deployment"]) as client:
             answer, question = client.verify(arguments.task), client.question(arguments.task)
     except (OSError, ValueError, P2pavsError) as error:
         print(f"not verified: {error}", file=sys.stderr)

@@ -41,7 +41,7 @@ python="${P2PAVS_VENV:-$root/.venv}/bin/python"
 check "ruff: lint" "$python" -m ruff check .
 check "ruff: format" "$python" -m ruff format --check .
 check "types: the packages" "$python" -m mypy --strict -p consensus -p inference -p p2pavs
-check "types: the test network" "$python" -m mypy --strict testnet tests/e2e/harness.py
+check "types: network, examples" "$python" -m mypy --strict testnet examples tests/e2e/harness.py
 check "JavaScript verifier: bundle" bundle
 check "import rule" "$python" -m pytest -q tests/unit/test_imports.py
 check "unit tests" "$python" -m pytest -q tests/unit --ignore tests/unit/test_imports.py

@@ -48,7 +48,7 @@ class SourceTree:
 
 TREES = (
     SourceTree(REPOSITORY / "p2pavs/contracts/src", REPOSITORY / "p2pavs/contracts/artifacts"),
-    SourceTree(REPOSITORY / "testnet/dapp", REPOSITORY / "testnet/dapp/artifacts"),
+    SourceTree(REPOSITORY / "examples", REPOSITORY / "examples/artifacts"),
 )
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+import p2pavs
+
 ROOT = Path(__file__).resolve().parents[2]
-OURS = frozenset({"consensus", "inference", "p2pavs", "tests", "testnet"})
+OURS = frozenset({"consensus", "inference", "p2pavs", "tests", "testnet", "examples"})
 
 # The core is a pure function of its inputs. What is in this list has no clock, no randomness, no files and no
 # sockets; something new belongs here only if that is true of it too.
@@ -38,8 +40,8 @@ P2PAVS_APART = {
     "openai_api": ("cli", "network", "node"),
 }
 
-# The only scripts of testnet/ that may use the packages: they show a dApp's developer how to.
-TESTNET_LIBRARY_USERS = ("testnet/dapp/read_certificate.py", "testnet/dapp/classify.py")
+# What the examples may use of ours: they show a dApp's developer the public interface.
+PUBLIC = tuple(f"p2pavs.{name}" for name in p2pavs.__all__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,11 @@ def _breach(use: Use, module: str) -> str:
         case "p2pavs":
             return _p2pavs_breach(use, module)
         case "testnet":
-            allowed = module.replace(".", "/") + ".py" in TESTNET_LIBRARY_USERS
-            if within(use.name, ("consensus", "inference", "p2pavs", "tests")) and not allowed:
+            if within(use.name, ("consensus", "inference", "p2pavs", "tests")):
                 return "testnet uses only the command line"
+        case "examples":
+            if within(use.name, ("consensus", "inference", "p2pavs", "tests", "testnet")):
+                return "" if use.name in PUBLIC else "examples use only what p2pavs offers"
     return ""
 
 
@@ -131,7 +135,7 @@ def _consensus_breach(use: Use, module: str) -> str:
 
 
 def _p2pavs_breach(use: Use, module: str) -> str:
-    if within(use.name, ("tests", "testnet")):
+    if within(use.name, ("tests", "testnet", "examples")):
         return "what users run does not import tests or the test network"
     if within(use.name, ("llama_cpp",)):
         return "llama.cpp lives in the worker process of inference"
@@ -213,7 +217,7 @@ def test_a_breach_is_found(module: str, source: str) -> None:
         ),
         ("p2pavs.storage.tasks", "from p2pavs.storage.database import Database"),
         ("testnet.testnet", "import processes\nimport time"),
-        ("testnet.dapp.read_certificate", "from consensus import certificate"),
+        ("examples.read_certificate", "from p2pavs import Client"),
     ],
 )
 def test_what_is_allowed_is_not_reported(module: str, source: str) -> None:

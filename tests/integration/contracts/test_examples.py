@@ -1,10 +1,11 @@
-"""The dApp of the test network: a consumer that acts on what it is told."""
+"""The contracts of examples/: consumers that act on what they are told."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from web3 import Web3
 from web3.contract import Contract
 from web3.logs import DISCARD
 
@@ -18,16 +19,17 @@ TEXT = "Spend 40,000 of the treasury on a grant for the library."
 DAY = 86_400
 
 
-def deploy(world: World) -> Contract:
-    compiled = parse((REPOSITORY / "testnet/dapp/artifacts/ProposalClassifier.json").read_text())
+def deploy(world: World, name: str = "ProposalTriage") -> Contract:
+    compiled = parse((REPOSITORY / f"examples/artifacts/{name}.json").read_text())
     return world.deploy_code(compiled.abi, compiled.bytecode, world.gateway.address, world.model_id, 600)
 
 
+def ask(world: World, dapp: Contract, call: Any, text: str, who: str = "proposer") -> Task:
+    return world.task_of(world.send(call, account(who), value=dapp.functions.price(text).call()))
+
+
 def submit(world: World, dapp: Contract, text: str = TEXT) -> Task:
-    receipt = world.send(
-        dapp.functions.submit(text), account("proposer"), value=dapp.functions.price(text).call()
-    )
-    return world.task_of(receipt)
+    return ask(world, dapp, dapp.functions.submit(text), text)
 
 
 def answer(staffed: Staffed, task: Task, label: bytes) -> Any:
@@ -35,17 +37,27 @@ def answer(staffed: Staffed, task: Task, label: bytes) -> Any:
     return staffed.world.send(staffed.world.submit_call(task, certificate, label), account("poster"))
 
 
+def label_of(dapp: Contract) -> str:
+    return str(dapp.functions.proposals(1).call()[3])
+
+
 def test_it_acts_on_the_label(staffed: Staffed) -> None:
     world, dapp = staffed.world, deploy(staffed.world)
     task = submit(world, dapp)
     assert task.fields["requester"] == task.fields["callback"] == dapp.address
     receipt = answer(staffed, task, b"treasury")
-    [log] = dapp.events.ProposalClassified().process_receipt(receipt, errors=DISCARD)
+    [log] = dapp.events.Triaged().process_receipt(receipt, errors=DISCARD)
     until = world.now() + 7 * DAY
     assert dict(log["args"]) == {"proposal": 1, "task": task.id, "label": "treasury", "votesUntil": until}
-    proposer, votes_until, number, _, label = dapp.functions.proposalAt(1).call()
-    assert (proposer, votes_until, number, label) == (account("proposer"), until, task.id, "treasury")
+    assert dapp.functions.proposals(1).call()[1:] == [task.id, until, "treasury"]
     assert receipt["gasUsed"] < 600_000
+
+
+@pytest.mark.parametrize("word", [b"spam", b"nonsense"])
+def test_what_has_no_period_is_not_voted_on(staffed: Staffed, word: bytes) -> None:
+    world, dapp = staffed.world, deploy(staffed.world)
+    answer(staffed, submit(world, dapp), word)
+    assert dapp.functions.proposals(1).call()[2:] == [0, word.decode()]
 
 
 def test_it_listens_to_the_gateway_only_and_for_its_own_tasks(staffed: Staffed) -> None:
@@ -57,7 +69,7 @@ def test_it_listens_to_the_gateway_only_and_for_its_own_tasks(staffed: Staffed) 
     other = world.request(callback=dapp.address, callbackGas=200_000)
     answer(staffed, other, b"treasury")
     assert world.gateway.functions.callbackPending(other.id).call(), "somebody else's task must be refused"
-    assert dapp.functions.proposalAt(1).call()[4] == ""
+    assert label_of(dapp) == ""
     with pytest.raises(Reverted) as refusal:
         world.simulate(dapp.functions.onInference(other.id, 1, b"treasury"), world.gateway.address)
     assert (refusal.value.name, refusal.value.arguments) == ("NotMyTask", (other.id,))
@@ -67,26 +79,27 @@ def test_it_asks_again_after_a_rejection_or_an_expiry(staffed: Staffed) -> None:
     world, dapp = staffed.world, deploy(staffed.world)
     task = submit(world, dapp)
     price = dapp.functions.price(TEXT).call()
-    ask = dapp.functions.askAgain(1, TEXT)
+    again = dapp.functions.askAgain(1, TEXT)
     with pytest.raises(Reverted) as refusal:
-        world.send(ask, account("proposer"), value=price)
-    assert (refusal.value.name, refusal.value.arguments) == ("ClassificationPending", (1, task.id))
+        world.send(again, account("proposer"), value=price)
+    assert (refusal.value.name, refusal.value.arguments) == ("AlreadyAsked", (1, task.id))
     rejected = world.result(b"", status=ResultStatus.REJECTED, finish_reason=FinishReason.INPUT_TOO_LONG)
     certificate = world.certify(task, staffed.operators, result=rejected)
     receipt = world.send(world.submit_call(task, certificate, b""))
-    assert dapp.events.ClassificationRejected().process_receipt(receipt, errors=DISCARD)
-    second = world.task_of(world.send(ask, account("proposer"), value=price))
+    [log] = dapp.events.Rejected().process_receipt(receipt, errors=DISCARD)
+    assert log["args"]["task"] == task.id
+    second = world.task_of(world.send(again, account("proposer"), value=price))
     world.pass_time(601)
-    third = world.task_of(world.send(ask, account("proposer"), value=price))
+    third = world.task_of(world.send(again, account("proposer"), value=price))
     assert len({task.id, second.id, third.id}) == 3
     with pytest.raises(Reverted) as refusal:
         world.send(dapp.functions.askAgain(1, "another text"), account("proposer"), value=price)
     assert (refusal.value.name, refusal.value.arguments) == ("UnknownProposal", (1,))
     answer(staffed, third, b"other")
-    assert dapp.functions.proposalAt(1).call()[4] == "other"
+    assert label_of(dapp) == "other"
     with pytest.raises(Reverted) as refusal:
-        world.send(ask, account("proposer"), value=price)
-    assert refusal.value.name == "AlreadyClassified"
+        world.send(again, account("proposer"), value=price)
+    assert refusal.value.name == "AlreadyAsked"
 
 
 def test_what_was_paid_too_much_can_be_withdrawn(staffed: Staffed) -> None:
@@ -167,9 +180,73 @@ def test_who_cannot_be_paid_keeps_the_credit(staffed: Staffed) -> None:
     assert other.functions.creditOf(payer).call() == 9
 
 
-def test_a_word_that_is_no_label_changes_nothing(staffed: Staffed) -> None:
-    world, dapp = staffed.world, deploy(staffed.world)
-    task = submit(world, dapp)
-    answer(staffed, task, b"nonsense")
-    assert world.gateway.functions.callbackPending(task.id).call()
-    assert dapp.functions.proposalAt(1).call()[1] == 0
+def test_a_sandwich_is_read_without_a_callback(staffed: Staffed) -> None:
+    world, dapp = staffed.world, deploy(staffed.world, "SandwichWatch")
+    said = {}
+    for text, word in (("a", b"sandwich"), ("b", b"swap"), ("c", b"")):
+        transaction = Web3.keccak(text=text)
+        report = dapp.functions.report(transaction, text)
+        task = ask(world, dapp, report, text, "reporter")
+        assert int(task.fields["callback"], 16) == 0
+        look = dapp.functions.isSandwich(account("reporter"), transaction)
+        assert look.call() == [False, False]
+        with pytest.raises(Reverted) as refusal:
+            world.send(report, account("reporter"), value=dapp.functions.price(text).call())
+        assert (refusal.value.name, refusal.value.arguments) == ("AlreadyAsked", (transaction, task.id))
+        fields: dict[str, Any] = {}
+        if not word:
+            fields = {"status": ResultStatus.REJECTED, "finish_reason": FinishReason.INPUT_TOO_LONG}
+        certificate = world.certify(task, staffed.operators, result=world.result(word, **fields))
+        world.send(world.submit_call(task, certificate, word), account("poster"))
+        said[text] = look.call()
+        assert dapp.functions.isSandwich(account("another"), transaction).call() == [False, False]
+    assert said == {"a": [True, True], "b": [True, False], "c": [False, False]}
+
+
+def test_the_vote_opens_only_if_the_claim_holds(staffed: Staffed) -> None:
+    world, dapp = staffed.world, deploy(staffed.world, "FactCheck")
+    good, bad = (ask(world, dapp, dapp.functions.propose(text), text) for text in ("good?", "bad?"))
+    aye = [dapp.functions.vote(proposal, True) for proposal in (1, 2)]
+    for vote in aye:
+        with pytest.raises(Reverted) as refusal:
+            world.send(vote, account("voter"))
+        assert refusal.value.name == "NotOpen"
+    answer(staffed, good, b"yes")
+    answer(staffed, bad, b"no")
+    world.send(aye[0], account("voter"))
+    world.send(dapp.functions.vote(1, False), account("other"))
+    with pytest.raises(Reverted) as refusal:
+        world.send(aye[0], account("voter"))
+    assert (refusal.value.name, refusal.value.arguments) == ("AlreadyVoted", (1, account("voter")))
+    with pytest.raises(Reverted) as refusal:
+        world.send(aye[1], account("voter"))
+    assert (refusal.value.name, refusal.value.arguments) == ("NotOpen", (2,))
+    assert dapp.functions.proposals(1).call() == [2, 1, 1]
+    assert dapp.functions.proposals(2).call() == [3, 0, 0]
+
+
+@pytest.mark.parametrize(("json", "offer"), [(b'{"score":7}', [7, 440]), (b'{"score":100}', [100, 2300])])
+def test_a_score_is_cut_out_of_the_json(staffed: Staffed, json: bytes, offer: list[int]) -> None:
+    world, dapp = staffed.world, deploy(staffed.world, "LoanDesk")
+    task = ask(world, dapp, dapp.functions.applyForLoan("me"), "me", "applicant")
+    answer(staffed, task, json)
+    assert dapp.functions.offers(account("applicant")).call() == offer
+
+
+@pytest.mark.parametrize(
+    ("words", "number", "coins"),
+    [
+        ("A room? Of course, friend.", 1, 5),
+        ("Sit down, the soup is hot.", 1, 5),
+        ("I have seen you before.", 2, 10),
+        ("No room for the likes of you.", 3, 0),
+    ],
+)
+def test_the_mood_sets_the_price(staffed: Staffed, words: str, number: int, coins: int) -> None:
+    world, dapp = staffed.world, deploy(staffed.world, "Innkeeper")
+    task = ask(world, dapp, dapp.functions.talk("hello"), "hello", "player")
+    receipt = answer(staffed, task, words.encode())
+    [log] = dapp.events.Spoke().process_receipt(receipt, errors=DISCARD)
+    assert log["args"]["words"] == words
+    assert dapp.functions.moodOf(account("player")).call() == number
+    assert dapp.functions.roomPrice(account("player")).call() == coins
