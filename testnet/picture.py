@@ -9,13 +9,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from testnet.scene import Member, Node, Scene, Story
+from testnet.scene import QUORUM, Member, Node, Scene, Story
 from testnet.steps import elapsed
 
 WIDTH = 100
 MOST_ROWS = 10  # of nodes
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-_QUORUM = 2 / 3
 _BAR = 8
 
 
@@ -169,9 +168,8 @@ def _phases(scene: Scene, story: Story) -> list[tuple[str, str, float | None]]:
             computed += (
                 f", the same result {values.pop()}" if len(values) == 1 else ", [red]results differ[/]"
             )
-    voted = all(story.share(what) > _QUORUM for what in ("prevoted", "precommitted"))
     votes = ""
-    if story.voted_at is not None:
+    if story.share("prevoted"):
         votes = f"prevotes {_bar(story.share('prevoted'))}  precommits {_bar(story.share('precommitted'))}"
     signed = ""
     if story.signed_share:
@@ -189,7 +187,7 @@ def _phases(scene: Scene, story: Story) -> list[tuple[str, str, float | None]]:
         ("a committee is drawn", drawn, story.drawn_at),
         ("each member runs the model", computed, story.computed_at if whole else None),
         ("one proposes its result", proposed, story.proposed_at),
-        ("all vote on it, twice", votes, story.voted_at if voted else None),
+        ("all vote on it, twice", votes, story.voted_at),
         ("the votes become a certificate", signed, decided if signed else None),
         ("the contract checks it", landed, story.certified_at),
     ]
@@ -221,7 +219,7 @@ def _dot(done: bool) -> Text:
 
 def _bar(share: float) -> str:
     full = round(share * _BAR)
-    color = "green" if share > _QUORUM else "yellow"
+    color = "green" if share > QUORUM else "yellow"
     return f"[{color}]{'━' * full}[/][dim]{'━' * (_BAR - full)}[/] {100 * share:.0f}%"
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+QUORUM = 2 / 3  # of the weight; more than this
+
 
 @dataclass(slots=True)
 class Step:
@@ -57,7 +59,7 @@ class Story:
     round: int = 0
     proposer: str = ""
     proposed_at: float | None = None
-    voted_at: float | None = None
+    voted_at: float | None = None  # when both votes had a quorum
     certificate_at: float | None = None
     signed_share: float = 0.0
     answer: str | None = None
@@ -132,7 +134,8 @@ class Story:
             member.prevoted = True
         else:
             member.precommitted = True
-        self.voted_at = max(at, self.voted_at or 0)
+        if self.voted_at is None and all(self.share(what) > QUORUM for what in ("prevoted", "precommitted")):
+            self.voted_at = at
 
     def _signed(self, event: Mapping[str, Any]) -> None:
         if self.certified_at is None:

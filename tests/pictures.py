@@ -86,7 +86,12 @@ async def shoot(url: str, tasks: int, path: Path) -> None:
             await page.wait_for(
                 "document.getElementById('proof').textContent.includes('verified in this browser')"
             )
-            await page.screenshot(path)
+            await trio.sleep(2)  # the rings on the map have spread
+            bottom = (
+                "document.getElementById('detail-title').closest('section').getBoundingClientRect().bottom"
+            )
+            height = float(await page.value(bottom + " + scrollY")) + 20
+            await page.screenshot(path, {"x": 0, "y": 0, "width": 1265, "height": height, "scale": 1})
             assert page.complaints == []
 
 

@@ -81,13 +81,15 @@ def create_app(service: Service) -> Starlette:
         """Add a key's limits to every answer and refusal that it gets, and count the refusals."""
 
         async def handle(request: Request) -> Response:
+            refusal: ApiError | None = None
             try:
                 answer = await handler(request)
             except ApiError as error:
-                answer = _refused(error)
-                if (key := getattr(request.state, "key", None)) is not None and request.method == "POST":
-                    service.metrics.refused(key.name, error.code or "invalid")
-            if (key := getattr(request.state, "key", None)) is not None and not isinstance(answer, _Stream):
+                refusal, answer = error, _refused(error)
+            key: ApiKey | None = getattr(request.state, "key", None)
+            if refusal is not None and request.method == "POST":
+                service.metrics.refused("" if key is None else key.name, refusal.code or "invalid")
+            if key is not None and not isinstance(answer, _Stream):
                 answer.headers.update(await service.limit_headers(key))
             return answer
 

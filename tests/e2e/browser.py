@@ -59,9 +59,10 @@ class Page:
                     return found
                 await trio.sleep(0.2)
 
-    async def screenshot(self, path: Path) -> None:
-        """Write what is seen, as PNG."""
-        found = await self.command("Page.captureScreenshot", captureBeyondViewport=True)
+    async def screenshot(self, path: Path, clip: dict[str, float] | None = None) -> None:
+        """Write the page as PNG, or the part of it that DevTools calls a clip."""
+        part = {} if clip is None else {"clip": clip}
+        found = await self.command("Page.captureScreenshot", captureBeyondViewport=True, **part)
         path.write_bytes(base64.b64decode(found["data"]))
 
 

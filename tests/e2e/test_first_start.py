@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -46,3 +50,46 @@ def test_up_ask_and_down(tmp_path: Path) -> None:
             check=False,
         )
     assert down.returncode == 0, down.stdout + down.stderr
+
+
+def test_up_on_a_terminal(tmp_path: Path) -> None:
+    """The live view: it ends with Ctrl-C, and nothing is left running."""
+    ours, terminal = pty.openpty()
+    up = subprocess.Popen(
+        [ROOT / "testnet/up.sh", "--nodes", "4", "--dir", tmp_path / "net"],
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "110", "LINES": "60"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    try:
+        said = _read_until(ours, b"certificate verified from the chain", 600)
+        _read_until(ours, b"explorer", 60)
+        os.killpg(up.pid, signal.SIGINT)
+        rest = _read_until(ours, b"stopped", 120)
+        assert up.wait(60) == 0
+    finally:
+        up.kill()
+        os.close(ours)
+    assert b"\x1b[" in said
+    assert b"stopping ..." in rest
+    for phase in ("a committee is drawn", "one BLS signature of", "the contract checks it", " treasury "):
+        assert phase.encode() in said, phase
+
+
+def _read_until(terminal: int, wanted: bytes, seconds: float) -> bytes:
+    said = b""
+    deadline = time.monotonic() + seconds
+    while wanted not in said:
+        assert time.monotonic() < deadline, said[-4000:].decode(errors="replace")
+        if not select.select([terminal], [], [], 1)[0]:
+            continue
+        try:
+            piece = os.read(terminal, 65_536)
+        except OSError:  # the program has ended
+            piece = b""
+        assert piece, said[-4000:].decode(errors="replace")
+        said += piece
+    return said

@@ -192,10 +192,14 @@ async def test_chat_whole_and_streamed(anvil: Anvil, tmp_path: Path) -> None:
             'p2pavs_openai_tokens_total{key="alice",kind="completion"} 3.0',
             'p2pavs_openai_tokens_total{key="alice",kind="prompt"} 22.0',
             "p2pavs_openai_answer_seconds_count 3.0",
-            "p2pavs_openai_waiting 0.0",
         ):
             assert line in page
         assert there.key not in page
+
+        async def free() -> bool:
+            return b"p2pavs_openai_waiting 0.0" in there.service.metrics.page()
+
+        await wait_for(free)
         nursery.cancel_scope.cancel()
 
 
@@ -367,6 +371,13 @@ async def test_refusals_cost_nothing(anvil: Anvil, tmp_path: Path) -> None:
             assert (await http.get(url)).status_code == 405
             assert (await http.get(there.url + "/v1/other")).json()["error"]["code"] == "unknown_url"
         assert await there.network.chain.read_one("TaskGateway", "taskCount") == 0
+        page = there.service.metrics.page().decode()
+        for name, code in (
+            ("", "invalid_api_key"),
+            ("alice", "model_not_found"),
+            ("alice", "insufficient_quota"),
+        ):
+            assert f'p2pavs_openai_requests_total{{code="{code}",key="{name}"}} 1.0' in page
 
 
 async def test_a_key_may_not_ask_too_often(anvil: Anvil, tmp_path: Path) -> None:
