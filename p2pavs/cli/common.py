@@ -41,7 +41,7 @@ def required(value: T | None, flag: str, variable: str) -> T:
 def read_password(password_file: Path | None, *, new: bool = False) -> str:
     """Return the keys' password: from the file, $P2PAVS_PASSWORD, or a prompt (twice for new keys)."""
     if password_file is not None:
-        password = _read_secret_text(password_file, "password file").removesuffix("\n").removesuffix("\r")
+        password = read_secret_text(password_file, "password file").removesuffix("\n").removesuffix("\r")
         if not password:
             raise UsageError(f"The password file {password_file} is empty.", "Write the password into it.")
         return password
@@ -73,7 +73,7 @@ def read_key_file(path: Path) -> keystore.Secret:
     """Read a file that holds one secret key in hex. Raises ``UsageError``."""
     from p2pavs import keystore
 
-    text = _read_secret_text(path, "key file").strip().removeprefix("0x")
+    text = read_secret_text(path, "key file").strip().removeprefix("0x")
     try:
         data = bytes.fromhex(text)
     except ValueError:
@@ -83,7 +83,8 @@ def read_key_file(path: Path) -> keystore.Secret:
     return keystore.Secret(data)
 
 
-def _read_secret_text(path: Path, what: str) -> str:
+def read_secret_text(path: Path, what: str) -> str:
+    """Read a small text file that is never shown. Raises ``UsageError``, which says ``what`` it is."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_SECRET_FILE_BYTES + 1)

@@ -5,7 +5,15 @@ from p2pavs.storage.database import Database, StorageError, until_stored
 from p2pavs.storage.directory import DataDirectory, DirectoryInUse, ForeignData
 from p2pavs.storage.evidence import EvidenceStore
 from p2pavs.storage.input_log import InputLog
-from p2pavs.storage.sign_guard import ConflictingSignature, KeyGuard, KeyNotHeld, SignGuard, Slot
+from p2pavs.storage.sign_guard import (
+    ConflictingSignature,
+    KeyGuard,
+    KeyNotHeld,
+    SignerUnavailable,
+    SignGuard,
+    Slot,
+    SlotSigner,
+)
 from p2pavs.storage.tasks import TaskStore
 
 __all__ = [
@@ -20,7 +28,9 @@ __all__ = [
     "KeyGuard",
     "KeyNotHeld",
     "SignGuard",
+    "SignerUnavailable",
     "Slot",
+    "SlotSigner",
     "StorageError",
     "TaskStore",
     "until_stored",

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import outcome
 import structlog
@@ -62,8 +62,16 @@ ALTER TABLE evidence ADD COLUMN state TEXT NOT NULL DEFAULT 'open';
 log = structlog.get_logger()
 
 
-class StorageError(P2pavsError):
-    """The database could not be read or written. Nothing is signed while this lasts."""
+class Unavailable(P2pavsError):
+    """What it takes to sign is not there. Nothing is signed while this lasts; ``event`` is for the log."""
+
+    event: ClassVar[str] = "unavailable"
+
+
+class StorageError(Unavailable):
+    """The database could not be read or written."""
+
+    event = "storage_failed"
 
 
 class _Job(Generic[T]):
@@ -180,7 +188,7 @@ class Database:
 
 
 async def until_stored(write: Callable[[], Awaitable[T]], **context: int) -> T:
-    """Try a write again until the disk takes it: whoever calls this goes on when the disk does.
+    """Try a write again until the disk takes it (and a signer answers): whoever calls this goes on then.
 
     ``context`` says in the log whose write it is.
     """
@@ -188,9 +196,9 @@ async def until_stored(write: Callable[[], Awaitable[T]], **context: int) -> T:
     while True:
         try:
             value = await write()
-        except StorageError as error:
+        except Unavailable as error:
             if not told:
-                log.error("storage_failed", error=error.message, remedy=error.remedy, **context)
+                log.error(error.event, error=error.message, remedy=error.remedy, **context)
             told = True
             await trio.sleep(RETRY_AFTER)
         else:

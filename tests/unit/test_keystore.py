@@ -15,7 +15,7 @@ from eth_account import Account
 from consensus import bls
 from p2pavs import keystore
 from p2pavs.errors import P2pavsError, UsageError
-from p2pavs.keystore import DamagedKeys, KeysExist, NoKeys, Secret, WrongPassword
+from p2pavs.keystore import DamagedKeys, KeysExist, NoKeys, Secret, WrongPassword, eip2335, files, web3_v3
 
 PASSWORD = "correct horse"
 
@@ -36,6 +36,7 @@ def test_what_was_made_is_loaded_again(made: tuple[Path, keystore.Identity]) -> 
 
 def test_the_public_part_follows_from_the_secrets(made: tuple[Path, keystore.Identity]) -> None:
     _, identity = made
+    assert identity.consensus_secret is not None and identity.account_secret is not None
     secret = bls.SecretKey(identity.consensus_secret.reveal())
     assert identity.public.consensus_key == bls.public_key(secret)
     expected = Account.from_key(identity.account_secret.reveal()).address
@@ -125,14 +126,14 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_directory_that_appears_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = keystore._sync_directory
+    real = files.sync_directory
 
     def somebody_else_is_faster(directory: Path) -> None:
         (tmp_path / "keys").mkdir(exist_ok=True)
         (tmp_path / "keys/other").write_text("kept")
         real(directory)
 
-    monkeypatch.setattr(keystore, "_sync_directory", somebody_else_is_faster)
+    monkeypatch.setattr(files, "sync_directory", somebody_else_is_faster)
     with pytest.raises(KeysExist):
         keystore.create(tmp_path / "keys", PASSWORD, insecure_fast_kdf=True)
     assert [path.name for path in tmp_path.iterdir()] == ["keys"]
@@ -199,9 +200,100 @@ def test_a_key_file_that_would_do_harm_is_refused(
     made: tuple[Path, keystore.Identity], keys: tuple[str, ...], value: Any
 ) -> None:
     directory, _ = made
+    _change(directory / "account.json", *keys, value=value)
+    with pytest.raises(DamagedKeys, match=r"account\.json"):
+        keystore.load(directory, PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("version",), 5),
+        (("crypto",), []),
+        (("crypto", "cipher", "function"), "aes-256-cbc"),
+        (("crypto", "cipher", "message"), "00"),
+        (("crypto", "cipher", "params"), None),
+        (("crypto", "checksum", "function"), "md5"),
+        (("crypto", "checksum", "message"), "00"),
+        (("crypto", "kdf", "function"), "md5"),
+        (("crypto", "kdf", "params", "n"), 2**40),
+        (("crypto", "kdf", "params", "n"), True),
+        (("crypto", "kdf", "params", "n"), "16"),
+        (("crypto", "kdf", "params", "p"), 10**6),
+        (("crypto", "kdf", "params", "dklen"), 10**9),
+        (("crypto", "kdf", "params", "salt"), 7),
+    ],
+)
+def test_a_bls_keystore_that_would_do_harm_is_refused(
+    made: tuple[Path, keystore.Identity], keys: tuple[str, ...], value: Any
+) -> None:
+    directory, _ = made
     _change(directory / "consensus.json", *keys, value=value)
     with pytest.raises(DamagedKeys, match=r"consensus\.json"):
         keystore.load(directory, PASSWORD)
+
+
+def test_the_consensus_key_is_an_eip_2335_keystore(made: tuple[Path, keystore.Identity]) -> None:
+    directory, identity = made
+    stored = json.loads((directory / "consensus.json").read_text())
+    assert stored["version"] == 4
+    assert bytes.fromhex(stored["pubkey"]) == identity.public.consensus_key
+    assert eip2335.unseal(stored, PASSWORD, directory) == identity.consensus_secret
+
+
+def test_a_directory_of_earlier_versions_still_opens(made: tuple[Path, keystore.Identity]) -> None:
+    """They sealed the consensus key as an account's key file."""
+    directory, identity = made
+    assert identity.consensus_secret is not None
+    old = web3_v3.seal(identity.consensus_secret, PASSWORD, keystore.FAST_SCRYPT_N)
+    (directory / "consensus.json").write_text(json.dumps(old))
+    assert keystore.load(directory, PASSWORD) == identity
+
+
+def test_a_backup_brings_everything_back(made: tuple[Path, keystore.Identity], tmp_path: Path) -> None:
+    directory, _ = made
+    keystore.add_consensus_key(directory, PASSWORD)
+    backup, restored = tmp_path / "backup.json", tmp_path / "restored"
+    keystore.write_backup(directory, PASSWORD, backup)
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    keystore.restore_backup(backup, PASSWORD, restored)
+    assert keystore.load(restored, PASSWORD) == keystore.load(directory, PASSWORD)
+    with pytest.raises(KeysExist):
+        keystore.restore_backup(backup, PASSWORD, restored)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("format",), "other"),
+        (("files", "../evil.json"), {}),
+        (("files", "account.json"), 5),
+        (("files",), []),
+        (("files", "peer.json"), {}),
+    ],
+)
+def test_a_damaged_backup_restores_nothing(
+    made: tuple[Path, keystore.Identity], tmp_path: Path, keys: tuple[str, ...], value: Any
+) -> None:
+    backup, restored = tmp_path / "backup.json", tmp_path / "restored"
+    keystore.write_backup(made[0], PASSWORD, backup)
+    _change(backup, *keys, value=value)
+    with pytest.raises(DamagedKeys):
+        keystore.restore_backup(backup, PASSWORD, restored)
+    assert not restored.exists()
+
+
+def test_a_backup_is_not_made_or_restored_under_another_password(
+    made: tuple[Path, keystore.Identity], tmp_path: Path
+) -> None:
+    backup = tmp_path / "backup.json"
+    with pytest.raises(WrongPassword):
+        keystore.write_backup(made[0], "guess", backup)
+    assert not backup.exists()
+    keystore.write_backup(made[0], PASSWORD, backup)
+    with pytest.raises(WrongPassword):
+        keystore.restore_backup(backup, "guess", tmp_path / "restored")
+    assert not (tmp_path / "restored").exists()
 
 
 @pytest.mark.parametrize(

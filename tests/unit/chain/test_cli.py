@@ -73,14 +73,19 @@ def run(*arguments: str) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
+def leaves(command: click.Command) -> list[click.Command]:
+    if not isinstance(command, click.Group):
+        return [command]
+    return [leaf for inner in command.commands.values() for leaf in leaves(inner)]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_and_json(name: str) -> None:
     code, out, _ = run(name, "--help")
     assert code == 0
     command = root.get_command(click.Context(root), name)
     assert command is not None
-    leaves = list(command.commands.values()) if isinstance(command, click.Group) else [command]
-    for leaf in leaves:
+    for leaf in leaves(command):
         assert leaf.help, leaf.name
         assert name == "node" or any("--json" in option.opts for option in leaf.params), leaf.name
     assert out.startswith("Usage")

@@ -1,0 +1,1 @@
+"""Keys in another place: a signer that answers over HTTP with mutual TLS, and a node that asks it."""
