@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import trio
+
 from consensus.signing import Signer, statement
 from consensus.types import Kind, Scope
 from p2pavs.errors import P2pavsError
