@@ -77,6 +77,8 @@ async def run_attempt(parts: DeskParts, task: OpenTask, operator_set: OperatorSe
     async with trio.open_nursery() as nursery:
 
         async def decided(commit: Commit) -> None:
+            if task.turn is not None:
+                task.turn.over()
             nursery.start_soon(ladder.run, commit)
 
         execution_limit = time_left * parts.settings.execution_share
@@ -113,6 +115,7 @@ async def run_attempt(parts: DeskParts, task: OpenTask, operator_set: OperatorSe
             stream=stream,
             compare=compare,
             divergences=parts.divergences,
+            verified=parts.verified,
             blame=parts.blame,
         )
         task.member = Member(

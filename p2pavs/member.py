@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ from consensus.messages import (
 )
 from consensus.signing import value_id
 from consensus.types import Scope, Step, ValueId
-from consensus.verification import Invalid, MessageVerifier
+from consensus.verification import Invalid, MessageVerifier, Outcome
 from p2pavs.divergence import DivergenceBook
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
@@ -116,6 +117,8 @@ class MemberPorts:
     compare: Compare = nobody
     """Asks an operator where its result parts from the own one."""
     divergences: DivergenceBook = field(default_factory=DivergenceBook)
+    verified: Callable[[float], None] = lambda seconds: None
+    """Told what checking a batch of signatures took, in seconds of the processor."""
     blame: Callable[[str, Offence], None] = lambda peer, offence: None
     """Told which peer sent a message whose signatures do not hold."""
 
@@ -328,7 +331,8 @@ class Member:
                 except trio.WouldBlock:
                     break
             messages = [message for message, _ in batch]
-            verdicts = await trio.to_thread.run_sync(self._verifier.verify_many, messages)
+            verdicts, seconds = await trio.to_thread.run_sync(self._verify_many, messages)
+            self._ports.verified(seconds)
             for (_, peer), verdict in zip(batch, verdicts, strict=True):
                 if isinstance(verdict, Invalid):
                     self._refuse(peer, verdict.reason)
@@ -338,6 +342,12 @@ class Member:
                     await self._keep_divergence(verdict.message)
                 else:
                     await self._send_input.send(Received(verdict))
+
+    def _verify_many(self, messages: Sequence[Message]) -> tuple[list[Outcome], float]:
+        """In a thread; also the seconds of the processor that it took."""
+        begin = time.thread_time()
+        verdicts = self._verifier.verify_many(messages)
+        return verdicts, time.thread_time() - begin
 
     def _refuse(self, peer: str, reason: str) -> None:
         self._ports.blame(peer, Offence.FORGED)

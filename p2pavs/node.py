@@ -298,6 +298,7 @@ class Node:
                 peer_of=self._peer_of,
                 traces=Traces(self.network, lambda instance: desk.trace(instance)),
                 divergences=self.divergences,
+                verified=self.tally.verifications.add,
                 blame=self.network.blame,
                 certified=lambda header: sync.want(header.id, header),
                 reorganised=lambda: self.network.pardon(LENIENT_AFTER_REORGANISATION),

@@ -28,6 +28,7 @@ from p2pavs.settings import NodeSettings
 from p2pavs.storage import SignGuard
 from p2pavs.storage.database import Database
 from p2pavs.traces import Traces
+from p2pavs.turns import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class DeskParts:
     """Tells an operator's peer id."""
     traces: Traces
     divergences: DivergenceBook
+    verified: Callable[[float], None]
+    """Told what checking a batch of signatures took, in seconds of the processor."""
     blame: Blame
     certified: Callable[[TaskHeader], None]
     """Told of each task that the chain holds a certificate of, for good."""
@@ -76,6 +79,8 @@ class OpenTask:
     settled_hash: bytes = b""
     attempt: int = 0
     scope: trio.CancelScope | None = None
+    turn: Turn | None = None
+    """Its place among the tasks of this node; None where it does not wait for one."""
     member: Member | None = None
     execution: Execution | None = None
     """What was computed in an earlier attempt: a later one has the same answer."""

@@ -12,6 +12,7 @@ from p2pavs.journal import Event
 OUTCOMES: Final = ("certified", "expired", "refunded")
 TIMEOUTS: Final = ("propose", "prevote", "precommit", "inference")
 DECISION_SECONDS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
+VERIFICATION_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 _WATCHED: Final = 4096
 
 
@@ -53,6 +54,8 @@ class Tally:
         self.posted = 0
         self.decisions = Histogram(DECISION_SECONDS)
         """Seconds from the task's block, as seen here, to a certificate in this node."""
+        self.verifications = Histogram(VERIFICATION_SECONDS)
+        """Seconds of the processor for each batch of messages whose signatures were checked."""
         self._seen: OrderedDict[int, float] = OrderedDict()
 
     def hear(self, event: Event) -> None:

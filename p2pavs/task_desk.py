@@ -20,6 +20,7 @@ from p2pavs.execution import Execution
 from p2pavs.open_task import DeskParts, OpenTask
 from p2pavs.storage import until_stored
 from p2pavs.storage.tasks import StoredTask, TaskState, TaskStore
+from p2pavs.turns import Turn, Turns
 
 SETS_KEPT = 16
 TRACES_KEPT = 32  # 140 kB each at most
@@ -38,6 +39,7 @@ class TaskDesk:
         self._store = TaskStore(parts.database)
         self._sets: dict[int, OperatorSet] = {}
         self._traces: OrderedDict[InstanceId, Execution] = OrderedDict()  # of tasks that are over
+        self._turns = Turns()
         self.tasks: dict[int, OpenTask] = {}
         self._follower: Follower | None = None
         self._far_behind = False
@@ -244,7 +246,17 @@ class TaskDesk:
                 self._give_up(task)
             if task.scope is None:
                 task.attempt, task.scope = attempt, trio.CancelScope()
-                self._nursery.start_soon(self._take_part, task, task.scope)
+                task.turn = self._next_turn(task)
+                self._nursery.start_soon(self._take_part, task, task.scope, task.turn)
+
+    def _next_turn(self, task: OpenTask) -> Turn | None:
+        """Its place where many tasks come at once; a task whose model is not served needs none."""
+        if task.event.header.model_id not in self._parts.executors:
+            return None
+        turn = self._turns.next()
+        if turn.waits:
+            self._parts.journal.add(task.event.id, "queued", before=self._turns.waiting - 1)
+        return turn
 
     def _give_up(self, task: OpenTask) -> None:
         """The time of an attempt is over: the next one has another committee."""
@@ -254,14 +266,22 @@ class TaskDesk:
         self._parts.journal.add(task.event.id, "attempt_missed", attempt=task.attempt)
         task.scope, task.member = None, None
 
-    async def _take_part(self, task: OpenTask, scope: trio.CancelScope) -> None:
+    async def _take_part(self, task: OpenTask, scope: trio.CancelScope, turn: Turn | None) -> None:
         """Keep the task's member running until the task is over or undone."""
         try:
             with scope:
-                await self._persist(task)
+                async with trio.open_nursery() as nursery:
+                    if turn is not None:
+                        await turn.come()
+                        nursery.start_soon(turn.expire)
+                    await self._persist(task)
+                    nursery.cancel_scope.cancel()
         except* Exception:
             # What fails while it is cancelled comes out here, and must not end the node.
             log.exception("member_failed_at_end", task=task.event.id)
+        finally:
+            if turn is not None:
+                turn.over()
         if task.view.over:
             await self._forget_inputs(task)
 

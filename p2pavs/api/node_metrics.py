@@ -154,6 +154,11 @@ def _tasks(node: Node) -> Iterator[Metric]:
     yield histogram(
         "decision_seconds", "From a task's block, as this node saw it, to its certificate.", tally.decisions
     )
+    yield histogram(
+        "verification_cpu_seconds",
+        "Processor time of checking the signatures of a batch of messages.",
+        tally.verifications,
+    )
 
 
 def _network(node: Node) -> Iterator[Metric]:

@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "account": ("p2pavs.cli.account:account", "Balances and payments."),
     "openai": ("p2pavs.cli.openai:openai", "API keys for a node's OpenAI endpoint."),
     "sim": ("p2pavs.cli.sim:sim", "Simulate many nodes, bad ones among them."),
+    "bench": ("p2pavs.cli.bench:bench", "Measure this machine, the protocol and a test network."),
 }
 """Name, where the command is (module:attribute), and the line that ``--help`` shows."""
 

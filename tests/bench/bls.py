@@ -11,6 +11,7 @@ import argparse
 import os
 import random
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from consensus.messages import Vote
 from consensus.signing import SignatureCheck, statement, value_id
 from consensus.types import Kind
 from consensus.verification import Invalid, MessageVerifier
+from p2pavs.bench.part import run, say
+from p2pavs.bench.result import Cell, Chart, Result, shown
 from tests.unit.consensus import factory
 
 MEMBERS = 64
@@ -39,6 +42,10 @@ class Row:
     work: Callable[[BlsScheme], object]
     slow_too: bool = False
     """Whether the reference does it as well."""
+    batch: int = 0
+    """How many votes are checked together, where that is what the row is about."""
+    metric: str = ""
+    """What the specification calls it."""
 
 
 def same_message(count: int) -> list[SignatureCheck]:
@@ -121,8 +128,13 @@ def rows() -> list[Row]:
     """Everything that is measured."""
     alone = same_message(1)[0]
     found = [
-        Row("sign", lambda scheme: scheme.sign(factory.secret(0), MESSAGE), slow_too=True),
-        Row("verify", lambda s: s.verify(alone.keys[0], alone.message, alone.signature), slow_too=True),
+        Row("sign", lambda scheme: scheme.sign(factory.secret(0), MESSAGE), slow_too=True, metric="sign_ms"),
+        Row(
+            "verify",
+            lambda s: s.verify(alone.keys[0], alone.message, alone.signature),
+            slow_too=True,
+            metric="verify_ms",
+        ),
     ]
     for count in (16, 64, 128):
         checks = same_message(count)
@@ -137,9 +149,14 @@ def rows() -> list[Row]:
         found += [
             Row(f"{MEMBERS} precommits{some}", partial(waves.check, waves.precommits)),
             Row(f"{MEMBERS} prevotes with work tags{some}", partial(waves.check, waves.prevotes)),
-            Row(f"WHOLE TASK of {MEMBERS} members{some}", waves.task),
+            Row(f"a task of {MEMBERS} members{some}", waves.task, metric="" if bad else "task_ms"),
         ]
-    found += [Row(f"WHOLE TASK in batches of {batch}", Waves(0, batch).task) for batch in (16, 8, 4, 2, 1)]
+    found += [
+        Row(
+            f"a task of {MEMBERS} members, votes checked {batch} at a time", Waves(0, batch).task, batch=batch
+        )
+        for batch in (64, 16, 8, 4, 2, 1)
+    ]
     return found
 
 
@@ -156,29 +173,44 @@ def median_ms(row: Row, backend: Backend, runs: int, keys: Sequence[bytes]) -> f
     return 1000 * statistics.median(times)
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=9, help="runs of each row (9)")
-    runs: int = parser.parse_args().runs
+def measure(options: argparse.Namespace) -> Result:
+    """Every row with every backend that is fast enough for it."""
     fast, second, slow = blst.load(), arkworks.load(), reference.load()
     every_key = [factory.key(i) for i in range(128)]
-    print(
-        f"{'ms of processor time, median':<42}{'blst':>9}{'arkworks':>10}{'ratio':>7}"
-        f"{'py-ecc':>10}{'ratio':>7}"
-    )
+    table: list[tuple[Cell, ...]] = []
+    batches: dict[str, list[tuple[float, float]]] = {"blst": [], "arkworks": []}
+    result = Result()
     for row in rows():
-        ours = median_ms(row, fast, runs, every_key)
-        theirs = median_ms(row, second, runs, every_key)
-        line = f"{row.title:<42}{ours:>9.2f}{theirs:>10.2f}{theirs / ours:>7.1f}"
-        if row.slow_too:
-            reference_ms = median_ms(row, slow, 1, every_key[:16])
-            line += f"{reference_ms:>10.0f}{reference_ms / ours:>7.0f}"
-        if row.title.startswith("WHOLE"):
-            line += f"   target {TARGET_MS}: {'ok' if ours <= TARGET_MS else 'OVER'}"
-        print(line, flush=True)
-    print(f"\n{fast.name}; {second.name}; {slow.name}")
+        say(row.title.strip())
+        ours = median_ms(row, fast, options.repeats, every_key)
+        theirs = median_ms(row, second, options.repeats, every_key)
+        reference_ms = median_ms(row, slow, 1, every_key[:16]) if row.slow_too else None
+        ratio = None if reference_ms is None else reference_ms / ours
+        table.append((row.title.strip(), ours, theirs, theirs / ours, reference_ms, ratio))
+        if row.batch:
+            batches["blst"].append((row.batch, ours / 64))
+            batches["arkworks"].append((row.batch, theirs / 64))
+        if row.metric:
+            for name, value in (("blst", ours), ("arkworks", theirs)):
+                result.measured("signatures", {row.metric: value}, backend=name, members=MEMBERS)
+    result.table(
+        ("ms of processor time", "blst", "arkworks", "ratio", "py-ecc", "ratio"),
+        table,
+        f"median of {options.repeats}, of the calling thread; py-ecc does the first rows only, once",
+    )
+    whole = next(row[1] for row in table if row[0] == f"a task of {MEMBERS} members")
+    result.notes.append(
+        f"A task of {MEMBERS} members takes {shown(whole)} ms with blst; the target is {TARGET_MS} ms. "
+        f"Backends: {fast.name}; {second.name}; {slow.name}."
+    )
+    lines = {name: tuple(sorted(points)) for name, points in batches.items()}
+    result.charts.append(
+        Chart(
+            f"A task of {MEMBERS} members: votes checked together", "batch", "ms a member", lines, log_x=True
+        )
+    )
+    return result
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(measure, repeats=9, quick_repeats=2, description=__doc__))

@@ -1,4 +1,4 @@
-"""A node that missed many tasks fetches their certificates: ``python -m tests.bench.catch_up [TASKS]``.
+"""A node that missed many tasks fetches their certificates: ``python -m tests.bench.catch_up``.
 
 Two nodes' networks in one process, real libp2p between them, real signatures, real databases. What the late
 node does with each certificate is what a node does: check it against the committee of its task, store it.
@@ -6,15 +6,13 @@ node does with each certificate is what a node does: check it against the commit
 
 from __future__ import annotations
 
-import logging
+import argparse
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-import structlog
 import trio
 
 from consensus import bls
@@ -22,6 +20,8 @@ from consensus.committee import Committee, OperatorSet
 from consensus.messages import Certificate, Commit
 from consensus.signing import statement, value_id
 from consensus.types import InstanceId, Kind, Scope
+from p2pavs.bench.part import median, run, say
+from p2pavs.bench.result import Result
 from p2pavs.certificate_sync import CertificateSync
 from p2pavs.chain.records import TaskHeader
 from p2pavs.network import Network, NetworkConfig
@@ -47,7 +47,7 @@ def certified(task_id: int, operators: OperatorSet) -> tuple[Scope, Commit]:
     return scope, Commit(Certificate(scope.instance, 0, result, signers, signature), factory.OUTPUT)
 
 
-async def measure(tasks: int, directory: Path) -> float:
+async def fetch(tasks: int, directory: Path) -> float:
     """Seconds from the first question to the last certificate in the database."""
     operators = factory.operator_set((1,) * MEMBERS)
 
@@ -103,17 +103,32 @@ async def follow(tasks: int, directory: Path) -> float:
     return took
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Print the time."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    tasks = int(arguments[0]) if arguments else TASKS
-    with tempfile.TemporaryDirectory() as directory:
-        took = trio.run(measure, tasks, Path(directory))
-        followed = trio.run(follow, tasks, Path(directory))
-    each = 1000 * took / tasks
-    print(f"{tasks} certificates fetched, checked and stored in {took:.1f} s ({each:.1f} ms each)")
-    print(f"{tasks} blocks with a request and a certificate each worked through in {followed:.1f} s")
+def measure(options: argparse.Namespace) -> Result:
+    """Both, on fresh databases."""
+    tasks = options.tasks or (100 if options.quick else TASKS)
+    fetched, followed = [], []
+    for number in range(options.repeats):
+        say(f"{tasks} certificates, run {number + 1} of {options.repeats}")
+        with tempfile.TemporaryDirectory() as directory:
+            fetched.append(trio.run(fetch, tasks, Path(directory)))
+            followed.append(trio.run(follow, tasks, Path(directory)))
+    result = Result()
+    rows = [
+        ("certificates fetched, checked and stored", median(fetched), 1000 * median(fetched) / tasks),
+        (
+            "blocks with a request and a certificate worked through",
+            median(followed),
+            1000 * median(followed) / tasks,
+        ),
+    ]
+    result.table((f"{tasks:,}", "s", "ms each"), rows, f"median of {options.repeats}")
+    result.measured("catch_up", {"seconds": median(fetched)}, certificates=tasks, nodes=2)
+    return result
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tasks", type=int, help=f"({TASKS})")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(run(measure, add_options=add_options, description=__doc__))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from inference.model import FORMAT, Golden, Manifest, ModelFile, demo_model
 from inference.random_model import SHAPES, write
 from inference.request import Generation, Request
 from inference.runtime import CANONICAL, prepare
+from p2pavs.bench.part import run, say
+from p2pavs.bench.result import Cell, Result
 
 LARGE = "qwen2-0.5b"
 CONCURRENT = (1, 4, 8)
@@ -108,52 +111,64 @@ def best(bench: Bench, some: Sequence[Request], runs: int) -> tuple[Cost, list[G
     return min((bench.together(some) for _ in range(runs)), key=lambda found: found[0].processor)
 
 
-def show(title: str, cost: Cost) -> None:
+def row(title: str, cost: Cost) -> tuple[Cell, ...]:
     """One line of the table."""
     python = 100 * (1 - cost.library / cost.clock)
-    print(
-        f"{title:<26}{cost.tokens:>7}{cost.tokens / cost.clock:>10.1f}"
-        f"{1000 * cost.processor / cost.tokens:>12.2f}{python:>9.0f}{cost.steps:>8}",
-        flush=True,
-    )
+    each = 1000 * cost.processor / cost.tokens
+    return title, cost.tokens, cost.tokens / cost.clock, each, round(python), cost.steps
 
 
-def measure(name: str, file: ModelFile, tokens: int, threads: int, runs: int, temperature: int) -> None:
+def one_model(
+    file: ModelFile, tokens: int, threads: int, runs: int, temperature: int
+) -> list[tuple[Cell, ...]]:
     """The table of one model, at a temperature (thousandths) at which answers go on."""
     bench = Bench(file, threads)
     bench.together(requests(1, 4, 0))  # the file comes into memory
-    print(f"\n{name}, {threads} thread(s), temperature {temperature / 1000:g}, up to {tokens} tokens")
-    columns = f"{'tokens':>7}{'tokens/s':>10}{'CPU ms each':>12}{'% Python':>9}{'steps':>8}"
-    print(f"{'':<26}{columns}")
+    rows = []
     for count in CONCURRENT:
+        say(f"generate {count} at once")
         some = requests(count, tokens, temperature)
         cost, answers = best(bench, some, runs)
-        show(f"generate {count} at once", cost)
+        rows.append(row(f"generate {count} at once", cost))
     drafts = [replace(r, draft=a.token_ids) for r, a in zip(some, answers, strict=True)]
     for count in CONCURRENT:
+        say(f"check {count} at once")
         checked, again = best(bench, drafts[:count], runs)
         if [replace(a, draft_accepted=0) for a in again] != answers[:count]:
             raise RuntimeError("checking gave other bits than generating")
-        show(f"check {count} at once", checked)
+        rows.append(row(f"check {count} at once", checked))
     half = CONCURRENT[-1] // 2
     cost, _ = best(bench, [*some[:half], *drafts[half:]], runs)
-    show(f"generate {half} and check {half} at once", cost)
+    rows.append(row(f"generate {half} and check {half} at once", cost))
     bench.engine.close()
+    return rows
 
 
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def measure(options: argparse.Namespace) -> Result:
+    """A table for each model."""
+    prepare(CANONICAL)
+    result = Result()
+    columns = ("", "tokens", "tokens/s", "CPU ms each", "% Python", "steps")
+    which = "demo" if options.quick else options.model
+    if which != "large":
+        tokens = 50 if options.quick else 200
+        rows = one_model(ModelFile.open(demo_model()), tokens, options.threads, options.repeats, 20_000)
+        result.table(columns, rows, f"demo model, {options.threads} thread(s), up to {tokens} tokens")
+    if which != "demo":
+        say("the model of 0.5 billion parameters")
+        rows = one_model(large_model(), 24, options.threads, 1, 800)
+        result.table(columns, rows, f"0.5 B parameters, Q8_0, {options.threads} thread(s), 24 tokens")
+    result.notes.append(
+        f"Best of {options.repeats} by processor time (the large model: one run). The engine runs in this "
+        "process, without pipes."
+    )
+    return result
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", choices=("demo", "large", "both"), default="both")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--runs", type=int, default=3, help="runs of each row of the demo model (3)")
-    options = parser.parse_args()
-    prepare(CANONICAL)
-    if options.model != "large":
-        measure("demo model", ModelFile.open(demo_model()), 200, options.threads, options.runs, 20_000)
-    if options.model != "demo":
-        measure("0.5 B parameters, Q8_0", large_model(), 24, options.threads, 1, 800)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(measure, add_options=add_options, description=__doc__))

@@ -1,12 +1,13 @@
-"""What the contracts cost: ``python -m tests.bench.gas``. Whole transactions, on a fresh chain."""
+"""What our contracts cost, whole transactions on a fresh chain: a part of ``tests.bench.chain``."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from consensus.committee import OperatorSet
-from tests.integration.contracts.anvil import anvil, missing_tools
+from p2pavs.bench.part import say
+from tests.bench.gas_table import GasTable, require_tools
+from tests.integration.contracts.anvil import anvil
 from tests.integration.contracts.conftest import Staffed
 from tests.integration.contracts.test_supplement import supplement
 from tests.integration.contracts.world import EPOCH_LENGTH, ETHER, SUPPLEMENT_WINDOW, World, account, operator
@@ -15,10 +16,8 @@ INTRINSIC = 21_000  # of any transaction; a view called by a contract does not p
 SIZES = (4, 7, 16, 32)
 
 
-def row(what: str, gas: int, target: int | None = None) -> None:
-    """Print one line; mark it where the target is missed."""
-    verdict = "" if target is None else f"   target {target:>8,}   {'ok' if gas <= target else 'OVER'}"
-    print(f"{what:<58}{gas:>12,}{verdict}")
+gas = GasTable()
+row = gas.row
 
 
 def certificate_gas(world: World, operators: OperatorSet, missing: Sequence[int] = (), size: int = 0) -> int:
@@ -102,12 +101,11 @@ def requests(world: World, operators: OperatorSet) -> None:
     row("refund", world.send(world.gateway.functions.refund(expired.header))["gasUsed"])
 
 
-def main() -> int:
-    """Print the table."""
-    if reason := missing_tools():
-        print(reason, file=sys.stderr)
-        return 1
+def measure() -> GasTable:
+    """Every transaction, on a fresh chain for each size of the set."""
+    require_tools()
     for count in SIZES:
+        say(f"{count} operators")
         with anvil() as url:
             world = World.connect(url)
             world.deploy()
@@ -115,8 +113,4 @@ def main() -> int:
             whole_set(world, operators)
             if count == SIZES[-1]:
                 requests(world, operators)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return gas

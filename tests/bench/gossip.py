@@ -9,16 +9,15 @@ nodes the times compare degrees; they are no times of a real network.
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-import structlog
 import trio
 
+from p2pavs.bench.part import percentile, run, say
+from p2pavs.bench.result import Cell, Result
 from p2pavs.network import Network, NetworkConfig
 
 TOPIC = "p2pavs/bench"
@@ -50,8 +49,8 @@ async def open_all(count: int, degree: int, nursery: trio.Nursery) -> list[Netwo
     return networks
 
 
-async def measure(count: int, degree: int, rate: float) -> None:
-    """Print one line."""
+async def one_degree(count: int, degree: int, rate: float, seconds: float) -> tuple[Cell, ...]:
+    """One line of the table."""
     latencies: list[float] = []
     copies = 0
 
@@ -84,7 +83,7 @@ async def measure(count: int, degree: int, rate: float) -> None:
             Pubsub._is_msg_seen = counted(original)  # type: ignore[method-assign]
             latencies.clear()
             copies, sent, begin = 0, 0, time.process_time()
-            with trio.move_on_after(SECONDS):
+            with trio.move_on_after(seconds):
                 while True:
                     for network in networks:
                         stamp = f"{time.perf_counter():<20.6f}"[:20].encode()
@@ -97,30 +96,40 @@ async def measure(count: int, degree: int, rate: float) -> None:
             nursery.cancel_scope.cancel()
     found = sorted(latencies)
     due = sent * (count - 1)
-    print(
-        f"{count:>5}{degree:>8}{sent:>10}{100 * len(found) / due:>9.1f}%"
-        f"{1000 * found[len(found) // 2]:>9.1f}{1000 * found[int(0.99 * len(found))]:>9.1f}"
-        f"{copies / due:>9.1f}{1000 * cpu / sent / count:>9.2f}",
-        flush=True,
+    return (
+        degree,
+        sent,
+        f"{100 * len(found) / due:.1f}%",
+        1000 * percentile(found, 0.5),
+        1000 * percentile(found, 0.99),
+        copies / due,
+        1000 * cpu / sent / count,
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.gossip")
+def measure(options: argparse.Namespace) -> Result:
+    """One mesh for each degree, one after the other."""
+    nodes, seconds = (8, 5.0) if options.quick else (options.nodes, SECONDS)
+    rows = []
+    for degree in options.degree or (4, 6, 8):
+        say(f"{nodes} networks, degree {degree}")
+        rows.append(trio.run(one_degree, nodes, degree, options.rate, seconds))
+    result = Result()
+    columns = ("degree", "messages", "arrived", "p50 ms", "p99 ms", "copies", "CPU ms")
+    result.table(
+        columns,
+        rows,
+        f"{nodes} networks in one process, {options.rate:g} messages a second; copies and processor time "
+        "for each message and node",
+    )
+    return result
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nodes", type=int, default=16)
     parser.add_argument("--rate", type=float, default=4.0, help="messages a second, of all together")
     parser.add_argument("--degree", type=int, action="append", help="repeatable; default 4, 6, 8")
-    given = parser.parse_args(arguments)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    names = ("arrived", "p50 ms", "p99 ms", "copies", "CPU ms")
-    widths = (10, 9, 9, 9, 9)
-    head = "".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True))
-    print(f"{'nodes':>5}{'degree':>8}{'messages':>10}{head}")
-    for degree in given.degree or (4, 6, 8):
-        trio.run(measure, given.nodes, degree, given.rate)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(measure, repeats=1, add_options=add_options, description=__doc__))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,8 @@ from inference.model import ModelFile, demo_model
 from inference.random_model import Shape, write
 from inference.request import Request
 from inference.runtime import CANONICAL, prepare
+from p2pavs.bench.part import run, say
+from p2pavs.bench.result import Cell, Result
 from tests.bench.engine import bare_model, large_model
 
 GEMMA = Shape("gemma3", 640, 4, 2048, 4, 1, 256, 262_144, 8192, tied=True, window=512)
@@ -35,39 +39,51 @@ def peak(file: ModelFile, slots: int, batch: int) -> int:
 
 
 def row(path: Path, context: int, slots: int, batch: int) -> None:
-    """One line of the table, in this process."""
+    """The estimate and the peak in MiB, printed as JSON: in a process of its own."""
     prepare(CANONICAL)
     file = bare_model(path)
     file = replace(file, manifest=replace(file.manifest, context_length=context))
     need = memory.need(file.header, context=context, slots=slots, batch=batch)
     held = peak(file, slots, batch)
-    print(f"{path.stem:<14}{context:>8}{slots:>6}{batch:>6}{need.total >> 20:>10}{held >> 20:>7}")
+    print(json.dumps([need.total >> 20, held >> 20]))
 
 
-def main() -> None:
-    """Print the table; MiB."""
-    if len(sys.argv) > 1:
-        context, slots, batch = map(int, sys.argv[2:])
-        row(Path(sys.argv[1]), context, slots, batch)
-        return
-    print(f"{'model':<14}{'context':>8}{'slots':>6}{'batch':>6}{'estimate':>10}{'peak':>7}", flush=True)
+def measure(options: argparse.Namespace) -> Result:
+    """Every model in a process of its own."""
+    rows: list[tuple[Cell, ...]] = []
+    demo = demo_model()
+    small = [(demo, 1024, 4, 128), (demo.with_name("micro.gguf"), 512, 4, 128)]
     with tempfile.TemporaryDirectory() as directory:
-        gemma, experts = Path(directory) / "gemma3.gguf", Path(directory) / "experts.gguf"
-        write(gemma, GEMMA)
-        write(experts, EXPERTS)
-        large = large_model().path
-        for path, *numbers in (
-            (demo_model(), 1024, 4, 128),
-            (demo_model().with_name("micro.gguf"), 512, 4, 128),
-            (large, 2048, 4, 128),
-            (large, 2048, 8, 512),
-            (gemma, 4096, 4, 128),
-            (gemma, 4096, 4, 512),
-            (experts, 4096, 4, 128),
-        ):
-            command = [sys.executable, "-m", "tests.bench.memory", str(path), *map(str, numbers)]
-            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        for path, *numbers in small if options.quick else [*small, *large(Path(directory))]:
+            context, slots, batch = numbers
+            say(f"{path.stem}, context {context}, {slots} slots, batch {batch}")
+            command = [sys.executable, "-m", "tests.bench.memory", "--one", str(path), *map(str, numbers)]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            estimate, held = json.loads(done.stdout)
+            rows.append((path.stem, context, slots, batch, estimate, held))
+    result = Result()
+    result.table(("model", "context", "slots", "batch", "estimate MiB", "peak MiB"), rows)
+    return result
+
+
+def large(directory: Path) -> list[tuple[Path, int, int, int]]:
+    """Models that have to be made first, with random weights."""
+    say("making models of random weights")
+    gemma, experts = directory / "gemma3.gguf", directory / "experts.gguf"
+    write(gemma, GEMMA)
+    write(experts, EXPERTS)
+    half_billion = large_model().path
+    return [
+        (half_billion, 2048, 4, 128),
+        (half_billion, 2048, 8, 512),
+        (gemma, 4096, 4, 128),
+        (gemma, 4096, 4, 512),
+        (experts, 4096, 4, 128),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--one"]:
+        row(Path(sys.argv[2]), *map(int, sys.argv[3:]))
+    else:
+        sys.exit(run(measure, repeats=1, description=__doc__))

@@ -7,6 +7,7 @@ tokens hold most of the probability.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from hashlib import sha256
 
@@ -14,6 +15,8 @@ import numpy as np
 
 from inference.request import Request
 from inference.sampling import Sampler
+from p2pavs.bench.part import median, run, say
+from p2pavs.bench.result import Cell, Result
 
 VOCABULARIES = (1_024, 32_000, 128_000, 256_000)
 SETTINGS: dict[str, dict[str, int]] = {
@@ -47,17 +50,25 @@ def milliseconds(settings: dict[str, int], vocabulary: int, tokens: int) -> floa
     return (time.process_time() - began) / tokens * 1000
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tokens", type=int, default=100)
-    options = parser.parse_args()
-    print("| CPU ms a token, vocabulary of | " + " | ".join(f"{v:,}" for v in VOCABULARIES) + " |")
-    print("|---|" + "---|" * len(VOCABULARIES))
+def measure(options: argparse.Namespace) -> Result:
+    """Every setting with every vocabulary."""
+    tokens = options.tokens or (20 if options.quick else 100)
+    rows: list[tuple[Cell, ...]] = []
     for name, settings in SETTINGS.items():
-        cells = [f"{milliseconds(settings, v, options.tokens):.2f}" for v in VOCABULARIES]
-        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+        say(name)
+        found = [
+            median([milliseconds(settings, v, tokens) for _ in range(options.repeats)]) for v in VOCABULARIES
+        ]
+        rows.append((name, *found))
+    result = Result()
+    columns = ("CPU ms a token, vocabulary of", *(f"{v:,}" for v in VOCABULARIES))
+    result.table(columns, rows, f"median of {options.repeats} runs of {tokens} tokens, the sampler alone")
+    return result
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tokens", type=int, help="of each run (100)")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(measure, add_options=add_options, description=__doc__))

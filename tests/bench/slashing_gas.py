@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from consensus.signing import trace_commit
-from tests.bench.gas import row
-from tests.integration.contracts.anvil import anvil, missing_tools
+from p2pavs.bench.part import run
+from p2pavs.bench.result import Result
+from tests.bench.gas_table import GasTable, require_tools
+from tests.integration.contracts.anvil import anvil
 from tests.integration.contracts.conftest import STAKES, Staffed
 from tests.integration.contracts.test_slashing import (
     SECRET,
@@ -29,11 +32,10 @@ from tests.integration.contracts.world import (
 )
 
 
-def main() -> int:
-    """Print the table."""
-    if reason := missing_tools():
-        print(reason, file=sys.stderr)
-        return 1
+def measure(options: argparse.Namespace) -> Result:
+    """Report and execute one case of each kind."""
+    require_tools()
+    gas = GasTable()
     with anvil() as url:
         world = World.connect(url)
         world.deploy()
@@ -47,26 +49,28 @@ def main() -> int:
         gone = absence(missed(staffed, 5, ABSENT_TASKS), 5)
 
         proof = scene.encode(equivocation(scene, 4))
-        row("equivocation: report and loss, first bounty", report(world, proof)["gasUsed"], 600_000)
+        gas.row("equivocation: report and loss, first bounty", report(world, proof)["gasUsed"], 600_000)
         proof = scene.encode(equivocation(scene, 3))
-        row("equivocation: report and loss", report(world, proof)["gasUsed"], 600_000)
+        gas.row("equivocation: report and loss", report(world, proof)["gasUsed"], 600_000)
         cases = (
             ("wrong output", scene.encode(wrong_prevote(scene, 2))),
             ("lazy vote", scene.encode(lazy_vote(scene, 1))),
             (f"absence from {ABSENT_TASKS} tasks", gone),
         )
         for name, evidence in cases:
-            row(f"{name}: report", report(world, evidence)["gasUsed"])
+            gas.row(f"{name}: report", report(world, evidence)["gasUsed"])
         world.pass_time(VETO_WINDOW)
         for number, (name, evidence) in enumerate(cases, 1):
-            row(f"{name}: execution", execute(world, number, evidence)["gasUsed"])
+            gas.row(f"{name}: execution", execute(world, number, evidence)["gasUsed"])
         who = operator(0)
         renewed = Participant(who.account, operator(50).secret)
-        row("rotate a key", world.send(world.rotation(renewed), who.account)["gasUsed"])
+        gas.row("rotate a key", world.send(world.rotation(renewed), who.account)["gasUsed"])
         renamed = world.registry.functions.changePeerId(PEER_ID)
-        row("change a peer id", world.send(renamed, who.account)["gasUsed"])
-    return 0
+        gas.row("change a peer id", world.send(renamed, who.account)["gasUsed"])
+    result = Result()
+    gas.add_to(result, "seven operators, whole-set certificates")
+    return result
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(measure, repeats=1, description=__doc__))

@@ -9,7 +9,7 @@ programs on the machine hardly touch it. The nodes' own work (gossip, signatures
 from __future__ import annotations
 
 import argparse
-import statistics
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ from inference.model import demo_model
 from inference.request import Generation, Progress, Request
 from inference.trace import CHUNK_TOKENS
 from inference.worker import Guide, ModelWorker
+from p2pavs.bench.part import median, run, say
+from p2pavs.bench.result import Result
 from p2pavs.execution import Execution, execution_of
 from p2pavs.relay import Patience, Relay
 from p2pavs.streaming import Stream
@@ -102,8 +104,8 @@ async def alone(worker: ModelWorker, request: Request) -> tuple[float, Generatio
     return processor_seconds(worker) - begin, answer
 
 
-async def measure(model: Path, tokens: int, repeats: int, threads: int) -> None:
-    """Print the table of one model."""
+async def one_model(model: Path, tokens: int, repeats: int, threads: int, result: Result) -> None:
+    """Add the table of one model."""
     replicate, leads, follows, afters, lags = [], [], [], [], []
     async with (
         ModelWorker.open(model, threads=threads) as one,
@@ -112,6 +114,7 @@ async def measure(model: Path, tokens: int, repeats: int, threads: int) -> None:
         for worker in (one, two):
             await worker.generate(question(0, "warm", 8))
         for number in range(repeats):
+            say(f"run {number + 1} of {repeats}")
             # Other words: a prompt that a worker has read before costs it nothing.
             cost, answer = await alone(one, question(number, "alone", tokens))
             replicate.append(cost)
@@ -129,29 +132,37 @@ async def measure(model: Path, tokens: int, repeats: int, threads: int) -> None:
             follows.append(follower.cost)
             afters.append(max(0.0, follower.after))
             lags.append(follower.ended - leader.ended)
-    sizes = f"{answer.prompt_tokens} tokens of prompt, {answer.token_count} of answer"
-    print(f"\n{model.name}: {sizes}, {threads} threads, median of {repeats}, seconds of processor time")
-    middle = statistics.median
-    whole = MEMBERS * middle(replicate)
-    verify = middle(leads) + (MEMBERS - 1) * middle(follows)
-    chunk = middle(follows) / -(-answer.token_count // CHUNK_TOKENS)
-    share = middle(follows) / middle(leads)
-    for what, seconds, note in (
-        ("generating alone", middle(replicate), ""),
-        ("generating for others", middle(leads), ""),
-        ("following", middle(follows), f"{share:.2f} of generating"),
-        (f"committee of {MEMBERS}, replicate", whole, ""),
-        (f"committee of {MEMBERS}, verify", verify, f"{verify / whole:.2f} of replicate"),
-        ("following, for each chunk", chunk, ""),
-        ("behind the leader's last token", middle(afters), f"{middle(lags):.3f} s on the clock"),
-    ):
-        print(f"  {what:<32}{seconds:9.3f}   {note}")
+    whole = MEMBERS * median(replicate)
+    verify = median(leads) + (MEMBERS - 1) * median(follows)
+    chunk = median(follows) / -(-answer.token_count // CHUNK_TOKENS)
+    result.table(
+        ("", "CPU s", ""),
+        [
+            ("generating alone", median(replicate), ""),
+            ("generating for others", median(leads), ""),
+            ("following", median(follows), f"{median(follows) / median(leads):.2f} of generating"),
+            (f"committee of {MEMBERS}, replicate", whole, ""),
+            (f"committee of {MEMBERS}, verify", verify, f"{verify / whole:.2f} of replicate"),
+            ("following, for each chunk", chunk, ""),
+            ("behind the leader's last token", median(afters), f"{median(lags):.3f} s on the clock"),
+        ],
+        f"{model.name}: {answer.prompt_tokens} tokens of prompt, {answer.token_count} of answer, "
+        f"{threads} thread(s), median of {repeats}",
+    )
+    result.measured(
+        "verify_mode",
+        {"replicate_cpu_s": whole, "verify_cpu_s": verify, "verify_share": verify / whole},
+        members=MEMBERS,
+        model=model.stem,
+        threads=threads,
+        prompt_tokens=answer.prompt_tokens,
+        answer_tokens=answer.token_count,
+    )
 
 
 def random_model(shape: str, directory: Path) -> Path:
     """A model with random weights and its manifest."""
     import subprocess
-    import sys
 
     path = directory / f"{shape}.gguf"
     for command in (
@@ -162,19 +173,22 @@ def random_model(shape: str, directory: Path) -> Path:
     return path
 
 
-def main() -> None:
+def measure(options: argparse.Namespace) -> Result:
     """Measure the demo model, a given one, or one with random weights."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.verify_mode", description=__doc__)
-    parser.add_argument("--model", type=Path, default=demo_model())
-    parser.add_argument("--shape", help="make a model of this shape with random weights, and measure that")
-    parser.add_argument("--tokens", type=int, default=256)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1, help="of each worker")
-    options = parser.parse_args()
+    result = Result()
+    tokens = options.tokens or (64 if options.quick else 256)
     with tempfile.TemporaryDirectory() as directory:
         model = random_model(options.shape, Path(directory)) if options.shape else options.model
-        trio.run(measure, model, options.tokens, options.repeats, options.threads)
+        trio.run(one_model, model, tokens, options.repeats, options.threads, result)
+    return result
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, default=demo_model())
+    parser.add_argument("--shape", help="make a model of this shape with random weights, and measure that")
+    parser.add_argument("--tokens", type=int, help="of the answer (256)")
+    parser.add_argument("--threads", type=int, default=1, help="of each worker")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(measure, repeats=5, add_options=add_options, description=__doc__))

@@ -150,6 +150,7 @@ class Operator:
             peer_of=lambda operator: None,
             traces=cast(Any, None),
             divergences=DivergenceBook(),
+            verified=lambda seconds: None,
             blame=lambda peer, offence: None,
             certified=lambda header: None,
             reorganised=lambda: None,

@@ -132,6 +132,7 @@ class Office:
             peer_of=lambda operator: None,
             traces=cast(Any, None),
             divergences=DivergenceBook(),
+            verified=lambda seconds: None,
             blame=lambda peer, offence: None,
             certified=self.certified.append,
             reorganised=lambda: None,
