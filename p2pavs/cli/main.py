@@ -25,7 +25,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "task": ("p2pavs.cli.task:task", "See a task, take a refund."),
     "certificate": ("p2pavs.cli.certificate:certificate", "Export and verify certificates."),
     "evidence": ("p2pavs.cli.evidence:evidence", "See and report offences of operators."),
-    "doctor": ("p2pavs.cli.doctor:doctor", "Check that this machine computes the right bits."),
+    "doctor": ("p2pavs.cli.doctor:doctor", "Check the machine, the keys, the chain and the network."),
     "account": ("p2pavs.cli.account:account", "Balances and payments."),
     "openai": ("p2pavs.cli.openai:openai", "API keys for a node's OpenAI endpoint."),
     "sim": ("p2pavs.cli.sim:sim", "Simulate many nodes, bad ones among them."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any, cast
 
 import structlog
 import trio
@@ -62,6 +63,13 @@ class Connections(INotifee):
         """Return the connections to one peer that are not closed."""
         connections = self._host.get_network().get_connections(ID.from_base58(peer))
         return [connection for connection in connections if not connection.is_closed]
+
+    def remote_hosts(self, peer: str) -> set[str]:
+        """Return the IP addresses at the other ends of a peer's connections, as this machine sees them."""
+        # Both of libp2p's multiplexers have it, their common interface lacks it.
+        connections = [cast(Any, connection.muxed_conn) for connection in self.open_connections(peer)]
+        ends = (connection.get_remote_address() for connection in connections)
+        return {end[0] for end in ends if end is not None}
 
     def outbound(self) -> int:
         """Count the connections we opened ourselves."""

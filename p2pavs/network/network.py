@@ -16,7 +16,7 @@ from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 from nacl.signing import SigningKey
 
-from p2pavs.network import exchange
+from p2pavs.network import dial_back, exchange
 from p2pavs.network.book import Book
 from p2pavs.network.bootstrap import Bootstrap
 from p2pavs.network.conduct import Conduct, Offence
@@ -94,6 +94,8 @@ class Network:
             config.bootstrap_addresses, self.peer_id, self._discovery.book, self._connections
         )
         self.handle(exchange.PROTOCOL, self._discovery.serve, _EXCHANGE_LIMITS)
+        dialler = dial_back.DialBackServer(self._connections.remote_hosts)
+        self.handle(dial_back.PROTOCOL, dialler.serve, dial_back.LIMITS)
 
     @classmethod
     @asynccontextmanager
@@ -209,6 +211,21 @@ class Network:
         except (RequestFailed, PeerUnknown):
             self._counters.requests_failed += 1
             raise
+
+    async def dial_back(self, peer: str, address: str) -> dial_back.DialBack:
+        """Ask a peer to dial an address of this host (without /p2p/).
+
+        Raises:
+            PeerUnknown, RequestFailed: as `request`.
+
+        """
+        timeout = 2 * dial_back.DIAL_SECONDS
+        limit = dial_back.MAX_RESPONSE
+        return dial_back.decode_answer(
+            await self.request(
+                peer, dial_back.PROTOCOL, address.encode(), timeout=timeout, max_response=limit
+            )
+        )
 
     def connected(self) -> set[str]:
         """Return the peer ids of those who are connected now."""

@@ -1,0 +1,1 @@
+"""What ``p2pavs doctor`` looks at. Each module says what mends what it finds; none changes anything."""
