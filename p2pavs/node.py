@@ -52,6 +52,7 @@ from p2pavs.network import Network, NetworkConfig, Offence
 from p2pavs.network.peer_ids import peer_id_to_text
 from p2pavs.open_task import DeskParts
 from p2pavs.openai_api.endpoint import Endpoint
+from p2pavs.restored import settle_restored
 from p2pavs.routing import Router
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import CertificateStore, DataDirectory, EvidenceStore, SignGuard, until_stored
@@ -218,6 +219,7 @@ class Node:
             url: str = await nursery.start(serve_api, View(self), self.config.api)
             await self._read_operators()
             await self.network.wait_for_bootstrap(bootstrap_timeout)
+            await settle_restored(self.directory.database, self.chain)
             desk = self._open_desk(nursery)
             self.desk = desk
             first = await desk.start_block(self.config.deployment.deployed_at_block)

@@ -19,6 +19,7 @@ from p2pavs.errors import P2pavsError
 from p2pavs.execution import Execution
 from p2pavs.open_task import DeskParts, OpenTask
 from p2pavs.storage import until_stored
+from p2pavs.storage.retention import floor
 from p2pavs.storage.tasks import StoredTask, TaskState, TaskStore
 from p2pavs.turns import Turn, Turns
 
@@ -43,6 +44,8 @@ class TaskDesk:
         self.tasks: dict[int, OpenTask] = {}
         self._follower: Follower | None = None
         self._far_behind = False
+        self._sits_out_below = 0
+        """For these tasks the sign guard signs nothing any more."""
         self._unsaved: dict[int, StoredTask] = {}
         self.head = 0
         self.head_time = 0
@@ -54,6 +57,7 @@ class TaskDesk:
 
     async def start_block(self, deployed_at: int) -> int:
         """The block to follow from, so that no open task is missed after a restart."""
+        self._sits_out_below = await self._parts.database.run(floor)
         followed = await self._store.followed_to()
         opened = [task.block_number for task in await self._store.open_tasks()]
         if followed is None:
@@ -237,6 +241,8 @@ class TaskDesk:
     def _start_due(self) -> None:
         # Who pays a tip is served first where the model has to choose.
         for task in sorted(self.tasks.values(), key=lambda task: -task.event.header.reward):
+            if task.event.id < self._sits_out_below:
+                continue
             deep = self.head - task.block_number >= self._parts.settings.confirmations
             settled = task.view.certified or task.view.refunded
             if not deep or settled or self.head_time > task.event.header.deadline:

@@ -12,12 +12,13 @@ import click
 
 from p2pavs.cli import common
 from p2pavs.cli.model_files import open_store, store_option
-from p2pavs.cli.options import chain_options, json_option, key_options
+from p2pavs.cli.options import json_option, with_chain, with_keys
 from p2pavs.cli.output import printable, show, wants_json
 from p2pavs.errors import P2pavsError, UsageError
 from p2pavs.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from p2pavs.cli.sources import ChainOptions, KeyOptions
     from p2pavs.doctor.check import Check
     from p2pavs.doctor.examination import Section, Subject
 
@@ -46,8 +47,8 @@ class NotFit(P2pavsError):
     help="Also compute the determinism matrix: many models in every way, bit by bit (minutes).",
 )
 @click.option("--quick", is_flag=True, help="With --matrix: a few models and ways (seconds).")
-@chain_options
-@key_options
+@with_chain
+@with_keys
 @json_option
 def doctor(
     data: Path | None,
@@ -59,15 +60,13 @@ def doctor(
     models: Path | None,
     matrix: bool,
     quick: bool,
-    rpc: str | None,
-    deployment: Path | None,
-    keys: Path | None,
-    password_file: Path | None,
+    where: ChainOptions,
+    who: KeyOptions,
 ) -> None:
     """Check this machine, the keys, the chain and the network, before or while a node runs.
 
     Each line is ok, warn, FAIL (with what mends it), or "-" for what it was not told to look at. Changes
-    nothing. Exit status: 0, or 1 where anything FAILs.
+    nothing. Exit status: 0, or 8 where anything FAILs.
 
     \b
     Examples:
@@ -83,11 +82,11 @@ def doctor(
     from p2pavs.doctor.examination import Subject
 
     subject = Subject(
-        rpc=rpc,
-        deployment=deployment,
-        keys=keys,
-        password_file=password_file,
-        password=_password(password_file),
+        rpc=where.rpc,
+        deployment=where.deployment,
+        keys=who.keys,
+        password_file=who.password_file,
+        password=_password(who.password_file),
         data=data,
         listen=listen,
         announce=announce,

@@ -26,6 +26,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "certificate": ("p2pavs.cli.certificate:certificate", "Export and verify certificates."),
     "evidence": ("p2pavs.cli.evidence:evidence", "See and report offences of operators."),
     "doctor": ("p2pavs.cli.doctor:doctor", "Check the machine, the keys, the chain and the network."),
+    "backup": ("p2pavs.cli.backup:backup", "Copy what a node must not lose, while it runs."),
+    "restore": (
+        "p2pavs.cli.backup:restore",
+        "Make a data directory from a backup, so that nothing is signed twice.",
+    ),
     "account": ("p2pavs.cli.account:account", "Balances and payments."),
     "openai": ("p2pavs.cli.openai:openai", "API keys for a node's OpenAI endpoint."),
     "sim": ("p2pavs.cli.sim:sim", "Simulate many nodes, bad ones among them."),

@@ -129,7 +129,8 @@ class Database:
         if version not in (0, SCHEMA_VERSION):
             raise StorageError(
                 f"the database {self.path} has format {version}, this program reads {SCHEMA_VERSION}",
-                "Use the version of p2pavs that wrote it.",
+                "A newer version of p2pavs wrote it: use that. To go back to this one, restore a backup that "
+                "it made (p2pavs restore). Never put an older file in its place: the node could sign twice.",
             )
 
     def transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:

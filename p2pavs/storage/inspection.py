@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from p2pavs.storage.copying import RESTORED_AT
 from p2pavs.storage.database import SCHEMA_VERSION
 
 
@@ -45,5 +46,5 @@ def inspect(path: Path) -> Inspection:
         belongs_to={key: meta[key] for key in ("chain", "gateway", "operator", "genesis") if key in meta},
         signatures=signatures,
         open_tasks=tasks,
-        restored="restored_at" in meta,
+        restored=RESTORED_AT in meta,
     )
