@@ -19,7 +19,7 @@ from p2pavs.chain.errors import ChainError
 from p2pavs.storage import until_stored
 from p2pavs.storage.copying import RESTORED_AT
 from p2pavs.storage.database import Database
-from p2pavs.storage.retention import raise_floor
+from p2pavs.storage.protection import raise_below
 
 MARGIN: Final = 60
 """Seconds by which the clocks of the restoring machine and of the chain may differ."""
@@ -51,7 +51,7 @@ async def settle_restored(database: Database, chain: Chain) -> None:
         await trio.sleep(LOOK_EVERY)
 
     def settle(connection: sqlite3.Connection) -> None:
-        raise_floor(connection, tasks + 1)
+        raise_below(connection, tasks + 1)
         connection.execute("DELETE FROM meta WHERE key=?", (RESTORED_AT,))
 
     await until_stored(lambda: database.run(settle))

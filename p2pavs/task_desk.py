@@ -19,7 +19,7 @@ from p2pavs.errors import P2pavsError
 from p2pavs.execution import Execution
 from p2pavs.open_task import DeskParts, OpenTask
 from p2pavs.storage import until_stored
-from p2pavs.storage.retention import floor
+from p2pavs.storage.protection import sign_nothing_below
 from p2pavs.storage.tasks import StoredTask, TaskState, TaskStore
 from p2pavs.turns import Turn, Turns
 
@@ -57,7 +57,7 @@ class TaskDesk:
 
     async def start_block(self, deployed_at: int) -> int:
         """The block to follow from, so that no open task is missed after a restart."""
-        self._sits_out_below = await self._parts.database.run(floor)
+        self._sits_out_below = await self._parts.database.run(sign_nothing_below)
         followed = await self._store.followed_to()
         opened = [task.block_number for task in await self._store.open_tasks()]
         if followed is None:

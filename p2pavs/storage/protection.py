@@ -131,12 +131,7 @@ def import_(database: Database, protection: Protection) -> Imported:
         _check_binding(_binding(connection), protection.binding)
         for name, value in protection.binding.items():
             connection.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (name, value))
-        below = max(sign_nothing_below(connection), protection.below)
-        if below:
-            connection.execute(
-                "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value=excluded.value",
-                (BELOW, str(below)),
-            )
+        below = raise_below(connection, protection.below)
         added = 0
         for row in protection.rows:
             added += _insert(connection, row)
@@ -149,6 +144,20 @@ def sign_nothing_below(connection: sqlite3.Connection) -> int:
     """Return the number of the first task for which something may be signed."""
     row = connection.execute("SELECT value FROM meta WHERE key=?", (BELOW,)).fetchone()
     return max(floor(connection), 0 if row is None else int(row[0]))
+
+
+def raise_below(connection: sqlite3.Connection, task: int) -> int:
+    """Sign nothing for tasks with smaller numbers from now on; never makes anything signable again.
+
+    Returns the number that counts now.
+    """
+    below = max(sign_nothing_below(connection), task)
+    if below:
+        connection.execute(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value=excluded.value",
+            (BELOW, str(below)),
+        )
+    return below
 
 
 def _insert(connection: sqlite3.Connection, row: Row) -> int:

@@ -22,17 +22,6 @@ def floor(connection: sqlite3.Connection) -> int:
     return 0 if row is None else int(row[0])
 
 
-def raise_floor(connection: sqlite3.Connection, wanted: int) -> int:
-    """Refuse tasks below a number from now on; a floor never sinks. Returns the floor."""
-    limit = max(wanted, floor(connection))
-    if limit > 0:
-        connection.execute(
-            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value=excluded.value",
-            (FLOOR, str(limit)),
-        )
-    return limit
-
-
 async def forget_old(database: Database, keep: int) -> int:
     """Keep the newest ``keep`` tasks, and whatever is not older than the oldest open one.
 
@@ -48,7 +37,13 @@ async def forget_old(database: Database, keep: int) -> int:
         wanted = int(newest) - keep + 1
         if oldest_open is not None:
             wanted = min(wanted, int(oldest_open))
-        return raise_floor(connection, wanted)
+        limit = max(wanted, floor(connection))
+        if limit > 0:
+            connection.execute(
+                "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value=excluded.value",
+                (FLOOR, str(limit)),
+            )
+        return limit
 
     limit = await database.run(set_floor)
     gone = 0
