@@ -1,4 +1,4 @@
-"""A node's metrics, under the names that docs/operators.md lists."""
+"""A node's metrics, under the names that docs/monitoring.md lists."""
 
 from __future__ import annotations
 
