@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from p2pavs.chain.errors import ChainError, NotDeployed
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.receipts import Receipt
 from p2pavs.chain.rpc import Rpc
-from p2pavs.contracts import EIGEN_STAKE, NATIVE_STAKE, artifact, names_with
+from p2pavs.contracts import EIGEN_STAKE, NATIVE_STAKE, PROXY, TIMELOCK, UPGRADEABLE, artifact, names_with
 from p2pavs.errors import UsageError
 
 BLS_G1ADD = bytes(19) + b"\x0b"
@@ -69,6 +69,8 @@ class DeployParameters:
     minimum_window: int = 30  # seconds from a request to its deadline
     maximum_window: int = DAY  # seconds
     supplement_window: int = 600  # seconds after a certificate in which precommits can be added to it
+    longest_pause: int = 2 * DAY  # seconds by which pauses move a deadline at most
+    upgrade_delay: int = 4 * DAY  # seconds from the proposal of an upgrade or a penalty to its execution
     activation_epochs: int = 1  # from a model's registration to its first task
     beacon_reward: int = 10**15  # wei, for an epoch's seed, where the pool of base fees has it
     minimum_base_fee: int = 10**9  # wei a compute unit
@@ -84,15 +86,20 @@ class DeployParameters:
     absent_tasks: int = 50  # missing from so many ...
     absent_window: int = 100  # ... of so many tasks is an offence
 
+    @property
+    def longest_task(self) -> int:
+        """Seconds from a request to its last deadline."""
+        return self.maximum_window + self.longest_pause
+
     def check(self) -> None:
         """Raise ``UsageError`` where the contracts would refuse to be built."""
-        windows = self.maximum_window + self.report_window + self.veto_window
+        windows = self.longest_task + self.report_window + self.veto_window
         needed = windows + self.epoch_blocks * self.block_seconds
         if needed >= self.withdrawal_delay // 2:
             raise UsageError(
                 f"An offence can be punished until {needed} s after its task: the longest deadline, the "
-                f"report window, the veto window and an epoch. Half of the withdrawal delay must be "
-                f"longer, and is {self.withdrawal_delay // 2} s.",
+                f"longest pause, the report window, the veto window and an epoch. Half of the withdrawal "
+                f"delay must be longer, and is {self.withdrawal_delay // 2} s.",
                 "Choose a longer withdrawal_delay, or shorter windows.",
             )
 
@@ -110,7 +117,7 @@ class Restaking:
 class Authority:
     """Who decides what can still be decided; the deploying account where None."""
 
-    owner: bytes | None = None  # is offered every contract that has an owner
+    owner: bytes | None = None  # proposes to the timelock, and is offered every contract that has an owner
     guardian: bytes | None = None  # strikes out cases of slashing
 
 
@@ -121,6 +128,7 @@ class DeployedContract:
     name: str
     address: bytes
     receipt: Receipt
+    implementation: bool = False  # what stands behind the proxy of that name
 
 
 async def deploy_all(
@@ -148,32 +156,49 @@ async def deploy_all(
     names = names_with(NATIVE_STAKE if restaking is None else EIGEN_STAKE)
     # Where each contract will be follows from the account and its nonce, so all are sent at once.
     first = sender.next_nonce
-    addresses = {name: created_address(sender.address, first + i) for i, name in enumerate(names)}
-    plan = _Plan(parameters, restaking, addresses, authority.guardian or sender.address)
-    tickets = {}
-    for name in names:
-        code = bytes.fromhex(artifact(name).bytecode.removeprefix("0x"))
-        arguments = interface(name).encode_constructor(*plan.arguments(name))
-        tickets[name] = sender.submit(Call(None, code + arguments, what=f"the deployment of {name}"))
-    settings = [sender.submit(call) for call in plan.settings(authority.owner)]
+    order = list(_in_order(names))
+    places = [created_address(sender.address, first + i) for i in range(len(order))]
+    addresses = {name: place for (name, behind), place in zip(order, places, strict=True) if not behind}
+    implementations = {name: place for (name, behind), place in zip(order, places, strict=True) if behind}
+    plan = _Plan(parameters, restaking, addresses, implementations, authority, sender.address)
+    tickets = []
+    for name, behind in order:
+        data = plan.proxy(name) if name in UPGRADEABLE and not behind else plan.creation(name)
+        what = f"the deployment of {name}" + (" (implementation)" if behind else "")
+        tickets.append(sender.submit(Call(None, data, what=what)))
+    settings = [sender.submit(call) for call in plan.settings()]
     blocks = []
-    for name, ticket in tickets.items():
+    for (name, behind), place, ticket in zip(order, places, tickets, strict=True):
         receipt = await ticket.receipt()
-        if receipt.contract_address != addresses[name]:
+        if receipt.contract_address != place:
             raise ChainError(
                 f"{name} is not at the address it should have.",
                 "Another process used the account meanwhile: stop it and deploy again.",
             )
         blocks.append(receipt.block_number)
-        deployed(DeployedContract(name, addresses[name], receipt))
+        deployed(DeployedContract(name, place, receipt, behind))
     for ticket in settings:
         await ticket.receipt()
-    return Deployment(chain_id, min(blocks), addresses)
+    return Deployment(chain_id, min(blocks), addresses, implementations)
+
+
+def _in_order(names: Iterable[str]) -> Iterator[tuple[str, bool]]:
+    """Give what is to be created: a name, and whether it is what stands behind the proxy of that name."""
+    for name in names:
+        if name in UPGRADEABLE:
+            yield name, True
+        yield name, False
 
 
 def owned_contracts(deployment: Deployment) -> tuple[str, ...]:
-    """Return the contracts of a deployment that have an owner."""
-    return tuple(name for name in deployment.contracts if "offerOwnership" in interface(name).functions)
+    """Return the contracts of a deployment that its owner is offered; the timelock owns the others."""
+    return tuple(name for name in deployment.contracts if name in UPGRADEABLE)
+
+
+def creation_code(name: str, *arguments: Any) -> bytes:
+    """Return what creates one of our contracts: its code and its constructor's arguments."""
+    code = bytes.fromhex(artifact(name).bytecode.removeprefix("0x"))
+    return code + interface(name).encode_constructor(*arguments)
 
 
 def created_address(account: bytes, nonce: int) -> bytes:
@@ -192,23 +217,35 @@ class _Plan:
     parameters: DeployParameters
     restaking: Restaking | None
     addresses: dict[str, bytes]
-    guardian: bytes
+    implementations: dict[str, bytes]
+    authority: Authority
+    deployer: bytes
 
     @property
     def stake_source(self) -> str:
         return NATIVE_STAKE if self.restaking is None else EIGEN_STAKE
 
-    def settings(self, owner: bytes | None) -> Iterator[Call]:
+    def creation(self, name: str) -> bytes:
+        """Return what creates a contract."""
+        return creation_code(name, *self.arguments(name))
+
+    def proxy(self, name: str) -> bytes:
+        """Return what creates the proxy of a contract and begins its life. The timelock upgrades it."""
+        arguments: list[Any] = [self.deployer]  # until the owner takes what it is offered
+        if name == EIGEN_STAKE and self.restaking is not None:
+            arguments.append(sorted(self.restaking.strategies))
+        begin = interface(name).encode("initialize", *arguments)
+        return creation_code(PROXY, self.implementations[name], self.addresses[TIMELOCK], begin)
+
+    def settings(self) -> Iterator[Call]:
         """Give the calls that follow the deployment, in order."""
-        for name, class_ in SLASHING_CLASSES.items():
-            arguments = (self.addresses[name], class_.to_abi())
-            yield self._call("SlashingManager", "setClass", *arguments, what=f"the penalty of {name}")
         if self.restaking is not None:
             uri = self.restaking.metadata_uri
             yield self._call(EIGEN_STAKE, "setUp", uri, what="the set-up of the AVS in EigenLayer")
-        for name in self.addresses if owner is not None else ():
-            if "offerOwnership" in interface(name).functions:
-                yield self._call(name, "offerOwnership", owner, what=f"the offer of {name} to its owner")
+        for name in UPGRADEABLE if self.authority.owner is not None else ():
+            if name in self.addresses:
+                what = f"the offer of {name} to its owner"
+                yield self._call(name, "offerOwnership", self.authority.owner, what=what)
 
     def arguments(self, name: str) -> tuple[Any, ...]:
         """Return the arguments of a contract's constructor."""
@@ -219,11 +256,10 @@ class _Plan:
             case "NativeStakeRegistry":
                 return p.minimum_stake, p.withdrawal_delay, *at("SlashingManager")
             case "EigenStakeAdapter" if self.restaking is not None:
-                windows = p.maximum_window + p.report_window + p.veto_window
+                windows = p.longest_task + p.report_window + p.veto_window
                 horizon = p.epoch_blocks + windows // p.block_seconds + 1
-                strategies = sorted(self.restaking.strategies)
                 where = (self.restaking.allocation_manager, *at("OperatorRegistry", "SlashingManager"))
-                return *where, strategies, p.minimum_stake, horizon, p.block_seconds
+                return *where, p.minimum_stake, horizon, p.block_seconds
             case "EpochManager":
                 return *at("OperatorRegistry", self.stake_source), p.epoch_blocks, p.reveal_blocks
             case "CertificateVerifier":
@@ -231,7 +267,7 @@ class _Plan:
             case "TaskGateway":
                 parts = at("EpochManager", "CertificateVerifier", "ModelRegistry")
                 fees = (p.minimum_base_fee, p.target_units, p.bucket_units, p.staked_units, p.bucket_seconds)
-                spans = (p.minimum_window, p.maximum_window, p.supplement_window)
+                spans = (p.minimum_window, p.maximum_window, p.supplement_window, p.longest_pause)
                 return *parts, (*spans, p.beacon_reward, fees)
             case "ModelRegistry":
                 return *at("EpochManager"), p.activation_epochs
@@ -243,8 +279,13 @@ class _Plan:
                 return *at("TaskGateway", "EpochManager"), p.absent_tasks, p.absent_window
             case "SlashingManager":
                 epoch = p.epoch_blocks * p.block_seconds
-                timing = (p.maximum_window, p.report_window, p.veto_window, epoch)
-                return *at(self.stake_source), self.guardian, p.bounty_bps, timing
+                timing = (p.longest_task, p.report_window, p.veto_window, epoch)
+                who = (self.addresses[TIMELOCK], self.authority.guardian or self.deployer)
+                classes = [(self.addresses[one], cost.to_abi()) for one, cost in SLASHING_CLASSES.items()]
+                return *at(self.stake_source), who, p.bounty_bps, timing, classes
+            case "TimelockController":
+                # Who proposes can also cancel; what is due, anyone may execute; nobody avoids the delay.
+                return p.upgrade_delay, [self.authority.owner or self.deployer], [bytes(20)], bytes(20)
             case _:
                 return ()
 

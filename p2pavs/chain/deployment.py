@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from eth_utils.address import is_checksum_address, to_canonical_address, to_chec
 from consensus.types import Domain
 from p2pavs import strict_json
 from p2pavs.chain.errors import BadDeployment
-from p2pavs.contracts import NATIVE_STAKE, STAKE_SOURCES, names_with
+from p2pavs.contracts import NATIVE_STAKE, STAKE_SOURCES, UPGRADEABLE, names_with
 
 MAX_FILE_BYTES = 64 * 1024
 
@@ -27,7 +27,9 @@ class Deployment:
     chain_id: int
     deployed_at_block: int  # no event of the contracts is older
     contracts: Mapping[str, bytes]
-    """Address by contract name: those of ``names_with`` its stake source."""
+    """Address by contract name: those of ``names_with`` its stake source. For ``UPGRADEABLE``, the proxy."""
+    implementations: Mapping[str, bytes] = field(default_factory=dict)
+    """What stood behind each proxy when the file was written. What stands there now, the chain knows."""
 
     @property
     def stake_source(self) -> str:
@@ -55,6 +57,9 @@ class Deployment:
             "chainId": self.chain_id,
             "deployedAtBlock": self.deployed_at_block,
             "contracts": {name: to_checksum_address(address) for name, address in self.contracts.items()},
+            "implementations": {
+                name: to_checksum_address(address) for name, address in self.implementations.items()
+            },
         }
 
     def save(self, path: Path) -> None:
@@ -94,18 +99,23 @@ class Deployment:
     @classmethod
     def from_json(cls, content: Any) -> Deployment:
         """Check and convert the content of the file. Raises ``ValueError`` with what is wrong."""
-        _require_keys("the file", content, ("chainId", "deployedAtBlock", "contracts"))
+        _require_keys("the file", content, ("chainId", "deployedAtBlock", "contracts", "implementations"))
         contracts = content["contracts"]
         found = [name for name in STAKE_SOURCES if isinstance(contracts, dict) and name in contracts]
         names = names_with(found[0] if found else NATIVE_STAKE)
         _require_keys("contracts", contracts, names)
         addresses = {name: _address(name, contracts[name]) for name in names}
-        if len(set(addresses.values())) != len(addresses):
+        behind = content["implementations"]
+        upgradeable = tuple(name for name in names if name in UPGRADEABLE)
+        _require_keys("implementations", behind, upgradeable)
+        implementations = {name: _address(name, behind[name]) for name in upgradeable}
+        if len({*addresses.values(), *implementations.values()}) != len(addresses) + len(implementations):
             raise ValueError("two contracts have the same address")
         return cls(
             _integer("chainId", content["chainId"], 1),
             _integer("deployedAtBlock", content["deployedAtBlock"], 0),
             addresses,
+            implementations,
         )
 
 

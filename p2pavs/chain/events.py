@@ -146,6 +146,17 @@ class ManifestPublished:
     manifest: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class CallScheduled:
+    """The timelock was asked to make a call."""
+
+    id: bytes  # 32 bytes
+    target: bytes
+    value: int  # wei
+    data: bytes
+    predecessor: bytes  # the proposal that must be done before; zeros: none
+
+
 Event: TypeAlias = (
     TaskRequested
     | TaskCertified
@@ -160,6 +171,7 @@ Event: TypeAlias = (
     | CaseOpened
     | OperatorSlashed
     | ManifestPublished
+    | CallScheduled
 )
 
 
@@ -213,5 +225,6 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Event]] = {
     ),
     "CallbackFailed": lambda a: CallbackFailed(a["id"], a["callback"]),
     "ManifestPublished": lambda a: ManifestPublished(a["modelId"], a["manifest"]),
+    "CallScheduled": lambda a: CallScheduled(a["id"], a["target"], a["value"], a["data"], a["predecessor"]),
 }
 """How each event is built from its decoded arguments, by the event's name."""

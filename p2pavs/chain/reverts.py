@@ -11,7 +11,8 @@ from eth_utils.address import to_checksum_address
 
 from p2pavs.chain.abi import Entry, Interface, decode_error
 from p2pavs.chain.errors import ContractRevert, RpcRefused, format_ether
-from p2pavs.contracts import EIGEN_STAKE, NAMES, artifact
+from p2pavs.chain.upgrade_errors import UPGRADE_TEXTS
+from p2pavs.contracts import EIGEN_STAKE, NAMES, PROXY, PROXY_ADMIN, artifact
 
 _REPORT = "This should not happen with unchanged contracts: report it with the transaction."
 _FAULTY_POSTER = "The certificate was made wrongly or changed on the way; another member's will be accepted."
@@ -125,6 +126,13 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "NoEpochOpen": (
         "There is no open epoch yet, so nobody could answer.",
         "Open one: p2pavs epoch advance.",
+    ),
+    "PausedAlready": ("Requests are paused already.", "Nothing is left to do."),
+    "NotPaused": ("Requests are not paused.", "Nothing is left to do."),
+    "TooManyPauses": ("There were {maximum} pauses, which is the most there can be.", "Upgrade the gateway."),
+    "WrongLongestPause": (
+        "A longest pause of {seconds_} s is more than {maximum} s.",
+        "Choose a shorter longest_pause.",
     ),
     "RequestsArePaused": ("New requests are paused.", "Wait until the owner of the gateway lifts the pause."),
     "FeeTooHigh": ("A fee of {fee:eth} ETH is more than can be counted.", "Offer a smaller tip."),
@@ -330,6 +338,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "DidNotSign": ("Operator {index} did not sign task {id}.", "Claim only tasks the operator signed."),
     "AlreadyClaimed": ("{operator} has the reward of task {id} already.", "Leave this task out."),
     "NotTheOwner": ("Only the owner {owner} can do this, not {sender}.", "Use the owner's account."),
+    "NoOwner": ("A contract cannot do without an owner.", "Give a real address."),
+    "AlreadyInitialized": ("The contract was initialized before.", "Nothing is left to do."),
     "NotTheCandidate": ("Only {candidate} can take the ownership, not {sender}.", "Use that account."),
     "ZeroAddress": ("The zero address is not accepted.", "Give a real address."),
     "WrongWindow": (
@@ -342,6 +352,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     # --- the compiler's own
     "Error": ("The contract refused: {message}", "Read the contract's documentation."),
     "Panic": ("A check inside the contract failed (panic code {code}).", _REPORT),
+    **UPGRADE_TEXTS,
 }
 """Sentence and remedy for each error of our contracts. ``:eth`` marks amounts, ``:time`` unix seconds."""
 
@@ -376,7 +387,8 @@ def _time(seconds: int) -> str:
 @cache
 def known_errors() -> Mapping[bytes, Entry]:
     """Every error our contracts have, by selector."""
-    interfaces = (Interface(artifact(name).abi) for name in (*NAMES, EIGEN_STAKE))
+    names = (*NAMES, EIGEN_STAKE, PROXY, PROXY_ADMIN)
+    interfaces = (Interface(artifact(name).abi) for name in names)
     return {entry.selector: entry for found in interfaces for entry in found.errors.values()}
 
 

@@ -38,6 +38,7 @@ _IDEMPOTENT = frozenset(
         "eth_getBlockByNumber",
         "eth_getCode",
         "eth_getLogs",
+        "eth_getStorageAt",
         "eth_getTransactionByHash",
         "eth_getTransactionCount",
         "eth_getTransactionReceipt",
@@ -229,6 +230,10 @@ class Rpc:
     async def code(self, address: bytes) -> bytes:
         """Return the code of a contract; empty where there is none."""
         return self._data(await self.request("eth_getCode", [_hex(address), "latest"]))
+
+    async def storage(self, address: bytes, slot: bytes) -> bytes:
+        """Return the 32 bytes of a contract's storage slot."""
+        return self._data(await self.request("eth_getStorageAt", [_hex(address), _hex(slot), "latest"]), 32)
 
     async def balance(self, address: bytes) -> int:
         """Return the balance of an account, in wei."""

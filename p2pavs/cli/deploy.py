@@ -21,7 +21,7 @@ from p2pavs.cli import common
 from p2pavs.cli.options import account_address, json_option, parse_amount, with_account, with_rpc
 from p2pavs.cli.output import address, ether, progress, show
 from p2pavs.cli.sources import AccountOptions, ChainOptions
-from p2pavs.contracts import NAMES
+from p2pavs.contracts import NAMES, UPGRADEABLE
 from p2pavs.errors import UsageError
 
 _DEFAULTS = DeployParameters()
@@ -55,6 +55,16 @@ _DEFAULTS = DeployParameters()
     help="Seconds after a certificate in which precommits can be added; shares are claimed afterwards.",
 )
 @click.option(
+    "--longest-pause",
+    type=click.IntRange(0),
+    help="Seconds by which pauses move the deadlines of tasks at most.",
+)
+@click.option(
+    "--upgrade-delay",
+    type=click.IntRange(0),
+    help="Seconds from the proposal of an upgrade, or of another penalty, to its execution.",
+)
+@click.option(
     "--activation-epochs",
     type=click.IntRange(0),
     help="Epochs from a model's registration to its first task.",
@@ -75,7 +85,9 @@ _DEFAULTS = DeployParameters()
     help="EigenLayer strategy whose shares count. Repeatable.",
 )
 @click.option("--metadata-uri", default="", help="What EigenLayer shows of the AVS (a JSON file's URL).")
-@click.option("--owner", type=account_address, help="Who is offered the contracts: a multisig or a timelock.")
+@click.option(
+    "--owner", type=account_address, help="Who proposes upgrades and is offered the contracts: a multisig."
+)
 @click.option("--guardian", type=account_address, help="Who can strike out cases of slashing.")
 @with_rpc
 @with_account
@@ -96,7 +108,9 @@ def deploy(
 ) -> None:
     """Put all contracts on a chain and write the deployment file.
 
-    The account is their owner until the account of --owner takes what it is offered (takeOwnership).
+    The gateway, and the adapter to EigenLayer, stand behind proxies. A timelock can upgrade them and set
+    penalties; the account of --owner proposes to it. The deploying account is the owner of gateway and
+    adapter until the account of --owner takes what it is offered (takeOwnership).
     """
     _check_target(out, overwrite)
     source = who.payer()
@@ -121,15 +135,21 @@ def deploy(
     cost = sum(contract.receipt.cost for contract in done)
     content = deployment.to_json() | {
         "file": str(out),
-        "gas": {contract.name: contract.receipt.gas_used for contract in done},
+        "gas": {_shown(contract): contract.receipt.gas_used for contract in done},
         "costWei": str(cost),
     }
     show(
         content,
-        *(f"{c.name:<20} {address(c.address)}  {c.receipt.gas_used:>9,} gas" for c in done),
+        *(f"{_shown(c):<32} {address(c.address)}  {c.receipt.gas_used:>9,} gas" for c in done),
         f"chain {deployment.chain_id}, cost {ether(cost)}, written to {out}",
         *(() if owner is None else _offers(owner, deployment)),
     )
+
+
+def _shown(contract: DeployedContract) -> str:
+    if contract.implementation:
+        return f"{contract.name} (implementation)"
+    return f"{contract.name} (proxy)" if contract.name in UPGRADEABLE else contract.name
 
 
 def _offers(owner: bytes, deployment: Deployment) -> list[str]:

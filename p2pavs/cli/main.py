@@ -16,6 +16,8 @@ from p2pavs.errors import P2pavsError
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "keys": ("p2pavs.cli.keys:keys", "Make and show an operator's keys."),
     "deploy": ("p2pavs.cli.deploy:deploy", "Put the contracts on a chain."),
+    "gateway": ("p2pavs.cli.gateway:gateway", "Pause requests, and allow them again."),
+    "timelock": ("p2pavs.cli.timelock:timelock", "Upgrade contracts and set penalties, with a delay."),
     "operator": ("p2pavs.cli.operator:operator", "Register, stake, claim rewards and leave."),
     "epoch": ("p2pavs.cli.epoch:epoch", "See and begin epochs."),
     "model": ("p2pavs.cli.model:model", "Register and list models."),

@@ -23,6 +23,7 @@ NAMES = (
     "LazyVoteVerifier",
     "AbsenceVerifier",
     "SlashingManager",
+    "TimelockController",
 )
 """Those of a deployment with native stake, in the order in which they can be deployed."""
 
@@ -30,6 +31,11 @@ NATIVE_STAKE = "NativeStakeRegistry"
 EIGEN_STAKE = "EigenStakeAdapter"
 STAKE_SOURCES = (NATIVE_STAKE, EIGEN_STAKE)
 """What can be the stake source of a deployment."""
+
+UPGRADEABLE = ("TaskGateway", EIGEN_STAKE)
+"""Those that stand behind a proxy, which the timelock can give another implementation."""
+
+PROXY, PROXY_ADMIN, TIMELOCK = "TransparentUpgradeableProxy", "ProxyAdmin", "TimelockController"
 
 EVIDENCE_VERIFIERS = {
     "equivocation": "EquivocationVerifier",

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from p2pavs.contracts import UPGRADEABLE
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 NODE_MODULES = REPOSITORY / "testnet" / "npm" / "node_modules"
 SIZE_LIMIT = 24_576  # bytes of a deployed contract (EIP-170)
@@ -23,14 +25,23 @@ SETTINGS: dict[str, Any] = {
     "viaIR": True,
     "optimizer": {"enabled": True, "runs": 1_000},
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},
-    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}},
+    "outputSelection": {
+        "*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "storageLayout"]}
+    },
 }
 
 _SOLCJS = """
-const solc = require(process.argv[1]);
+const fs = require('fs');
+const path = require('path');
+const solc = require(path.join(process.argv[1], 'solc'));
+const imported = (name) => {
+  const file = path.join(process.argv[1], name);
+  if (!name.startsWith('@openzeppelin/') || !fs.existsSync(file)) return { error: 'no such file' };
+  return { contents: fs.readFileSync(file, 'utf8') };
+};
 let input = '';
 process.stdin.on('data', (chunk) => { input += chunk; });
-process.stdin.on('end', () => { process.stdout.write(solc.compile(input)); });
+process.stdin.on('end', () => { process.stdout.write(solc.compile(input, { import: imported })); });
 """
 
 
@@ -45,6 +56,9 @@ class SourceTree:
     sources: Path
     artifacts: Path
 
+
+OPENZEPPELIN = ("TimelockController", "ProxyAdmin", "TransparentUpgradeableProxy")
+"""What a deployment uses of OpenZeppelin's contracts (MIT), as they are."""
 
 TREES = (
     SourceTree(REPOSITORY / "p2pavs/contracts/src", REPOSITORY / "p2pavs/contracts/artifacts"),
@@ -61,8 +75,9 @@ def compile_sources(sources: Mapping[str, str]) -> dict[str, dict[str, dict[str,
         CompileError: the compiler is not installed, does not run, or refuses the sources.
 
     """
-    if not (NODE_MODULES / "solc").is_dir():
-        raise CompileError(f"no compiler in {NODE_MODULES}: run `npm ci` in {NODE_MODULES.parent}")
+    for package in ("solc", "@openzeppelin/contracts"):
+        if not (NODE_MODULES / package).is_dir():
+            raise CompileError(f"no {package} in {NODE_MODULES}: run `npm ci` in {NODE_MODULES.parent}")
     job = {
         "language": "Solidity",
         "sources": {path: {"content": text} for path, text in sources.items()},
@@ -70,7 +85,7 @@ def compile_sources(sources: Mapping[str, str]) -> dict[str, dict[str, dict[str,
     }
     try:
         run = subprocess.run(
-            ["node", "-e", _SOLCJS, str(NODE_MODULES / "solc")],
+            ["node", "-e", _SOLCJS, str(NODE_MODULES)],
             input=json.dumps(job),
             capture_output=True,
             text=True,
@@ -131,22 +146,39 @@ def _contracts_in(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     root = tree.sources.relative_to(REPOSITORY)
     for path, contracts in compiled.items():
-        if not Path(path).is_relative_to(root):
+        library = tree is TREES[0] and path.startswith("@openzeppelin/")
+        if not library and not Path(path).is_relative_to(root):
             continue
         for name, artifact in contracts.items():
+            if library and name not in OPENZEPPELIN:
+                continue
             # Libraries are compiled into their users, and abstract contracts are only inherited.
-            has_function = any(entry["type"] == "function" for entry in artifact["abi"])
-            if has_function and (artifact["bytecode"] != "0x" or Path(path).parent.name == "interfaces"):
+            callable_ = library or any(entry["type"] == "function" for entry in artifact["abi"])
+            if callable_ and (artifact["bytecode"] != "0x" or Path(path).parent.name == "interfaces"):
                 yield name, artifact
 
 
 def _artifact(name: str, output: Mapping[str, Any]) -> dict[str, Any]:
-    return {
+    artifact = {
         "contractName": name,
         "abi": output["abi"],
         "bytecode": "0x" + output["evm"]["bytecode"]["object"],
         "deployedBytecode": "0x" + output["evm"]["deployedBytecode"]["object"],
     }
+    if name in UPGRADEABLE:
+        artifact["storage"] = _storage(output["storageLayout"])
+    return artifact
+
+
+def _storage(layout: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Say where each variable lies, and each member of each struct: an upgrade must leave them there."""
+    types = layout["types"] or {}
+
+    def lines(members: list[dict[str, Any]]) -> list[str]:
+        return [f"{m['slot']}+{m['offset']} {types[m['type']]['label']} {m['label']}" for m in members]
+
+    structs = {one["label"]: lines(one["members"]) for one in types.values() if "members" in one}
+    return {"variables": lines(layout["storage"])} | structs
 
 
 if __name__ == "__main__":

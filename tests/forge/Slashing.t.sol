@@ -154,19 +154,25 @@ contract SlashingTest is ForgeTest {
     Courtroom private court;
 
     function setUp() external {
-        // The manager is created right after the registry that names it.
-        address expected = _created(address(this), 2);
+        // The manager is created after the registry that names it and the three verifiers.
+        address expected = _created(address(this), 5);
         stakes = new NativeStakeRegistry(1 ether, 14 days, expected);
-        manager = new SlashingManager(
-            stakes, address(0x6A), 1_000, SlashingManager.Timing(1 days, 1 days, 1 days, 1 days)
-        );
-        assertTrue(address(manager) == expected, "at its address");
+        SlashingManager.Penalty[] memory penalties = new SlashingManager.Penalty[](3);
         for (uint256 i = 0; i < 3; ++i) {
             verifiers[i] = new Confession();
+            penalties[i].verifier = verifiers[i];
         }
-        manager.setClass(verifiers[0], SlashingManager.Class(1e18, false, false, false));
-        manager.setClass(verifiers[1], SlashingManager.Class(1e17, true, false, false));
-        manager.setClass(verifiers[2], SlashingManager.Class(1e16, true, true, true));
+        penalties[0].class = SlashingManager.Class(1e18, false, false, false);
+        penalties[1].class = SlashingManager.Class(1e17, true, false, false);
+        penalties[2].class = SlashingManager.Class(1e16, true, true, true);
+        manager = new SlashingManager(
+            stakes,
+            SlashingManager.Authority(address(this), address(0x6A)),
+            1_000,
+            SlashingManager.Timing(1 days, 1 days, 1 days, 1 days),
+            penalties
+        );
+        assertTrue(address(manager) == expected, "at its address");
         court = new Courtroom(stakes, manager, verifiers);
     }
 

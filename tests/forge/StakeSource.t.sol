@@ -7,6 +7,7 @@ import {
     IAVSRegistrar,
     OperatorSet
 } from "p2pavs/contracts/src/eigenlayer/IAllocationManager.sol";
+import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
 import {IOperatorRegistry} from "p2pavs/contracts/src/interfaces/IOperatorRegistry.sol";
 import {IStakeSource} from "p2pavs/contracts/src/interfaces/IStakeSource.sol";
 import {NativeStakeRegistry} from "p2pavs/contracts/src/NativeStakeRegistry.sol";
@@ -193,9 +194,11 @@ contract EigenStakeTest is StakeSourceSuite {
     function _adapter(IOperatorRegistry registry) private returns (EigenStakeAdapter) {
         address[] memory strategies = new address[](2);
         (strategies[0], strategies[1]) = (FIRST, SECOND);
-        return new EigenStakeAdapter(
-            IAllocationManager(address(manager)), registry, address(this), strategies, MINIMUM, HORIZON, 12
+        address implementation = address(
+            new EigenStakeAdapter(IAllocationManager(address(manager)), registry, address(this), MINIMUM, HORIZON, 12)
         );
+        bytes memory begin = abi.encodeCall(EigenStakeAdapter.initialize, (address(this), strategies));
+        return EigenStakeAdapter(address(new ERC1967Proxy(implementation, begin)));
     }
 
     function _ids() private pure returns (uint32[] memory ids) {

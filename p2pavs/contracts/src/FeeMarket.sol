@@ -28,6 +28,7 @@ abstract contract FeeMarket {
         uint40 number;
         uint32 units; // asked for in that block
         bool paused;
+        uint8 pauses; // that ever began
     }
 
     struct Bucket {
@@ -50,6 +51,7 @@ abstract contract FeeMarket {
 
     Market internal _market;
     mapping(address requester => Bucket) private _buckets;
+    uint256[48] private __gap; // room for variables of later versions
 
     constructor(FeeTerms memory terms) {
         if (terms.targetUnits == 0 || terms.bucketUnits == 0 || terms.bucketSeconds == 0) revert WrongFeeTerms();
@@ -59,7 +61,11 @@ abstract contract FeeMarket {
         (minimumBaseFee, targetUnits) = (terms.minimumBaseFee, terms.targetUnits);
         (bucketUnits, stakedUnits) = (terms.bucketUnits, terms.stakedUnits);
         bucketSeconds = terms.bucketSeconds;
-        _market.baseFee = terms.minimumBaseFee;
+    }
+
+    /// @dev Once, in the initializer: what a constructor writes is not in the proxy.
+    function _openMarket() internal {
+        _market.baseFee = minimumBaseFee;
         _market.number = uint40(block.number);
     }
 

@@ -9,16 +9,17 @@ import {ITaskGateway} from "./interfaces/ITaskGateway.sol";
 import {FeeMarket} from "./FeeMarket.sol";
 import {RequestRules} from "./libraries/RequestRules.sol";
 import {Words} from "./libraries/Words.sol";
-import {Owned} from "./Owned.sol";
+import {Pausing} from "./Pausing.sol";
 import {TaskLedger} from "./TaskLedger.sol";
 
 /// @title Tasks: escrow, certificates, callbacks, refunds, rewards
 /// @notice A task is requested with its whole fee in escrow. The time to its deadline is divided among its attempts, each
 /// with a committee of its own. Until the deadline the first valid certificate settles it and its signers share the
-/// reward by weight; afterwards anyone may have the fee credited back to the requester. All payments are pulled. The owner can stop new requests and nothing else: tasks that exist are
-/// certified, refunded and paid out regardless.
-/// @dev State is settled before any call to an address that is not ours.
-contract TaskGateway is TaskLedger, FeeMarket, Owned {
+/// reward by weight; afterwards anyone may have the fee credited back to the requester. All payments are pulled. The
+/// owner can stop new requests, and nothing else.
+/// @dev State is settled before any call to an address that is not ours. The contract stands behind a proxy: what can be
+/// fixed is immutable and belongs to the implementation, the rest is laid out so that later versions only add to it.
+contract TaskGateway is TaskLedger, Pausing {
     uint256 public constant MAX_INPUT = 16_384;
     uint256 public constant MAX_OUTPUT = 8_192;
     uint256 public constant MAX_COMMITTEE = 256;
@@ -43,6 +44,7 @@ contract TaskGateway is TaskLedger, FeeMarket, Owned {
         uint64 minimumWindow;
         uint64 maximumWindow;
         uint40 supplementWindow;
+        uint40 longestPause;
         uint128 beaconReward;
         FeeTerms fees;
     }
@@ -50,13 +52,21 @@ contract TaskGateway is TaskLedger, FeeMarket, Owned {
     constructor(IEpochManager epochs_, ICertificateVerifier verifier_, IModelRegistry models_, Terms memory terms)
         TaskLedger(epochs_, models_, terms.supplementWindow, terms.beaconReward)
         FeeMarket(terms.fees)
+        Pausing(terms.longestPause)
     {
+        _lock();
         if (address(verifier_) == address(0)) revert ZeroAddress();
         if (terms.minimumWindow == 0 || terms.maximumWindow < terms.minimumWindow) {
             revert WrongWindow(terms.minimumWindow, terms.maximumWindow);
         }
         verifier = verifier_;
         (minimumWindow, maximumWindow) = (terms.minimumWindow, terms.maximumWindow);
+    }
+
+    /// @notice Begins the life of a gateway. Once, by the proxy's constructor.
+    function initialize(address owner_) external {
+        _setFirstOwner(owner_);
+        _openMarket();
     }
 
     // --- requests ---------------------------------------------------------------------------------------------
@@ -93,7 +103,8 @@ contract TaskGateway is TaskLedger, FeeMarket, Owned {
         Task storage task = _tasks[id];
         task.status = REQUESTED;
         task.deadline = uint40(request.deadline);
-        task.headerHash = bytes25(keccak256(abi.encode(header)));
+        task.pauses = market.pauses;
+        task.headerHash = bytes24(keccak256(abi.encode(header)));
         emit TaskRequested(id, msg.sender, header.modelId, header, request.input, request.params);
     }
 
@@ -101,17 +112,6 @@ contract TaskGateway is TaskLedger, FeeMarket, Owned {
     function quote(bytes32 model, uint32 maxTokens, uint256 inputLength) external view returns (uint256) {
         IModelRegistry.Terms memory terms = models.termsOf(model, epochs.currentEpoch());
         return _modelPrice(terms, maxTokens) + this.baseFee() * computeUnits(maxTokens, inputLength);
-    }
-
-    /// @notice Stops new requests, or allows them again. Touches nothing that exists.
-    function setPaused(bool paused_) external onlyOwner {
-        _market.paused = paused_;
-        emit RequestsPaused(paused_);
-    }
-
-    /// @notice Whether new requests are refused.
-    function paused() external view returns (bool) {
-        return _market.paused;
     }
 
     /// @notice How many tasks there were; ids count from 1.
@@ -130,7 +130,7 @@ contract TaskGateway is TaskLedger, FeeMarket, Owned {
         if (task.status == CERTIFIED) revert AlreadyCertified(header.id);
         if (task.status == NONE) revert UnknownTask(header.id);
         if (task.status == REFUNDED) revert AlreadyRefunded(header.id);
-        if (block.timestamp > task.deadline) revert DeadlinePassed(header.id, task.deadline);
+        if (_isLate(task)) revert DeadlinePassed(header.id, _deadline(task));
         _requireHeader(task, header);
         // Another attempt is another committee, so only time begins attempts: whoever could choose one could choose the
         // committee. What an earlier one decided late is good all the same.
@@ -229,7 +229,7 @@ contract TaskGateway is TaskLedger, FeeMarket, Owned {
         if (task.status == NONE) revert UnknownTask(header.id);
         if (task.status == CERTIFIED) revert AlreadyCertified(header.id);
         if (task.status == REFUNDED) revert AlreadyRefunded(header.id);
-        if (block.timestamp <= task.deadline) revert DeadlineNotPassed(header.id, task.deadline);
+        if (!_isLate(task)) revert DeadlineNotPassed(header.id, _deadline(task));
         _requireHeader(task, header);
         task.status = REFUNDED;
         balanceOf[header.requester] += header.fee;
@@ -246,7 +246,7 @@ contract TaskGateway is TaskLedger, FeeMarket, Owned {
     {
         Task storage task = _tasks[id];
         status = task.status;
-        if (status == REQUESTED && block.timestamp > task.deadline) status = EXPIRED;
+        if (status == REQUESTED && _isLate(task)) status = EXPIRED;
         if (status == CERTIFIED) (value, finalizedAt, signedBps) = (task.value, task.finalizedAt, task.signedBps);
     }
 
@@ -269,6 +269,17 @@ contract TaskGateway is TaskLedger, FeeMarket, Owned {
     /// @notice Whether a callback waits for `retryCallback`.
     function callbackPending(uint256 id) external view returns (bool) {
         return _tasks[id].callbackFailed;
+    }
+
+    /// @inheritdoc ITaskGateway
+    function deadlineOf(uint256 id) external view returns (uint256) {
+        return _deadline(_tasks[id]);
+    }
+
+    /// @inheritdoc ITaskGateway
+    function wasPaused(uint256 id) external view returns (bool) {
+        Task storage task = _tasks[id];
+        return _pausedUntil(task.pauses, task.finalizedAt);
     }
 
     /// @inheritdoc ITaskGateway
@@ -363,6 +374,14 @@ contract TaskGateway is TaskLedger, FeeMarket, Owned {
 
     function _modelPrice(IModelRegistry.Terms memory terms, uint256 maxTokens) private pure returns (uint256) {
         return uint256(terms.pricePerTask) + uint256(terms.pricePerToken) * maxTokens;
+    }
+
+    function _isLate(Task storage task) private view returns (bool) {
+        return block.timestamp > task.deadline && block.timestamp > _deadline(task);
+    }
+
+    function _deadline(Task storage task) private view returns (uint256) {
+        return task.deadline + _extension(task.pauses);
     }
 
     function _requireBegun(TaskHeader calldata header, uint16 attempt) private view {

@@ -22,7 +22,8 @@ abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
         uint8 status;
         uint40 deadline;
         bool manySigners; // whether there are bits in `moreSigners`
-        bytes25 headerHash; // the first 200 bits: two headers of one hash take 2^100 tries
+        uint8 pauses; // that had begun when it was requested
+        bytes24 headerHash; // the first 192 bits: two headers of one hash take 2^96 tries
         // what was certified
         uint8 resultStatus;
         bool callbackFailed;
@@ -59,6 +60,7 @@ abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
     /// @notice Base fees of certified tasks, which pay for the beacon.
     uint256 public pool;
     mapping(uint64 epoch => bool) public beaconPaid;
+    uint256[44] private __gap; // room for variables of later versions
 
     constructor(IEpochManager epochs_, IModelRegistry models_, uint40 supplementWindow_, uint128 beaconReward_) {
         if (address(epochs_) == address(0) || address(models_) == address(0)) revert ZeroAddress();
@@ -137,7 +139,7 @@ abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
     }
 
     function _requireHeader(Task storage task, TaskHeader calldata header) internal view {
-        if (bytes25(_hash(header)) != task.headerHash) revert HeaderMismatch(header.id);
+        if (bytes24(_hash(header)) != task.headerHash) revert HeaderMismatch(header.id);
     }
 
     /// @dev keccak256(abi.encode(header)): a header is words only, and lies in the call data as it is encoded.

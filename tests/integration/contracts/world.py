@@ -22,7 +22,7 @@ from consensus.committee import Committee, OperatorSet
 from consensus.signing import statement, value_id
 from consensus.types import Domain, FinishReason, InstanceId, Kind, Result, ResultStatus, Scope
 from p2pavs.chain.deploy import SLASHING_CLASSES, created_address
-from p2pavs.contracts import NAMES, artifact
+from p2pavs.contracts import NAMES, PROXY, UPGRADEABLE, artifact
 from p2pavs.contracts.compile import REPOSITORY, TREES, compile_sources
 from tests.integration.contracts.anvil import BLOCK_GAS
 
@@ -30,6 +30,8 @@ ETHER = 10**18
 EPOCH_LENGTH = 10
 REVEAL_BLOCKS = 4
 SUPPLEMENT_WINDOW = 60
+LONGEST_PAUSE = 7200
+UPGRADE_DELAY = 86_400
 BEACON_REWARD = 100_000
 BASE_FEE = 100  # wei a unit, the minimum
 TARGET_UNITS = 8192
@@ -190,6 +192,14 @@ class World:
         assert isinstance(contract, Contract)
         return contract
 
+    def deploy_proxy(self, implementation: Contract, timelock: str, begin: str) -> Contract:
+        """The contract behind a new proxy."""
+        proxy = artifact(PROXY)
+        made = self.deploy_code(proxy.abi, proxy.bytecode, implementation.address, timelock, begin)
+        contract = self.w3.eth.contract(address=made.address, abi=implementation.abi)
+        assert isinstance(contract, Contract)
+        return contract
+
     def deploy_test_contract(self, name: str) -> Contract:
         compiled = contracts_for_tests()[name]
         return self.deploy_code(compiled["abi"], compiled["bytecode"])
@@ -244,12 +254,16 @@ class World:
         """Deploy all contracts and register one model."""
         made = self.contracts
         first = self.w3.eth.get_transaction_count(self.owner)
-        manager = to_checksum_address(
-            created_address(to_canonical_address(self.owner), first + NAMES.index("SlashingManager"))
+        # A proxy comes right after its implementation, so what follows them is one place further on.
+        places = [name for name in NAMES for _ in range(1 + (name in UPGRADEABLE))]
+        manager, timelock = (
+            to_checksum_address(created_address(to_canonical_address(self.owner), first + places.index(name)))
+            for name in ("SlashingManager", "TimelockController")
         )
+        nobody = "0x" + "00" * 20
         evidence = ("OperatorRegistry", "TaskGateway", "CertificateVerifier")
         arguments: dict[str, Any] = {
-            "OperatorRegistry": lambda: (KEY_DELAY, "0x" + "00" * 20),
+            "OperatorRegistry": lambda: (KEY_DELAY, nobody),
             "NativeStakeRegistry": lambda: (minimum_stake, WITHDRAWAL_DELAY, manager),
             "EpochManager": lambda: (
                 made["OperatorRegistry"].address,
@@ -265,6 +279,7 @@ class World:
                     MINIMUM_WINDOW,
                     MAXIMUM_WINDOW,
                     SUPPLEMENT_WINDOW,
+                    LONGEST_PAUSE,
                     BEACON_REWARD,
                     (BASE_FEE, TARGET_UNITS, BUCKET_UNITS, STAKED_UNITS, BUCKET_SECONDS),
                 ),
@@ -279,17 +294,21 @@ class World:
             ),
             "SlashingManager": lambda: (
                 made["NativeStakeRegistry"].address,
-                account("guardian"),
+                (self.owner, account("guardian")),
                 BOUNTY_BPS,
-                (MAXIMUM_WINDOW, 86_400, VETO_WINDOW, EPOCH_LENGTH * 12),
+                (MAXIMUM_WINDOW + LONGEST_PAUSE, 86_400, VETO_WINDOW, EPOCH_LENGTH * 12),
+                [(made[one].address, cost.to_abi()) for one, cost in SLASHING_CLASSES.items()],
             ),
+            "TimelockController": lambda: (UPGRADE_DELAY, [self.owner], [nobody], nobody),
         }
         for name in NAMES:
             compiled = artifact(name)
             made[name] = self.deploy_code(compiled.abi, compiled.bytecode, *arguments[name]())
+            if name in UPGRADEABLE:
+                begin = made[name].encode_abi("initialize", [self.owner])
+                made[name] = self.deploy_proxy(made[name], timelock, begin)
         assert made["SlashingManager"].address == manager
-        for name, class_ in SLASHING_CLASSES.items():
-            self.send(self.slashing.functions.setClass(made[name].address, class_.to_abi()))
+        assert made["TimelockController"].address == timelock
         self.send(self.models.functions.register(self.model()))
         self.model_id = self.models.functions.idAt(0).call()
 

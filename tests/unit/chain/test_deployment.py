@@ -10,7 +10,9 @@ from p2pavs.chain.deployment import MAX_FILE_BYTES, Deployment
 from p2pavs.chain.errors import BadDeployment
 from p2pavs.contracts import NAMES
 
-DEPLOYMENT = Deployment(31337, 4, {name: bytes([n]) * 20 for n, name in enumerate(NAMES, 1)})
+DEPLOYMENT = Deployment(
+    31337, 4, {name: bytes([n]) * 20 for n, name in enumerate(NAMES, 1)}, {"TaskGateway": b"\xee" * 20}
+)
 
 
 def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -68,6 +70,8 @@ def with_contract(name: str, value: Any) -> dict[str, Any]:
         (with_contract("TaskGateway", "0x" + "01" * 20), "same address"),
         (with_contract("TaskGateway", "0x5FBDB2315678afecb367f032d93F642f64180aa3"), "checksum"),
         (with_contract("Other", "0x" + "01" * 20), "unknown entry 'Other'"),
+        (changed(implementations={}), "implementations lacks TaskGateway"),
+        (changed(implementations={"TaskGateway": "0x" + "01" * 20}), "same address"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, content: Any, complaint: str) -> None:

@@ -9,9 +9,11 @@ from eth_abi.abi import encode
 from p2pavs.chain.contracts import interface
 from p2pavs.chain.errors import ContractRevert, RpcRefused
 from p2pavs.chain.reverts import TEXTS, explain, known_errors, revert_of
-from p2pavs.contracts import EIGEN_STAKE, NAMES
+from p2pavs.contracts import EIGEN_STAKE, NAMES, PROXY, PROXY_ADMIN
 
-ENTRIES = [entry for name in (*NAMES, EIGEN_STAKE) for entry in interface(name).errors.values()]
+ENTRIES = [
+    entry for name in (*NAMES, EIGEN_STAKE, PROXY, PROXY_ADMIN) for entry in interface(name).errors.values()
+]
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: str(entry.name))

@@ -11,7 +11,8 @@ import {IAllocationManager, IAVSRegistrar, OperatorSet} from "./IAllocationManag
 /// consensus key, its proof and their peer id in `data`; what they have allocated to the set, and cannot take
 /// away before the sets that count it have run out, is their stake. A slash is EigenLayer's, and so are
 /// the coins: none of them pass through here.
-/// @dev `deregisterOperator` must never revert, or an operator could not leave.
+/// @dev `deregisterOperator` must never revert, or an operator could not leave. The contract stands behind a proxy, since
+/// EigenLayer knows the AVS by this address for good.
 contract EigenStakeAdapter is IStakeSource, IAVSRegistrar, Owned {
     error ZeroAddress();
     error NotTheAllocationManager(address sender, address allocationManager);
@@ -49,7 +50,6 @@ contract EigenStakeAdapter is IStakeSource, IAVSRegistrar, Owned {
         IAllocationManager allocationManager_,
         IOperatorRegistry operators_,
         address slasher_,
-        address[] memory strategies_,
         uint256 minimumStake_,
         uint32 horizon_,
         uint32 blockSeconds_
@@ -57,12 +57,19 @@ contract EigenStakeAdapter is IStakeSource, IAVSRegistrar, Owned {
         if (address(allocationManager_) == address(0) || address(operators_) == address(0)) revert ZeroAddress();
         if (slasher_ == address(0)) revert ZeroAddress();
         if (minimumStake_ == 0) revert BelowMinimum(0, 1);
+        (allocationManager, operators, slasher) = (allocationManager_, operators_, slasher_);
+        (minimumStake, horizon, blockSeconds) = (minimumStake_, horizon_, blockSeconds_);
+        _lock();
+    }
+
+    /// @notice Begins the life of an adapter. Once, by the proxy's constructor.
+    /// @param strategies_ Whose shares count, wei for wei; ascending.
+    function initialize(address owner_, address[] calldata strategies_) external {
+        _setFirstOwner(owner_);
         if (strategies_.length == 0) revert WrongStrategies();
         for (uint256 i = 1; i < strategies_.length; ++i) {
             if (strategies_[i] <= strategies_[i - 1]) revert WrongStrategies();
         }
-        (allocationManager, operators, slasher) = (allocationManager_, operators_, slasher_);
-        (minimumStake, horizon, blockSeconds) = (minimumStake_, horizon_, blockSeconds_);
         _strategies = strategies_;
     }
 

@@ -111,7 +111,6 @@ interface ITaskGateway {
     event TaskSettled(uint256 indexed id, address indexed maker, uint256 royalty, uint256 baseFee);
     event BeaconRewardClaimed(uint64 indexed epoch, address indexed operator, uint256 amount);
     event Withdrawn(address indexed account, uint256 amount);
-    event RequestsPaused(bool paused);
 
     function requestInference(InferenceRequest calldata request) external payable returns (uint256 id);
     function submitCertificate(TaskHeader calldata header, Certificate calldata certificate, bytes calldata output)
@@ -143,6 +142,13 @@ interface ITaskGateway {
 
     /// @notice Who signed a task's certificate: operators of the set, or seats. 0 until it is certified.
     function signersOf(uint256 id) external view returns (uint256 bitmap);
+
+    /// @notice Until when (unix seconds) a task can be certified, and from when on refunded: its deadline, and what
+    /// pauses added to it.
+    function deadlineOf(uint256 id) external view returns (uint256);
+
+    /// @notice Whether requests were paused at some time between the request of a certified task and its certificate.
+    function wasPaused(uint256 id) external view returns (bool);
 
     /// @notice Reverts unless `header` is the header of the task whose id it has.
     function requireHeader(TaskHeader calldata header) external view;

@@ -53,6 +53,11 @@ contract SlashingManager is Owned {
         bool windowed; // made of several tasks, each of which counts once
     }
 
+    struct Penalty {
+        IEvidenceVerifier verifier;
+        Class class;
+    }
+
     struct Case {
         address operator;
         uint64 executableFrom; // 0: there is no such case
@@ -65,10 +70,16 @@ contract SlashingManager is Owned {
 
     /// What stake must outlast, in seconds.
     struct Timing {
-        uint64 taskWindow; // from a request to its last deadline
+        uint64 taskWindow; // from a request to its last deadline, pauses included
         uint64 reportWindow; // from the offence to its report
         uint64 vetoWindow; // from the report to the loss
         uint64 epoch;
+    }
+
+    /// Who decides: the owner what offences cost, the guardian single cases.
+    struct Authority {
+        address owner;
+        address guardian;
     }
 
     uint256 public constant MAX_BOUNTY_BPS = 5_000;
@@ -86,15 +97,25 @@ contract SlashingManager is Owned {
     mapping(bytes32 offence => bool) private _booked;
     mapping(bytes32 offence => uint256) private _nextTask;
 
-    constructor(IStakeSource stakes_, address guardian_, uint256 bountyBps_, Timing memory timing) {
-        if (address(stakes_) == address(0) || guardian_ == address(0)) revert ZeroAddress();
+    constructor(
+        IStakeSource stakes_,
+        Authority memory authority,
+        uint256 bountyBps_,
+        Timing memory timing,
+        Penalty[] memory penalties
+    ) {
+        if (address(stakes_) == address(0)) revert ZeroAddress();
         if (bountyBps_ > MAX_BOUNTY_BPS) revert WrongBounty(bountyBps_, MAX_BOUNTY_BPS);
         // Half of the delay is kept for blocks that come late, and for a chain that stood still.
         uint256 needed = uint256(timing.taskWindow) + timing.reportWindow + timing.vetoWindow + timing.epoch;
         uint64 unbonding = stakes_.unbondingDelay();
         if (needed >= unbonding / 2) revert UnbondingTooShort(needed, unbonding);
-        (stakes, guardian, bountyBps, vetoWindow) = (stakes_, guardian_, bountyBps_, timing.vetoWindow);
-        emit GuardianSet(guardian_);
+        (stakes, bountyBps, vetoWindow) = (stakes_, bountyBps_, timing.vetoWindow);
+        _setFirstOwner(authority.owner);
+        _setGuardian(authority.guardian);
+        for (uint256 i = 0; i < penalties.length; ++i) {
+            _setClass(penalties[i].verifier, penalties[i].class);
+        }
     }
 
     /// @dev Slashed coins come back from the stake source within `slash`, from no one else.
@@ -102,19 +123,15 @@ contract SlashingManager is Owned {
         if (msg.sender != address(stakes)) revert PaymentRefused(msg.sender, msg.value);
     }
 
-    // --- the owner, behind a timelock -------------------------------------------------------------------------
+    // --- the owner: a timelock --------------------------------------------------------------------------------
 
     /// @notice Adds, changes or (`wad` 0) removes what the evidence of one verifier costs.
     function setClass(IEvidenceVerifier verifier, Class calldata class) external onlyOwner {
-        if (class.wad > 1e18) revert WrongClass(class.wad);
-        classOf[verifier] = class;
-        emit ClassSet(address(verifier), class.wad, class.vetoable, class.ejects, class.windowed);
+        _setClass(verifier, class);
     }
 
     function setGuardian(address guardian_) external onlyOwner {
-        if (guardian_ == address(0)) revert ZeroAddress();
-        guardian = guardian_;
-        emit GuardianSet(guardian_);
+        _setGuardian(guardian_);
     }
 
     // --- offences ---------------------------------------------------------------------------------------------
@@ -173,6 +190,18 @@ contract SlashingManager is Owned {
     }
 
     // --- internals --------------------------------------------------------------------------------------------
+
+    function _setClass(IEvidenceVerifier verifier, Class memory class) private {
+        if (class.wad > 1e18) revert WrongClass(class.wad);
+        classOf[verifier] = class;
+        emit ClassSet(address(verifier), class.wad, class.vetoable, class.ejects, class.windowed);
+    }
+
+    function _setGuardian(address guardian_) private {
+        if (guardian_ == address(0)) revert ZeroAddress();
+        guardian = guardian_;
+        emit GuardianSet(guardian_);
+    }
 
     function _book(
         IEvidenceVerifier verifier,

@@ -1,0 +1,88 @@
+"""``p2pavs gateway``: the owner's pause."""
+
+from __future__ import annotations
+
+import click
+
+from p2pavs.cli import common
+from p2pavs.cli.options import json_option, with_account, with_chain
+from p2pavs.cli.output import address, show
+from p2pavs.cli.sources import AccountOptions, ChainOptions
+
+
+@click.group()
+def gateway() -> None:
+    """Pause new requests, and allow them again.
+
+    A pause stops nothing else: tasks are certified, refunded and paid out. Their deadlines move by the time
+    that it lasts.
+    """
+
+
+@gateway.command()
+@with_chain
+@json_option
+def status(where: ChainOptions) -> None:
+    """Show whether requests are paused, and who can pause them."""
+
+    async def work() -> tuple[bool, int, bytes, bytes]:
+        async with where.open_chain() as chain:
+            paused = await chain.read_one("TaskGateway", "paused")
+            longest = await chain.read_one("TaskGateway", "longestPause")
+            owner = await chain.read_one("TaskGateway", "owner")
+            return paused, longest, owner, await chain.read_one("TaskGateway", "candidate")
+
+    paused, longest, owner, candidate = common.run(work)
+    offered = address(candidate) if any(candidate) else None
+    show(
+        {"paused": paused, "longestPauseSeconds": longest, "owner": address(owner), "offeredTo": offered},
+        f"requests are {'paused' if paused else 'open'}",
+        f"owner {address(owner)}" + (f", offered to {offered}" if offered else ""),
+        f"a pause moves deadlines by {longest} s at most",
+    )
+
+
+@gateway.command()
+@with_chain
+@with_account
+@json_option
+def pause(
+    where: ChainOptions,
+    who: AccountOptions,
+) -> None:
+    """Stop new requests. Only the owner of the gateway can."""
+    _set_paused(True, where, who)
+
+
+@gateway.command()
+@with_chain
+@with_account
+@json_option
+def resume(
+    where: ChainOptions,
+    who: AccountOptions,
+) -> None:
+    """Allow new requests again. Only the owner of the gateway can."""
+    _set_paused(False, where, who)
+
+
+def _set_paused(
+    paused: bool,
+    where: ChainOptions,
+    who: AccountOptions,
+) -> None:
+    source = who.payer()
+
+    async def work() -> bool:
+        async with where.open_chain() as chain:
+            if await chain.read_one("TaskGateway", "paused") == paused:
+                return False
+            call = chain.call("TaskGateway", "setPaused", paused)
+            await chain.simulate(call, source.address)
+            async with common.open_account(chain.rpc, source) as sender:
+                await sender.send(call)
+            return True
+
+    changed = common.run(work)
+    state = "paused" if paused else "open"
+    show({"paused": paused, "changed": changed}, f"requests are {state}{'' if changed else ' already'}")
