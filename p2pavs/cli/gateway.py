@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from p2pavs.chain.deploy import owned_contracts
 from p2pavs.cli import common
 from p2pavs.cli.options import json_option, with_account, with_chain
 from p2pavs.cli.output import address, show
@@ -64,6 +65,36 @@ def resume(
 ) -> None:
     """Allow new requests again. Only the owner of the gateway can."""
     _set_paused(False, where, who)
+
+
+@gateway.command("take-ownership")
+@with_chain
+@with_account
+@json_option
+def take_ownership(
+    where: ChainOptions,
+    who: AccountOptions,
+) -> None:
+    """Take what the deploying account offered: the gateway, and the adapter to EigenLayer."""
+    source = who.payer()
+
+    async def work() -> list[str]:
+        async with where.open_chain() as chain:
+            offered = [
+                name
+                for name in owned_contracts(chain.deployment)
+                if await chain.read_one(name, "candidate") == source.address
+            ]
+            if offered:
+                async with common.open_account(chain.rpc, source) as sender:
+                    for name in offered:
+                        await sender.send(chain.call(name, "takeOwnership"))
+            return offered
+
+    taken = common.run(work)
+    owner = address(source.address)
+    lines = [f"{name} belongs to {owner} now" for name in taken]
+    show({"owner": owner, "taken": taken}, *(lines or [f"Nothing is offered to {owner}."]))
 
 
 def _set_paused(

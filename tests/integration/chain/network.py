@@ -20,7 +20,7 @@ from consensus.messages import Certificate
 from consensus.signing import statement, value_id
 from consensus.types import FinishReason, InstanceId, Kind, Result, ResultStatus, Scope
 from p2pavs.chain.contracts import Call, Chain
-from p2pavs.chain.deploy import DeployParameters, deploy_all
+from p2pavs.chain.deploy import Authority, DeployParameters, deploy_all
 from p2pavs.chain.epochs import Prover, advance_epoch
 from p2pavs.chain.pending import SqlitePendingStore
 from p2pavs.chain.poster import Sender
@@ -156,12 +156,15 @@ class Network:
 
 
 @asynccontextmanager
-async def running_network(anvil: Anvil, directory: Path, operators: int = 4) -> AsyncIterator[Network]:
+async def running_network(
+    anvil: Anvil, directory: Path, operators: int = 4, authority: Authority | None = None
+) -> AsyncIterator[Network]:
     async with Rpc(anvil.url) as rpc, running_sender(rpc, directory) as sender:
         deployment = await deploy_all(
             rpc,
             sender,
             DeployParameters(epoch_blocks=5, reveal_blocks=4, minimum_stake=ETH, supplement_window=0),
+            authority=authority,
         )
         chain = await Chain.connect(rpc, deployment)
         members = tuple([await _join(chain, anvil, directory, number) for number in range(operators)])

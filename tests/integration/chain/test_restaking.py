@@ -25,7 +25,7 @@ from p2pavs.chain.errors import NotDeployed
 from p2pavs.chain.evidence import ChainEvidence
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.rpc import Rpc
-from p2pavs.contracts import EIGEN_STAKE
+from p2pavs.contracts import EIGEN_STAKE, TIMELOCK
 from p2pavs.contracts.compile import REPOSITORY, compile_sources
 from tests.integration.anvil import Anvil
 from tests.integration.chain.network import CHAIN_ID, ETH, OUTSIDER, address_of, running_sender
@@ -118,11 +118,12 @@ async def test_from_the_set_up_to_a_slash(anvil: Anvil, tmp_path: Path) -> None:
         ]
 
         # Ownership is offered, and taken by who was named.
-        for name in ("TaskGateway", "SlashingManager", EIGEN_STAKE):
+        assert await chain.read_one("SlashingManager", "owner") == chain.address(TIMELOCK)
+        for name in ("TaskGateway", EIGEN_STAKE):
             assert await chain.read_one(name, "owner") == sender.address
             assert await chain.read_one(name, "candidate") == owner
         async with running_sender(rpc, tmp_path, OUTSIDER) as theirs:
-            for name in ("TaskGateway", "SlashingManager", EIGEN_STAKE):
+            for name in ("TaskGateway", EIGEN_STAKE):
                 await theirs.send(chain.call(name, "takeOwnership"))
                 assert await chain.read_one(name, "owner") == owner
 

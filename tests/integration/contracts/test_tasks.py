@@ -19,7 +19,6 @@ from tests.integration.contracts.world import (
     PRICE_PER_TASK,
     PRICE_PER_TOKEN,
     ROYALTY_BPS,
-    SUPPLEMENT_WINDOW,
     Reverted,
     World,
     account,
@@ -323,23 +322,6 @@ def test_unknown_tasks(staffed: Staffed) -> None:
     assert refusal_of(world, world.submit_call(unknown, certificate)).name == "UnknownTask"
     assert refusal_of(world, world.gateway.functions.refund(unknown.header)).name == "UnknownTask"
     assert world.gateway.functions.resultOf(99).call() == [0, bytes(32), 0, 0]
-
-
-def test_the_owner_pauses_new_requests_and_nothing_else(staffed: Staffed) -> None:
-    world, stranger = staffed.world, account("stranger")
-    one, two = world.request(), world.request()
-    assert refusal_of(world, world.gateway.functions.setPaused(True), stranger).name == "NotTheOwner"
-    world.send(world.gateway.functions.setPaused(True))
-    assert refusal_of(world, world.request_call(), value=ETHER).name == "RequestsArePaused"
-    world.send(world.submit_call(one, world.certify(one, staffed.operators)))
-    world.pass_time(SUPPLEMENT_WINDOW)
-    world.send(world.gateway.functions.claim(0, [one.header]))
-    world.send(world.gateway.functions.withdraw(), operator(0).account)
-    world.pass_time(601)
-    world.send(world.gateway.functions.refund(two.header))
-    world.send(world.gateway.functions.withdraw(), account("requester"))
-    world.send(world.gateway.functions.setPaused(False))
-    world.request()
 
 
 def test_ownership_is_taken_not_given(staffed: Staffed) -> None:
