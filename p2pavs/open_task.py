@@ -77,6 +77,8 @@ class OpenTask:
     settled_number: int = 0
     """The block that settled it: with a certificate, a refund, or the first one after the deadline."""
     settled_hash: bytes = b""
+    extended: int = 0
+    """The deadline that pauses of the gateway made of the header's, unix seconds; 0: none was seen to."""
     attempt: int = 0
     scope: trio.CancelScope | None = None
     turn: Turn | None = None
@@ -84,6 +86,11 @@ class OpenTask:
     member: Member | None = None
     execution: Execution | None = None
     """What was computed in an earlier attempt: a later one has the same answer."""
+
+    @property
+    def deadline(self) -> int:
+        """Until when it can be certified, as far as is known, unix seconds."""
+        return max(self.event.header.deadline, self.extended)
 
     @property
     def decided(self) -> bool:

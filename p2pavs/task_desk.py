@@ -12,9 +12,10 @@ from consensus.committee import OperatorSet
 from consensus.messages import Message
 from consensus.types import InstanceId
 from p2pavs.attempt import run_attempt
+from p2pavs.chain.errors import ChainError
 from p2pavs.chain.events import LoggedEvent, TaskCertified, TaskRefunded, TaskRequested, TaskSupplemented
 from p2pavs.chain.follower import BlockAdded, BlockRemoved, Follower
-from p2pavs.chain.reader import read_operator_set
+from p2pavs.chain.reader import deadline_of, read_operator_set
 from p2pavs.errors import P2pavsError
 from p2pavs.execution import Execution
 from p2pavs.open_task import DeskParts, OpenTask
@@ -186,11 +187,13 @@ class TaskDesk:
             if head.number - task.settled_number < depth or task.view.busy:
                 return
             state = TaskState.CERTIFIED if task.view.certified else TaskState.EXPIRED
-        elif head.timestamp > task.event.header.deadline:
+        elif head.timestamp > task.deadline:
             # Nothing can be certified after the deadline; wait until no reorganisation brings it back.
             if task.settled_number == 0:
+                if not await self._is_over(task, head):
+                    return
                 task.settled_number, task.settled_hash = head.number, head.hash
-                self._parts.journal.add(task.event.id, "expired", deadline=task.event.header.deadline)
+                self._parts.journal.add(task.event.id, "expired", deadline=task.deadline)
             if head.number - task.settled_number < depth:
                 return
             state = TaskState.EXPIRED
@@ -206,6 +209,15 @@ class TaskDesk:
             # Else its member does it, once nothing writes to the log any more, or it goes with the others.
             await self._forget_inputs(task)
         self._parts.journal.add(task.event.id, "task_over", state=_state(task, state), signed=_signed(task))
+
+    async def _is_over(self, task: OpenTask, head: BlockAdded) -> bool:
+        """Whether no pause of the gateway moved the deadline beyond this block."""
+        try:
+            task.extended = await deadline_of(self._parts.chain, task.event.id)
+        except ChainError as error:  # the next block asks again
+            log.warning("deadline_unknown", task=task.event.id, error=error.message, remedy=error.remedy)
+            return False
+        return head.timestamp > task.deadline
 
     async def _keep(self, task: OpenTask, state: TaskState) -> None:
         stored = StoredTask(task.event.id, task.block_number, task.block_hash, state)
@@ -245,7 +257,7 @@ class TaskDesk:
                 continue
             deep = self.head - task.block_number >= self._parts.settings.confirmations
             settled = task.view.certified or task.view.refunded
-            if not deep or settled or self.head_time > task.event.header.deadline:
+            if not deep or settled or self.head_time > task.deadline:
                 continue
             attempt = task.event.header.attempt_at(self.head_time)
             if task.scope is not None and attempt > task.attempt and not task.decided:

@@ -252,6 +252,11 @@ async def read_result(chain: Chain, task_id: int) -> TaskResult:
     return TaskResult(status, value["value"], value["finalizedAt"], value["signedBps"])
 
 
+async def deadline_of(chain: Chain, task_id: int) -> int:
+    """Until when a task can be certified, pauses included, unix seconds."""
+    return int(await chain.read_one("TaskGateway", "deadlineOf", task_id))
+
+
 async def read_task(chain: Chain, task_id: int) -> PostedTask:
     """Return a task as it was posted. Raises ``NotFound``."""
     for logged in await chain.find_events("TaskGateway", "TaskRequested", _word(task_id)):

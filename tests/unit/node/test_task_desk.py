@@ -78,6 +78,8 @@ class Office:
     operator: bytes = OWN
     settings: NodeSettings = AT_ONCE
     served: bool = True
+    deadline: int = 0  # as the gateway has it: what pauses made of it
+    chain_down: bool = False
     follower: FollowerDouble = field(default_factory=FollowerDouble)
     sender: SenderDouble = field(default_factory=SenderDouble)
     executor: ExecutorDouble = field(default_factory=ExecutorDouble)
@@ -166,7 +168,13 @@ def office(database: Database, monkeypatch: pytest.MonkeyPatch) -> Office:
     async def read(chain: Chain, epoch: int) -> OperatorSet:
         return await made.read_operator_set(chain, epoch)
 
+    async def deadline(_chain: Chain, _task: int) -> int:
+        if made.chain_down:
+            raise RpcUnreachable("http://127.0.0.1", "a test says so")
+        return made.deadline
+
     monkeypatch.setattr(task_desk, "read_operator_set", read)
+    monkeypatch.setattr(task_desk, "deadline_of", deadline)
     monkeypatch.setattr(time, "time", lambda: GENESIS_TIME + 100.0)
     return made
 
@@ -288,6 +296,21 @@ async def test_an_expired_task_is_put_away_when_nothing_can_bring_it_back(
         await until(lambda: stored(office.database) == 0)
     assert [task.state for task in await office.tasks()] == [TaskState.EXPIRED]
     assert office.kinds().count("expired") == 2
+
+
+async def test_a_task_whose_deadline_a_pause_moved_goes_on(office: Office, autojump_clock: MockClock) -> None:
+    office.stakes = (1, 1, 1, 1)
+    office.deadline = GENESIS_TIME + 155
+    async with office.open() as desk:
+        await office.follower.give(block(10, requested(1, deadline=GENESIS_TIME + 125)), block(13), block(15))
+        assert 1 in desk.tasks and desk.tasks[1].scope is not None
+        assert "expired" not in office.kinds()
+        office.chain_down = True
+        await office.follower.give(block(16))
+        assert "expired" not in office.kinds(), "nothing is known of a pause, so nothing is given up"
+        office.chain_down = False
+        await office.follower.give(block(17))
+        assert office.kinds().count("expired") == 1
 
 
 async def test_a_refunded_task_is_put_away(office: Office, autojump_clock: MockClock) -> None:
