@@ -443,10 +443,10 @@ def test_the_timing_must_fit_the_unbonding_delay(scene: Scene) -> None:
 
     world, compiled = scene.world, artifact("SlashingManager")
     factory = world.w3.eth.contract(abi=compiled.abi, bytecode=compiled.bytecode)
-    arguments = (world.stakes.address, world.owner, 1000)
+    arguments = (world.stakes.address, (world.owner, world.owner), 1000)
     half = WITHDRAWAL_DELAY // 2
     for timing, fits in (((half - 3, 1, 0, 1), True), ((half - 3, 1, 1, 1), False)):
-        code = factory.constructor(*arguments, timing).data_in_transaction
+        code = factory.constructor(*arguments, timing, []).data_in_transaction
         answer = world.w3.provider.make_request(
             "eth_call",  # type: ignore[arg-type]
             [{"from": world.owner, "data": code, "gas": hex(10**7)}, "latest"],
