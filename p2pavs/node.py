@@ -35,6 +35,7 @@ from p2pavs.chain.reader import (
     read_task,
 )
 from p2pavs.chain.records import OperatorRecord, TaskHeader
+from p2pavs.chain.registry_watch import RegistryWatch
 from p2pavs.chain.rpc import Rpc
 from p2pavs.committee_topics import CommitteeTopics
 from p2pavs.divergence import DivergenceBook
@@ -163,6 +164,7 @@ class Node:
         """Whether the open epoch's set has this operator."""
         self.records: dict[str, OperatorRecord] = {}  # peer id -> what the registry says of it
         self.operators: dict[str, bytes] = {}  # peer id -> account of all that ever registered
+        self._registry = RegistryWatch(chain)
         self.strangers = 0
         self._stranger = trio.Event()
         self.follower: Follower | None = None
@@ -359,11 +361,15 @@ class Node:
         """Know which peers are operators: their connections come first."""
         try:
             self.epoch = await current_epoch(self.chain)
-            operators = await list_operators(self.chain)
             if self.desk is not None and self.epoch:
                 account = self.config.identity.address
                 seated = (await self.desk.operator_set(self.epoch)).operators
                 self.in_epoch = any(one.operator == account for one in seated)
+            head = await self._registry.news()
+            if head is None:
+                return
+            operators = await list_operators(self.chain)
+            self._registry.read(head)
         except ChainError as error:
             log.warning("operators_unread", error=error.message)
             return

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 from typing import Self, TypeAlias
 
 import structlog
@@ -29,6 +30,10 @@ log = structlog.get_logger(__name__)
 MAX_RANGE = 2000
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 10.0
+_RHYTHM = 8
+"""Blocks that must have come one by one before their distances say when not to ask."""
+_EARLIEST = 0.8
+"""No block is asked for before this share of the shortest of these distances has passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,9 @@ class Follower:
     ) -> None:
         """``start``: the first block to report, or the ``remembered`` positions of an earlier follower.
 
-        ``poll_interval`` is in seconds, ``depth`` is how many blocks are remembered, ``batch`` how many are
-        read before any of them is reported.
+        ``poll_interval`` is in seconds; the follower asks less often while no block can have come yet.
+        ``depth`` is how many blocks are remembered, ``batch`` how many are read before any of them is
+        reported.
         """
         self.head: int | None = None
         self.last_error: RpcError | None = None
@@ -83,6 +89,9 @@ class Follower:
         self._depth = depth
         self._batch = batch
         self._queue: deque[Change] = deque()
+        # When the last blocks were seen here, and their timestamps.
+        self._rhythm: deque[tuple[float, int]] = deque(maxlen=_RHYTHM)
+        self._due = -inf
         if isinstance(start, int):
             self._first = start
             positions: tuple[Position, ...] = ()
@@ -113,6 +122,7 @@ class Follower:
     async def __anext__(self) -> Change:
         pause = _FIRST_PAUSE
         while not self._queue:
+            await trio.sleep_until(self._due)
             try:
                 if self.last_error is not None:
                     # It may be another endpoint behind the same address now.
@@ -130,8 +140,7 @@ class Follower:
                     log.info("following the chain again", head=self.head)
                 self.last_error = None
                 pause = _FIRST_PAUSE
-                if not self._queue:
-                    await trio.sleep(self._poll_interval)
+                self._due = trio.current_time() + (0 if self.behind else self._pause())
         change = self._queue.popleft()
         if isinstance(change, BlockAdded):
             self._handed_out.append((change.number, change.hash))
@@ -147,6 +156,11 @@ class Follower:
         self.head = latest.number
         if self._ring and self._ring[-1] == (latest.number, latest.hash):
             return
+        if self._ring and self._ring[-1] == (latest.number - 1, latest.parent_hash):
+            await self._take(latest)  # one more block: nothing else need be asked
+            self._rhythm.append((trio.current_time(), latest.timestamp))
+            return
+        self._rhythm.clear()
         if not await self._walk_back(latest):
             return
         final = latest.number - self._depth
@@ -156,6 +170,14 @@ class Follower:
         for _ in range(self._batch):
             if self._next > latest.number or not await self._read_block():
                 return
+
+    def _pause(self) -> float:
+        """Seconds until the next question: none is due while the chain's rhythm lets no block come."""
+        if len(self._rhythm) < _RHYTHM:
+            return self._poll_interval
+        shortest = min(b[1] - a[1] for a, b in pairwise(self._rhythm))
+        due = self._rhythm[-1][0] + _EARLIEST * min(shortest, _LONGEST_PAUSE)
+        return max(self._poll_interval, due - trio.current_time())
 
     async def _walk_back(self, latest: BlockHeader) -> bool:
         """Drop remembered blocks that are not on the chain any more. False where nothing can be read now."""
@@ -197,6 +219,10 @@ class Follower:
             return False
         if self._ring and self._ring[-1][0] == block.number - 1 and block.parent_hash != self._ring[-1][1]:
             return False
+        return await self._take(block)
+
+    async def _take(self, block: BlockHeader) -> bool:
+        """Queue a block with its events. False where it has just gone again."""
         try:
             events = await self._chain.block_events(block.hash)
         except RpcRefused:

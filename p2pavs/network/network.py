@@ -25,6 +25,7 @@ from p2pavs.network.connections import Connections
 from p2pavs.network.discovery import Discovery
 from p2pavs.network.errors import PeerUnknown, RequestFailed, RequestTimeout
 from p2pavs.network.failures import only_named_error
+from p2pavs.network.first_hand import FirstHand
 from p2pavs.network.gossip import AUTHOR_BURST, AUTHOR_RATE, QUEUE_SIZE, Gossip, Topics, Validator
 from p2pavs.network.libp2p_host import Libp2p, make_libp2p
 from p2pavs.network.listening import listen, own_addresses
@@ -78,6 +79,7 @@ class Network:
         libp2p.host.get_network().register_notifee(self._connections)
         for reporter in (libp2p.pubsub, libp2p.host.get_network()):
             setattr(reporter, REPORT, self._report)
+        self._first_hand = FirstHand(libp2p.pubsub, libp2p.gossip)
         self._topics = Topics(libp2p.pubsub, self._conduct, self._counters)
         self._discovery = Discovery(
             libp2p.host,
@@ -271,8 +273,12 @@ class Network:
         self._conduct.pardon(seconds)
 
     def prefer(self, peers: Iterable[str]) -> None:
-        """Name the peers that come first (registered operators): always dialled, never evicted."""
+        """Name the peers that come first (registered operators): always dialled, never evicted.
+
+        Messages go to them first-hand: see `FirstHand`.
+        """
         preferred = frozenset(peers)
+        self._first_hand.prefer(preferred)
         self._connections.preferred = preferred
         self._discovery.book.preferred = preferred
 

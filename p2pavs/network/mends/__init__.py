@@ -14,6 +14,7 @@ from p2pavs.network.mends import (
     auto_connect,
     blame,
     cheap_frames,
+    cheap_messages,
     cheap_records,
     cheap_rpc,
     cheap_tasks,
@@ -38,6 +39,7 @@ from p2pavs.network.mends.patching import applied, mark_applied
 LIBP2P_VERSION: Final = "0.8.1"
 
 MENDS: Final[tuple[tuple[str, Callable[[], None]], ...]] = (
+    ("cheap_messages", cheap_messages.apply),
     ("survival", survival.apply),
     ("negotiation", negotiation.apply),
     ("early_stream", early_stream.apply),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+import trio
 from libp2p.exceptions import ParseError
 from libp2p.io.exceptions import IncompleteReadError, MessageTooLarge
 from libp2p.io.trio import TrioTCPStream
@@ -31,6 +32,7 @@ def apply() -> None:
         while True:
             message = take_prefixed(buffer, limit)
             if message is not None:
+                await trio.lowlevel.checkpoint()  # who sends much at once must not keep others waiting
                 return message
             chunk = await stream.read(CHUNK)
             if not chunk:

@@ -2,7 +2,8 @@
 
 Stock behaviour: a peer that is stopped or unplugged stays "connected" until TCP gives up, many minutes later,
 and gossip keeps counting on it. Mended: each connection pings (12 bytes) every two seconds and is closed when
-nothing at all has been heard for six. When it is we who did not run for a while (stopped, or starved of CPU),
+nothing at all has been heard for six. Whoever has just heard of the other need not ask, so of two ends one
+pings. When it is we who did not run for a while (stopped, or starved of CPU),
 the silence is our own, and everybody gets a fresh six seconds.
 """
 
@@ -23,6 +24,7 @@ from p2pavs.network.mends.patching import replace
 log = structlog.get_logger(__name__)
 
 PING_INTERVAL = 2.0  # seconds
+RECENT = 1.5  # seconds; who was heard of since is alive
 DEAD_AFTER = 6.0  # seconds without one byte from the peer
 OWN_PAUSE = 3.0  # seconds by which our own timer may be late before we call it a pause of ours
 
@@ -50,8 +52,9 @@ async def _keep_alive(connection: Any) -> None:
         interval = PING_INTERVAL * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
         with trio.move_on_after(interval):
             await connection.event_shutting_down.wait()
-        with trio.move_on_after(PING_INTERVAL):  # a full socket of a stopped peer must not stop this task
-            await _ping(connection)
+        if trio.current_time() - getattr(secured, "last_heard", 0.0) >= RECENT:
+            with trio.move_on_after(PING_INTERVAL):  # a full socket of a stopped peer must not stop this task
+                await _ping(connection)
         now = trio.current_time()
         if now - before > interval + PING_INTERVAL + OWN_PAUSE:
             forgiven_until = now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -367,3 +368,53 @@ async def test_removed_blocks_name_what_was_added(autojump_clock: MockClock) -> 
     removed = await anext(follower)
     assert isinstance(removed, BlockRemoved)
     assert (removed.number, removed.hash) == (added.number, added.hash)
+
+
+async def test_one_more_block_takes_two_questions(autojump_clock: MockClock) -> None:
+    chain = ScriptedChain(3)
+    follower = follow(chain, 1)
+    await take(follower, 3)
+    asked: list[str] = []
+    chain.fail = asked.append
+    chain.grow()
+    assert await take(follower, 1) == ["+4a"]
+    assert asked == ["block", "block_events", "block"]  # the last one is the double asking itself
+
+
+async def test_a_steady_chain_is_not_asked_while_no_block_can_come(autojump_clock: MockClock) -> None:
+    chain = ScriptedChain(0)
+    asked: list[float] = []
+    chain.fail = lambda what: asked.append(trio.current_time()) if what == "block" else None
+    follower = follow(chain, 0, poll_interval=0.1)
+    seen_late: list[float] = []
+
+    async def grow() -> None:
+        while True:
+            await trio.sleep(1)  # as far apart as the timestamps say
+            chain.grow()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(grow)
+        begin = trio.current_time()
+        await take(follower, 21)
+        asked.clear()
+        for _ in range(100):
+            change = await anext(follower)
+            seen_late.append(trio.current_time() - begin - change.number)
+        nursery.cancel_scope.cancel()
+    assert max(seen_late) <= 0.2
+    assert len(asked) < 450  # two of them for each block are the double's own; without a rhythm 1,100
+
+
+async def test_a_chain_without_a_rhythm_is_asked_all_the_time(autojump_clock: MockClock) -> None:
+    chain = ScriptedChain(0)
+    chain._header = lambda number: replace(  # type: ignore[method-assign]
+        ScriptedChain._header(chain, number), timestamp=1000 + number // 2
+    )
+    follower = follow(chain, 0, poll_interval=0.1)
+    await take(follower, 1)
+    for number in range(1, 20):
+        chain.grow()
+        before = trio.current_time()
+        assert await take(follower, 1) == [f"+{number}a"]
+        assert trio.current_time() - before <= 0.11

@@ -1,0 +1,94 @@
+"""Who is sent a gossip message at once, and who is only told of it.
+
+Operators are connected to each other, so an author sends its message to all of them itself, and who has it
+from its author does not send it on to operators: each gets it once, where a mesh of degree D would bring it
+about D times. What did not arrive is repaired in the way of Plumtree (epidemic broadcast trees; gossipsub's
+IHAVE and IWANT are its messages): at each heartbeat every node names what it has to a few others, and who
+asks for a message of an author is sent what that author says at once, for a while. So a pair of operators
+that cannot connect waits two seconds, once. Peers that are no operators get everything through the mesh.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any, Final
+
+import trio
+from libp2p.peer.id import ID
+from libp2p.pubsub.gossipsub import GossipSub
+from libp2p.pubsub.pb import rpc_pb2
+from libp2p.pubsub.pubsub import Pubsub
+from libp2p.pubsub.utils import safe_bytes_from_hex
+
+from p2pavs.network.mends.patching import replace
+
+RELAY_SECONDS: Final = 30.0
+"""How long a peer that asked for a message of an author is sent that author's messages at once."""
+SETTLE: Final = 1
+"""Heartbeats that a message has to arrive first-hand before it is named to others."""
+MAX_RELAYED: Final = 4096
+"""Pairs of author and peer that are remembered."""
+
+
+class FirstHand:
+    """Takes the place of three decisions of one `GossipSub`."""
+
+    def __init__(self, pubsub: Pubsub, gossip: GossipSub) -> None:
+        self._pubsub: Any = pubsub
+        self._gossip: Any = gossip
+        self._operators: frozenset[ID] = frozenset()
+        self._relays: dict[tuple[bytes, ID], float] = {}  # author and peer: until when
+        self._mesh_peers = replace(gossip, "_get_peers_to_send", self._peers_to_send)
+        self._answer = replace(gossip, "handle_iwant", self._asked)
+        replace(gossip, "gossip_heartbeat", self._named)
+
+    def prefer(self, operators: Iterable[str]) -> None:
+        """Name the peers that are connected to each other."""
+        self._operators = frozenset(map(ID.from_base58, operators))
+
+    def _peers_to_send(
+        self, topic_ids: Collection[str], msg_forwarder: ID, origin: ID, msg_id: bytes | None = None
+    ) -> set[ID]:
+        chosen: set[ID] = set(self._mesh_peers(topic_ids, msg_forwarder, origin, msg_id))
+        subscribers: set[ID] = set()
+        for topic in topic_ids:
+            subscribers |= self._pubsub.peer_topics.get(topic, set())
+        if origin == self._pubsub.my_id:
+            chosen |= subscribers & self._operators
+        elif msg_forwarder == origin and origin in self._operators:
+            chosen -= self._operators
+            chosen |= {peer for peer in subscribers if self._relays_to(origin, peer)}
+        return chosen - {msg_forwarder, origin}
+
+    def _relays_to(self, author: ID, peer: ID) -> bool:
+        until = self._relays.get((author.to_bytes(), peer))
+        return until is not None and until > trio.current_time()
+
+    async def _asked(self, iwant: rpc_pb2.ControlIWant, peer: ID) -> None:
+        """A peer lacks messages: their authors' next ones are sent to it at once."""
+        until = trio.current_time() + RELAY_SECONDS
+        for wanted in iwant.messageIDs:
+            message = self._gossip.mcache.get(safe_bytes_from_hex(wanted) or b"")
+            if message is not None:
+                self._relays.pop((message.from_id, peer), None)
+                self._relays[message.from_id, peer] = until
+        while len(self._relays) > MAX_RELAYED:
+            self._relays.pop(next(iter(self._relays)))
+        await self._answer(iwant, peer)
+
+    def _named(self) -> dict[ID, dict[str, list[bytes]]]:
+        """What is named to whom at this heartbeat: to peers of the mesh too, which may not have got it."""
+        found: defaultdict[ID, dict[str, list[bytes]]] = defaultdict(dict)
+        gossip = self._gossip
+        for topic in {*gossip.mesh, *gossip.fanout}:
+            heard = [
+                entry.mid
+                for period in gossip.mcache.history[SETTLE : gossip.mcache.window_size]
+                for entry in period
+                if topic in entry.topics
+            ]
+            if heard and topic in self._pubsub.peer_topics:
+                for peer in gossip._get_in_topic_gossipsub_peers_from_minus(topic, gossip.degree, ()):
+                    found[peer][topic] = heard
+        return found
