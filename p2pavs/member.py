@@ -46,6 +46,7 @@ from consensus.signing import value_id
 from consensus.types import Scope, Step, ValueId
 from consensus.verification import Invalid, MessageVerifier, Outcome
 from p2pavs.divergence import DivergenceBook
+from p2pavs.echo import Echo
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
 from p2pavs.journal import Journal, Json
@@ -82,6 +83,9 @@ GATHER = 0.0005
 
 Votes checked one by one cost three times what they cost together; with 64 members this makes 32 ms.
 """
+
+FIRST_LOOK = 1.0
+"""Seconds after which peers are first asked for what was missed, where there is no certificate by then."""
 
 log = structlog.get_logger()
 
@@ -166,6 +170,7 @@ class Member:
             ports.settings.rebroadcast_every,
         )
         self.seen = Seen()
+        self._echo = Echo(committee, lambda: self.seen, lambda: self._decided, ports.publish)
         self.dropped = 0
 
     @property
@@ -239,7 +244,7 @@ class Member:
                 self._nursery = nursery
                 nursery.start_soon(self._verify)
                 nursery.start_soon(self._repeat)
-                nursery.start_soon(self._catch_up)
+                nursery.start_soon(self._catch_up, bool(past))
                 nursery.start_soon(self._scrutiny.run)
                 if self._statements.trace_secret is None:
                     nursery.start_soon(self._compute)
@@ -374,8 +379,10 @@ class Member:
             self.seen = Seen()
             await self._send_input.send(RebroadcastDue())
 
-    async def _catch_up(self) -> None:
+    async def _catch_up(self, resumed: bool) -> None:
         """Ask peers for what was missed until the instance has decided. They may be slow, or lie."""
+        if not resumed:
+            await trio.sleep(FIRST_LOOK)
         while not self._decided:
             for message, peer in await self._ports.catch_up():
                 running = Running(self.committee, self.round, self.chunks)
@@ -401,7 +408,10 @@ class Member:
             case SignProposal() | SignVote() | SignDivergence():
                 await self._sign(effect)
             case Publish(message):
-                await self._ports.publish(message)
+                if isinstance(message, Proposal | Vote) and message.sender == self.own:
+                    await self._ports.publish(message)
+                else:
+                    self._nursery.start_soon(self._echo.say, message)
             case SetTimer():
                 self._nursery.start_soon(self._timer, effect)
             case EnteredRound(round_, proposer):

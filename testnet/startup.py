@@ -12,6 +12,8 @@ from testnet.network import Network, NetworkFailed, node_name
 CONNECT_SECONDS = 60.0
 # Commands at one time: each is a Python process, and most of its time is starting up.
 _PARALLEL = 3
+# Nodes that start at one time: each loads its model, and more of them only wait for each other.
+_AT_ONCE = 6
 
 
 def bring_up(network: Network, nodes: int, *, running: bool = True) -> None:
@@ -40,10 +42,12 @@ def start_nodes(network: Network, nodes: int) -> None:
         network.start_node(0, None)
         network.wait_node(0)
         first = network.address(0)
-        for index in range(1, nodes):
-            network.start_node(index, first)
-        for index in range(1, nodes):
-            network.wait_node(index)
+        for wave in range(1, nodes, _AT_ONCE):
+            indexes = range(wave, min(wave + _AT_ONCE, nodes))
+            for index in indexes:
+                network.start_node(index, first)
+            for index in indexes:
+                network.wait_node(index)
         network.write_config()
         report(f"{nodes} processes, each told one address: {first}")
     with _step(network, "connections") as report:
