@@ -1,9 +1,9 @@
 """A network under attack: ``python -m tests.attacks [--only NAME ...] [--seconds 15]``.
 
 Four honest nodes, and attackers one after another, each from a host of its own. An attack that needs the keys
-of a registered operator gets those of one with little stake. While it lasts, tasks go on. The table says how
-long they took against the time before, what the nodes' memory did, whether the attacker was banned and how
-much the nodes logged.
+of a registered operator gets those of one with little stake, and the twin those of an honest node. While it
+lasts, tasks go on. The table says how long they took against the time before, what the nodes' memory did,
+whether the attacker was banned and how much the nodes logged.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from p2pavs.node import consensus_topic
 from testnet.layout import Layout, claim
 from testnet.network import Network, node_name
 from testnet.startup import bring_up, start_nodes
-from tests.attacks.hostile import ATTACKS, Attack, Hostile, Target, hostile
+from tests.attacks.hostile import ATTACKS, Attack, Hostile, Keys, Target, hostile, twin
 from tests.e2e.harness import Testnet
 from tests.faults.load import Load
 from tests.faults.measure import resident
@@ -186,13 +186,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.attacks")
     parser.add_argument("--only", action="append", choices=names, help="repeatable")
     given = parser.parse_args(arguments)
-    chosen = [(what, staked) for what, staked in ATTACKS if not given.only or what.__name__ in given.only]
+    chosen = [(what, keys) for what, keys in ATTACKS if not given.only or what.__name__ in given.only]
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.getLogger("libp2p").setLevel(logging.CRITICAL + 1)
     rows = []
     with (
         tempfile.TemporaryDirectory(prefix="p2pavs-attacks-") as temporary,
-        network(Path(temporary) / "net", sum(staked for _, staked in chosen)) as net,
+        network(Path(temporary) / "net", sum(keys is Keys.OPERATOR for _, keys in chosen)) as net,
     ):
         print(
             f"\n{'attack':<20}{'sent':>8}{'thrown':>8}{'latency':>11}{'times':>7}{'largest':>11}{'bans':>6}{'lines':>8}"
@@ -201,14 +201,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         normal = measure(net, None, None)
         show(normal, normal.latency)
         free = NODES
-        for what, staked in chosen:
-            row = measure(net, what, free if staked else None)
-            free += staked
+        for what, keys in chosen:
+            index = {Keys.NOBODY: None, Keys.OPERATOR: free, Keys.RUNNING: NODES - 1}[keys]
+            row = measure(net, what, index)
+            free += keys is Keys.OPERATOR
             rows.append(row)
             show(row, normal.latency)
         after = measure(net, None, None)
         show(after, normal.latency)
-    return 0 if all(row.certified for row in [*rows, after]) else 1
+        proven = convicted(net)
+        print(f"equivocations proven: {', '.join(sorted(proven)) or 'none'}")
+    sound = all(row.certified for row in [*rows, after])
+    return 0 if sound and len(proven) == sum(what is twin for what, _ in chosen) else 1
+
+
+def convicted(net: Testnet) -> set[str]:
+    """Operators of which some node holds two statements for one slot."""
+    evidence = [one for index in range(NODES) for one in net.api(index, "/evidence")]
+    return {one["operator"] for one in evidence if one["offence"] == "equivocation"}
 
 
 if __name__ == "__main__":

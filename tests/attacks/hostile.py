@@ -10,6 +10,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any
 
 import cbor2
@@ -27,7 +28,7 @@ from consensus import bls
 from consensus.committee import Committee
 from consensus.messages import Vote
 from consensus.signing import statement
-from consensus.types import NIL, Domain, InstanceId, Kind, Scope
+from consensus.types import NIL, Domain, InstanceId, Kind, Scope, ValueId
 from consensus.wire import encode_message
 from p2pavs import catch_up, certificate_sync
 from p2pavs.network import exchange
@@ -327,21 +328,46 @@ async def within_the_rules(one: Hostile) -> None:
         await trio.sleep(0.1)
 
 
+async def twin(one: Hostile) -> None:
+    """A second node with the stolen keys of one that runs: it signs what the first one does not."""
+    done: set[InstanceId] = set()
+    while True:
+        found = one.target.committee()
+        secret = one.target.consensus
+        if found is not None and secret is not None and found[0] not in done:
+            instance, committee, own = found
+            done.add(instance)
+            scope = Scope(one.target.domain, instance, committee.root)
+            for value in (NIL, ValueId(one.rng.randbytes(32))):
+                signed = bls.SCHEME.sign(secret, statement(scope, Kind.PRECOMMIT, 0, value))
+                await one.publish(encode_message(Vote(instance, Kind.PRECOMMIT, 0, value, own, signed, None)))
+        await trio.sleep(0.1)
+
+
 Attack = Callable[[Hostile], Awaitable[None]]
 
-ATTACKS: Sequence[tuple[Attack, bool]] = (
-    (malformed, True),
-    (oversized, True),
-    (wrong_task, True),
-    (forged, True),
-    (replay, True),
-    (flood, True),
-    (connections, False),
-    (streams, False),
-    (slow_reads, False),
-    (endless_answers, False),
-    (fake_records, False),
-    (identities, False),
-    (within_the_rules, True),
+
+class Keys(Enum):
+    """Whose keys an attacker holds."""
+
+    NOBODY = auto()
+    OPERATOR = auto()  # an operator with little stake, whose node does not run
+    RUNNING = auto()  # one of the honest nodes
+
+
+ATTACKS: Sequence[tuple[Attack, Keys]] = (
+    (malformed, Keys.OPERATOR),
+    (oversized, Keys.OPERATOR),
+    (wrong_task, Keys.OPERATOR),
+    (forged, Keys.OPERATOR),
+    (replay, Keys.OPERATOR),
+    (flood, Keys.OPERATOR),
+    (connections, Keys.NOBODY),
+    (streams, Keys.NOBODY),
+    (slow_reads, Keys.NOBODY),
+    (endless_answers, Keys.NOBODY),
+    (fake_records, Keys.NOBODY),
+    (identities, Keys.NOBODY),
+    (within_the_rules, Keys.OPERATOR),
+    (twin, Keys.RUNNING),  # last: it costs the honest node its stake
 )
-"""Each attack, and whether the attacker holds an operator's keys."""

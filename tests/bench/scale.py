@@ -82,7 +82,7 @@ def latencies(net: Testnet, tasks: Sequence[int]) -> list[float]:
         for index, operator in enumerate(operators):
             events = {event["event"]: event for event in net.api(index, f"/tasks/{task}/events")}
             for member in events.get("committee", {}).get("members", ()):
-                weights[member["operator"]] = member["weight"]
+                weights[member["operator"]] = int(member["weight"])
             if "inference_done" in events:
                 outputs.append((events["inference_done"]["at"], operator))
             if "certificate" in events:

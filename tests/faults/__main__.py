@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import structlog
 
 from tests.faults.generate import generate
 from tests.faults.manifest import Manifest, ManifestError, load
-from tests.faults.run import Outcome, run_manifest
+from tests.faults.run import run_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is kept of a run."""
+
+    name: str
+    tasks: int
+    certified: int
+    problems: list[str]
+    seconds: float
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the first one; the next has the next seed")
     parser.add_argument("--nodes", type=int, default=4, help="of generated ones (default 4)")
     parser.add_argument("--tasks", type=int, default=8, help="of generated ones (default 8)")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="FILE",
+        help="write verdicts there, and leave out manifests that have one: a long run in pieces",
+    )
     parser.add_argument("--show", action="store_true", help="print the manifests and do nothing")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave keys, data and logs there")
     given = parser.parse_args(arguments)
@@ -44,23 +63,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"# {one.name}\n{one.to_toml()}")
         return 0
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    outcomes = [_run(one, given.keep) for one in manifests]
-    asked = sum(one.manifest.tasks for one in outcomes)
-    certified = sum(one.certified for one in outcomes)
-    sound = sum(not one.problems for one in outcomes)
-    print(f"\n{certified} of {asked} tasks certified; {sound} of {len(outcomes)} manifests without a problem")
-    return 0 if sound == len(outcomes) else 1
+    known = _read(given.results)
+    verdicts = []
+    for one in manifests:
+        if one.name not in known:
+            known[one.name] = _run(one, given.keep)
+            if given.results is not None:
+                with given.results.open("a") as file:
+                    file.write(json.dumps(asdict(known[one.name])) + "\n")
+        verdicts.append(known[one.name])
+    asked = sum(one.tasks for one in verdicts)
+    certified = sum(one.certified for one in verdicts)
+    sound = sum(not one.problems for one in verdicts)
+    print(f"\n{certified} of {asked} tasks certified; {sound} of {len(verdicts)} manifests without a problem")
+    for verdict in verdicts:
+        for problem in verdict.problems:
+            print(f"  {verdict.name}: {problem}")
+    return 0 if sound == len(verdicts) else 1
 
 
-def _run(manifest: Manifest, keep: Path | None) -> Outcome:
+def _read(path: Path | None) -> dict[str, Verdict]:
+    """The verdicts of a file of earlier pieces, by manifest."""
+    if path is None or not path.exists():
+        return {}
+    found = [Verdict(**json.loads(line)) for line in path.read_text().splitlines()]
+    return {one.name: one for one in found}
+
+
+def _run(manifest: Manifest, keep: Path | None) -> Verdict:
     print(f"\n== {manifest.name}: {manifest.nodes} nodes, {manifest.tasks} tasks", flush=True)
     with tempfile.TemporaryDirectory(prefix="p2pavs-perturb-") as temporary:
         directory = Path(temporary) / "net" if keep is None else keep.resolve() / manifest.name
         outcome = run_manifest(manifest, directory, lambda line: print(line, flush=True))
     print(f"  {outcome.certified} of {manifest.tasks} tasks certified, {outcome.seconds:.0f} s")
     for problem in outcome.problems:
-        print(f"  PROBLEM: {problem}")
-    return outcome
+        print(f"  PROBLEM: {problem}", flush=True)
+    return Verdict(manifest.name, manifest.tasks, outcome.certified, outcome.problems, outcome.seconds)
 
 
 if __name__ == "__main__":
