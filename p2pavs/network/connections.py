@@ -9,12 +9,12 @@ from typing import Any, cast
 import structlog
 import trio
 from libp2p.abc import IHost, INetConn, INetStream, INetwork, INotifee
-from libp2p.peer.id import ID
 from libp2p.rcmgr import Direction
 from multiaddr import Multiaddr
 
 from p2pavs.network.conduct import Conduct
 from p2pavs.network.failures import root_cause
+from p2pavs.network.peer_ids import libp2p_id
 from p2pavs.network.stats import Counters
 from p2pavs.seldom import Seldom
 
@@ -61,7 +61,7 @@ class Connections(INotifee):
 
     def open_connections(self, peer: str) -> list[INetConn]:
         """Return the connections to one peer that are not closed."""
-        connections = self._host.get_network().get_connections(ID.from_base58(peer))
+        connections = self._host.get_network().get_connections(libp2p_id(peer))
         return [connection for connection in connections if not connection.is_closed]
 
     def remote_hosts(self, peer: str) -> set[str]:
@@ -84,7 +84,7 @@ class Connections(INotifee):
         """Close all connections to a peer, in bounded time."""
         with trio.move_on_after(CLOSE_SECONDS):
             try:
-                await self._host.disconnect(ID.from_base58(peer))
+                await self._host.disconnect(libp2p_id(peer))
             except Exception as error:
                 log.debug("disconnecting failed", peer=peer, error=root_cause(error))
 

@@ -22,6 +22,7 @@ from p2pavs.network.connections import Connections
 from p2pavs.network.errors import InvalidRecord, PeerUnknown, RequestFailed
 from p2pavs.network.exchange import decode_request, decode_response, encode_request, encode_response
 from p2pavs.network.failures import root_cause
+from p2pavs.network.peer_ids import libp2p_id
 from p2pavs.network.peers_file import load_peers, save_peers
 from p2pavs.network.records import MAX_SEQ, PeerRecord, make_record, read_record
 from p2pavs.network.stats import Counters
@@ -192,7 +193,7 @@ class Discovery:
             self._kick = trio.Event()
 
     async def _dial(self, entry: Entry) -> None:
-        peer = ID.from_base58(entry.peer_id)
+        peer = libp2p_id(entry.peer_id)
         done = self._dialling[entry.peer_id] = trio.Event()
         self._counters.dials += 1
         try:

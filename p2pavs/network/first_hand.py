@@ -11,7 +11,7 @@ that cannot connect waits two seconds, once. Peers that are no operators get eve
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import trio
@@ -22,13 +22,14 @@ from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.utils import safe_bytes_from_hex
 
 from p2pavs.network.mends.patching import replace
+from p2pavs.network.peer_ids import libp2p_id
 
 RELAY_SECONDS: Final = 30.0
 """How long a peer that asked for a message of an author is sent that author's messages at once."""
 SETTLE: Final = 1
 """Heartbeats that a message has to arrive first-hand before it is named to others."""
-MAX_RELAYED: Final = 4096
-"""Pairs of author and peer that are remembered."""
+MAX_RELAYED: Final = 64
+"""Such peers of one author."""
 
 
 class FirstHand:
@@ -38,47 +39,66 @@ class FirstHand:
         self._pubsub: Any = pubsub
         self._gossip: Any = gossip
         self._operators: frozenset[ID] = frozenset()
-        self._relays: dict[tuple[bytes, ID], float] = {}  # author and peer: until when
+        self._relays: dict[bytes, dict[ID, float]] = {}  # author: peers, and until when
         self._mesh_peers = replace(gossip, "_get_peers_to_send", self._peers_to_send)
         self._answer = replace(gossip, "handle_iwant", self._asked)
         replace(gossip, "gossip_heartbeat", self._named)
 
     def prefer(self, operators: Iterable[str]) -> None:
         """Name the peers that are connected to each other."""
-        self._operators = frozenset(map(ID.from_base58, operators))
+        self._operators = frozenset(map(libp2p_id, operators))
 
     def _peers_to_send(
-        self, topic_ids: Collection[str], msg_forwarder: ID, origin: ID, msg_id: bytes | None = None
+        self, topic_ids: Sequence[str], msg_forwarder: ID, origin: ID, msg_id: bytes | None = None
     ) -> set[ID]:
-        chosen: set[ID] = set(self._mesh_peers(topic_ids, msg_forwarder, origin, msg_id))
-        subscribers: set[ID] = set()
-        for topic in topic_ids:
-            subscribers |= self._pubsub.peer_topics.get(topic, set())
-        if origin == self._pubsub.my_id:
-            chosen |= subscribers & self._operators
+        topic = topic_ids[0]  # messages of more topics, or none, are not accepted
+        mesh: set[ID] | None = self._gossip.mesh.get(topic)
+        own = origin == self._pubsub.my_id
+        if mesh is None or (own and len(mesh) < self._gossip.degree):
+            mesh = set(self._mesh_peers(topic_ids, msg_forwarder, origin, msg_id))
+        if own:
+            subscribers: set[ID] = self._pubsub.peer_topics.get(topic, set())
+            chosen = mesh | (subscribers & self._operators)
         elif msg_forwarder == origin and origin in self._operators:
-            chosen -= self._operators
-            chosen |= {peer for peer in subscribers if self._relays_to(origin, peer)}
+            chosen = (mesh - self._operators) | self._relays_of(origin, topic)
+        else:
+            chosen = mesh
         return chosen - {msg_forwarder, origin}
 
-    def _relays_to(self, author: ID, peer: ID) -> bool:
-        until = self._relays.get((author.to_bytes(), peer))
-        return until is not None and until > trio.current_time()
+    def _relays_of(self, author: ID, topic: str) -> set[ID]:
+        """Who lacked messages of an author not long ago."""
+        relays = self._relays.get(author.to_bytes())
+        if not relays:
+            return set()
+        now = trio.current_time()
+        subscribers = self._pubsub.peer_topics.get(topic, set())
+        return {peer for peer, until in relays.items() if until > now and peer in subscribers}
 
     async def _asked(self, iwant: rpc_pb2.ControlIWant, peer: ID) -> None:
         """A peer lacks messages: their authors' next ones are sent to it at once."""
         until = trio.current_time() + RELAY_SECONDS
         for wanted in iwant.messageIDs:
             message = self._gossip.mcache.get(safe_bytes_from_hex(wanted) or b"")
-            if message is not None:
-                self._relays.pop((message.from_id, peer), None)
-                self._relays[message.from_id, peer] = until
-        while len(self._relays) > MAX_RELAYED:
-            self._relays.pop(next(iter(self._relays)))
+            if message is None or ID(message.from_id) not in self._operators:
+                continue
+            relays = self._relays.setdefault(message.from_id, {})
+            relays[peer] = until
+            while len(relays) > MAX_RELAYED:
+                relays.pop(next(iter(relays)))
         await self._answer(iwant, peer)
+
+    def _forget_relays(self) -> None:
+        now = trio.current_time()
+        for author, relays in list(self._relays.items()):
+            left = {peer: until for peer, until in relays.items() if until > now}
+            if left:
+                self._relays[author] = left
+            else:
+                del self._relays[author]
 
     def _named(self) -> dict[ID, dict[str, list[bytes]]]:
         """What is named to whom at this heartbeat: to peers of the mesh too, which may not have got it."""
+        self._forget_relays()
         found: defaultdict[ID, dict[str, list[bytes]]] = defaultdict(dict)
         gossip = self._gossip
         for topic in {*gossip.mesh, *gossip.fanout}:

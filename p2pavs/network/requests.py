@@ -18,12 +18,12 @@ from libp2p.abc import IHost, INetStream
 from libp2p.custom_types import TProtocol
 from libp2p.network.stream.exceptions import StreamEOF
 from libp2p.network.stream.net_stream import NetStream
-from libp2p.peer.id import ID
 
 from p2pavs.network.conduct import Conduct, Offence
 from p2pavs.network.errors import MessageTooLarge, RequestFailed, RequestTimeout, ResponseTooLarge
 from p2pavs.network.failures import root_cause
 from p2pavs.network.limits import RateLimit
+from p2pavs.network.peer_ids import libp2p_id
 from p2pavs.network.stats import Counters
 from p2pavs.seldom import Seldom
 
@@ -167,7 +167,7 @@ async def send_request(host: IHost, peer: str, protocol: str, data: bytes, max_r
 
     """
     try:
-        stream = cast(NetStream, await host.new_stream(ID.from_base58(peer), [TProtocol(protocol)]))
+        stream = cast(NetStream, await host.new_stream(libp2p_id(peer), [TProtocol(protocol)]))
     except Exception as error:
         raise RequestFailed(f"no stream for {protocol} ({root_cause(error)})") from error
     done = False

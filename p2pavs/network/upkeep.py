@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import structlog
 import trio
-from libp2p.peer.id import ID
 from libp2p.pubsub.pb import rpc_pb2
 
 from p2pavs.network.connections import Connections
 from p2pavs.network.libp2p_host import Libp2p
+from p2pavs.network.peer_ids import libp2p_id
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ def keep_up_once(libp2p: Libp2p, connections: Connections) -> None:
     for members in gossip.mesh.values():
         members.intersection_update(pubsub.peers)  # grafted, then gone before it was registered
     for peer in sorted(connections.peers):
-        peer_id = ID.from_base58(peer)
+        peer_id = libp2p_id(peer)
         stream = pubsub.peers.get(peer_id)
         if stream is None:
             pubsub._schedule_peer_stream_retry(peer_id)
