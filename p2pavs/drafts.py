@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import trio
 
@@ -32,8 +34,19 @@ class Drafts:
         self._news.set()
         self._news = trio.Event()
 
-    def note_prompt(self, task_id: int, tokens: int | None) -> None:
-        """Take how many tokens a task's prompt has; None when its computation begins."""
+    @contextmanager
+    def counting(self, task_id: int) -> Iterator[Callable[[int], None]]:
+        """Compute a task in the block, and give what it yields the number of tokens of the prompt."""
+        found: list[int] = []
+        self._note_prompt(task_id, None)
+        try:
+            yield found.append
+        finally:
+            self._note_prompt(task_id, found[0] if found else None)
+            if not found:
+                self._prompt_tokens.pop(task_id, None)
+
+    def _note_prompt(self, task_id: int, tokens: int | None) -> None:
         self._prompt_tokens[task_id] = tokens
         if len(self._prompt_tokens) > TASKS_KEPT:
             self._prompt_tokens.popitem(last=False)
@@ -71,7 +84,7 @@ class DraftingExecutor:
             self._drafts.put(task.id, chunk.output)
             progress(chunk)
 
-        self._drafts.note_prompt(task.id, None)
-        execution = await self._executor.execute(task, report, guide)
-        self._drafts.note_prompt(task.id, execution.prompt_tokens)
-        return execution
+        with self._drafts.counting(task.id) as counted:
+            execution = await self._executor.execute(task, report, guide)
+            counted(execution.prompt_tokens)
+            return execution

@@ -18,7 +18,8 @@ from rich.live import Live as Screen
 from testnet.layout import Layout
 from testnet.lines import FIRST_TASK
 from testnet.network import Network, NetworkFailed, node_name
-from testnet.picture import draw
+from testnet.picture import LEAST_WIDTH, draw, room_for_hints
+from testnet.picture import hints as draw_hints
 from testnet.scene import Node, Scene, Story
 from testnet.startup import peer_count
 
@@ -26,7 +27,6 @@ PERIOD = 0.4  # seconds between looks at the nodes
 FRAMES = 5  # a second
 CERTIFIED_SECONDS = 180.0
 _LONGEST_ANSWER = 300  # characters
-_LEAST_WIDTH = 100
 
 
 def can_draw() -> bool:
@@ -34,7 +34,7 @@ def can_draw() -> bool:
     if not sys.stdout.isatty() or os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
         return False
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    return utf8 and Console().width >= _LEAST_WIDTH
+    return utf8 and Console().width >= LEAST_WIDTH
 
 
 class Live:
@@ -50,7 +50,7 @@ class Live:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the scene as it is now."""
         with self._mutex:
-            yield draw(self.scene, console.height, time.time())
+            yield draw(self.scene, console.width, console.height, time.time())
 
     def begin(self, title: str) -> None:
         """See Report."""
@@ -102,6 +102,8 @@ class Live:
         with self._mutex:
             self.scene.first_after = seconds
             self.scene.hints = [*hints, ("", "Ctrl-C stops everything that was started.")]
+        if not room_for_hints(self.scene, self.console.height):
+            self.console.print(draw_hints(self.scene))  # above the picture, and scrolls away
 
     def follow(self, network: Network, nodes: int) -> None:
         """Show the network until its chain ends."""

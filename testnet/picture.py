@@ -12,34 +12,57 @@ from rich.text import Text
 from testnet.scene import QUORUM, Member, Node, Scene, Story
 from testnet.steps import elapsed
 
-WIDTH = 100
+LEAST_WIDTH, MOST_WIDTH = 80, 100  # columns
 MOST_ROWS = 10  # of nodes
+MOST_NOTES = 3
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _BAR = 8
 
 
-def draw(scene: Scene, height: int, now: float) -> RenderableType:
-    """The picture, for a terminal of so many lines; ``now`` is in unix seconds."""
+def draw(scene: Scene, width: int, height: int, now: float) -> RenderableType:
+    """The picture, for a terminal of so many columns and lines; ``now`` is in unix seconds.
+
+    On a low terminal the hints are left out, then the nodes: the task comes first.
+    """
+    width = min(width, MOST_WIDTH)
     parts: list[RenderableType] = [_title(), _steps(scene, now)]
-    if scene.nodes:
-        parts.append(_nodes(scene))
+    if scene.nodes and _left(scene, height) >= 0:
+        parts.append(_panel("nodes", _nodes(scene), width))
     if scene.story is not None:
-        parts.append(_task(scene, scene.story, now))
-    parts += [Text(f"! {note}", "red") for note in scene.notes[-3:]]
-    if scene.hints and height >= _lines(scene):
-        parts.append(_hints(scene))
+        parts.append(_panel(f"task {scene.story.task}", _task(scene, scene.story, width, now), width))
+    parts += [Text(f"! {note}", "red") for note in scene.notes[-MOST_NOTES:]]
+    if scene.hints and room_for_hints(scene, height):
+        parts += [Text(), hints(scene)]
     return Group(*parts)
 
 
-def _lines(scene: Scene) -> int:
-    """How many lines everything takes."""
-    return 24 + min(len(scene.nodes), MOST_ROWS + 1) + len(scene.notes[-3:]) + len(scene.hints)
+def room_for_hints(scene: Scene, height: int) -> bool:
+    """Whether a terminal of so many lines shows the hints too."""
+    return _left(scene, height) >= len(scene.hints) + 2
+
+
+def hints(scene: Scene) -> RenderableType:
+    """What to do next."""
+    table = Table.grid(padding=(0, 2))
+    for what, command in scene.hints:
+        table.add_row(Text(what, "dim"), Text(command, "bold", overflow="fold"))
+    return table
+
+
+def _left(scene: Scene, height: int) -> int:
+    """Lines that are left below the nodes and the task."""
+    nodes = min(len(scene.nodes), MOST_ROWS) + 4
+    return height - (24 if scene.story is not None else 8) - len(scene.notes[-MOST_NOTES:]) - nodes
+
+
+def _panel(title: str, body: RenderableType, width: int) -> Panel:
+    return Panel(body, title=title, title_align="left", border_style="blue", width=width)
 
 
 def _title() -> Text:
     return Text.assemble(
         ("p2pavs", "bold cyan"),
-        ("  operators run one model, agree on its answer, and a contract can check it", "dim"),
+        ("  one model, many operators, an answer that a contract can check", "dim"),
     )
 
 
@@ -84,7 +107,7 @@ def _nodes(scene: Scene) -> RenderableType:
         ("computed", "left"),
         ("prevote", "center"),
         ("precommit", "center"),
-        ("in the certificate", "center"),
+        ("signed", "center"),
     ):
         table.add_column(
             title, justify="right" if side == "right" else "center" if side == "center" else "left"
@@ -97,7 +120,7 @@ def _nodes(scene: Scene) -> RenderableType:
     body: RenderableType = table
     if len(scene.nodes) > len(shown):
         body = Group(table, Text(f"and {len(scene.nodes) - len(shown)} more", "dim"))
-    return Panel(body, title="nodes", title_align="left", border_style="blue", width=WIDTH)
+    return body
 
 
 def _row(index: int, node: Node, member: Member | None, *, drawn: bool) -> list[RenderableType]:
@@ -127,14 +150,14 @@ def _row(index: int, node: Node, member: Member | None, *, drawn: bool) -> list[
     ]
 
 
-def _task(scene: Scene, story: Story, now: float) -> RenderableType:
+def _task(scene: Scene, story: Story, width: int, now: float) -> RenderableType:
     head = Table.grid(padding=(0, 2))
     if story.question:
         head.add_row(Text("question", "dim"), Text(story.question, "bold"))
     if story.choices:
         head.add_row(Text("one of", "dim"), story.choices.replace(",", ", "))
     phases = Table.grid(padding=(0, 2))
-    for title, said, at in _phases(scene, story):
+    for title, said, at in _phases(scene, story, bars=width == MOST_WIDTH):
         since = (
             "" if at is None or at == story.asked_at else f"+{max(0.0, at - (story.asked_at or at)):.1f} s"
         )
@@ -142,7 +165,7 @@ def _task(scene: Scene, story: Story, now: float) -> RenderableType:
         phases.add_row(
             _mark(at is not None, now, waits=not said),
             Text(title, style),
-            Text.from_markup(said, overflow="ellipsis"),
+            Text.from_markup(said),
             Text(since, "dim"),
         )
     parts: list[RenderableType] = [head, Text(), phases] if story.question else [phases]
@@ -150,15 +173,13 @@ def _task(scene: Scene, story: Story, now: float) -> RenderableType:
         parts += [Text(), _answer(story)]
     elif story.ended:
         parts += [Text(), Text(f"{story.ended}: nobody is paid, the fee goes back", "red")]
-    return Panel(
-        Group(*parts), title=f"task {story.task}", title_align="left", border_style="blue", width=WIDTH
-    )
+    return Group(*parts)
 
 
-def _phases(scene: Scene, story: Story) -> list[tuple[str, str, float | None]]:
+def _phases(scene: Scene, story: Story, *, bars: bool) -> list[tuple[str, str, float | None]]:
     """Each phase in plain words, what is known of it, and since when it is over."""
     cost = [f"block {story.block}"] if story.block else []
-    cost += [f"fee {story.fee}"] if story.fee else []
+    cost += [story.fee] if story.fee else []
     cost += [f"gas {story.request_gas:,}"] if story.request_gas else []
     values = {member.value for member in story.members.values() if member.value}
     computed = ""
@@ -170,10 +191,11 @@ def _phases(scene: Scene, story: Story) -> list[tuple[str, str, float | None]]:
             )
     votes = ""
     if story.share("prevoted"):
-        votes = f"prevotes {_bar(story.share('prevoted'))}  precommits {_bar(story.share('precommitted'))}"
+        shares = [_bar(story.share(what), drawn=bars) for what in ("prevoted", "precommitted")]
+        votes = f"prevotes {shares[0]}  precommits {shares[1]}"
     signed = ""
     if story.signed_share:
-        signed = f"one BLS signature of {100 * story.signed_share:.0f}% of the weight (67% needed)"
+        signed = f"one BLS signature, {100 * story.signed_share:.0f}% of the weight"
     landed = ""
     if story.certified_at is not None:
         gas = f", gas {story.posted_gas:,}" if story.posted_gas else ""
@@ -183,13 +205,13 @@ def _phases(scene: Scene, story: Story) -> list[tuple[str, str, float | None]]:
     proposed = f"round {story.round} by {_name(scene, story.proposer)}" if story.proposer else ""
     drawn = f"{len(story.members)} operators, by stake, epoch {story.epoch}" if story.members else ""
     return [
-        ("the contract takes the question", ", ".join(cost), story.asked_at),
-        ("a committee is drawn", drawn, story.drawn_at),
-        ("each member runs the model", computed, story.computed_at if whole else None),
-        ("one proposes its result", proposed, story.proposed_at),
-        ("all vote on it, twice", votes, story.voted_at),
-        ("the votes become a certificate", signed, decided if signed else None),
-        ("the contract checks it", landed, story.certified_at),
+        ("question in the contract", ", ".join(cost), story.asked_at),
+        ("committee drawn", drawn, story.drawn_at),
+        ("model run by each member", computed, story.computed_at if whole else None),
+        ("result proposed", proposed, story.proposed_at),
+        ("two votes on it", votes, story.voted_at),
+        ("certificate", signed, decided if signed else None),
+        ("checked by the contract", landed, story.certified_at),
     ]
 
 
@@ -198,13 +220,6 @@ def _answer(story: Story) -> Text:
     if story.verified:
         text.append("   certificate verified from the chain", "green")
     return text
-
-
-def _hints(scene: Scene) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
-    for what, command in scene.hints:
-        table.add_row(Text(what, "dim"), Text(command, "bold", overflow="fold"))
-    return Padding(table, (1, 0, 0, 0))
 
 
 def _mark(over: bool, now: float, *, waits: bool = False) -> Text:
@@ -217,9 +232,11 @@ def _dot(done: bool) -> Text:
     return Text("✓", "green") if done else Text("·", "dim")
 
 
-def _bar(share: float) -> str:
+def _bar(share: float, *, drawn: bool) -> str:
     full = round(share * _BAR)
     color = "green" if share > QUORUM else "yellow"
+    if not drawn:
+        return f"[{color}]{100 * share:.0f}%[/]"
     return f"[{color}]{'━' * full}[/][dim]{'━' * (_BAR - full)}[/] {100 * share:.0f}%"
 
 

@@ -22,7 +22,7 @@ from rich.terminal_theme import MONOKAI
 from testnet.layout import Layout, claim
 from testnet.live import Live
 from testnet.network import Network
-from testnet.picture import WIDTH, draw
+from testnet.picture import MOST_WIDTH, draw
 from testnet.startup import bring_up
 from testnet.testnet import DEFAULT_DIRECTORY, DEMO_CHOICES, DEMO_PROMPT, next_steps
 from tests.e2e.browser import CHROMIUM, open_page
@@ -49,7 +49,7 @@ def main() -> int:
     layout = Layout(Path(DEFAULT_DIRECTORY).resolve())  # so that the commands in the picture are a user's
     state, lock = claim(layout)
     # The view wants a terminal; nobody looks at this one.
-    view = Live(layout, Console(file=io.StringIO(), force_terminal=True, width=WIDTH, height=HEIGHT))
+    view = Live(layout, Console(file=io.StringIO(), force_terminal=True, width=MOST_WIDTH, height=HEIGHT))
     network = Network(layout, state, report=view)
     with lock:
         try:
@@ -70,9 +70,9 @@ def main() -> int:
 
 def svg(view: Live) -> str:
     """The last frame, with no font to be fetched from elsewhere."""
-    console = Console(file=io.StringIO(), record=True, force_terminal=True, width=WIDTH, height=HEIGHT)
+    console = Console(file=io.StringIO(), record=True, force_terminal=True, width=MOST_WIDTH, height=HEIGHT)
     console.print("$ testnet/up.sh", style="bold")
-    console.print(draw(view.scene, HEIGHT, time.time()))
+    console.print(draw(view.scene, MOST_WIDTH, HEIGHT, time.time()))
     return _FONTS.sub("", console.export_svg(title="testnet/up.sh", theme=MONOKAI))
 
 

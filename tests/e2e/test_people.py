@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 import trio
@@ -82,10 +83,19 @@ def test_openai_whole_and_streamed(world: World) -> None:
     with openai.OpenAI(base_url=world.url, api_key=world.key, timeout=300) as client:
         assert [model.id for model in client.models.list()] == ["demo"]
         choices = {"p2pavs": {"choices": ["treasury", "parameter", "membership", "other"]}}
-        answer: Any = client.chat.completions.create(
-            model="demo", messages=QUESTION, max_tokens=16, extra_body=choices
-        )
-        assert answer.choices[0].message.content == "parameter"
+        once = {"Idempotency-Key": "the first question"}
+        answers: list[Any] = [
+            client.chat.completions.create(
+                model="demo", messages=QUESTION, max_tokens=16, extra_body=choices, extra_headers=once
+            )
+            for _ in range(2)
+        ]
+        answer, again = answers
+        assert answer.choices[0].message.content == again.choices[0].message.content == "parameter"
+        assert answer.p2pavs["task"] == again.p2pavs["task"]
+        # The node computes every task of the whole operator set, so it knows the prompt's length.
+        assert answer.usage.completion_tokens == answer.p2pavs["completionTokens"]
+        assert 20 < answer.usage.prompt_tokens < 100
         said = client.chat.completions.create(
             model="demo",
             messages=[{"role": "user", "content": "What is p2pavs?"}],
@@ -111,6 +121,10 @@ def test_openai_whole_and_streamed(world: World) -> None:
         with pytest.raises(openai.BadRequestError, match="certified that") as rejected:
             client.completions.create(model="demo", prompt="word " * 3000, max_tokens=16)
         assert rejected.value.code == "rejected_by_model"
+    with httpx.Client() as http:
+        page = http.get(world.net.network.state.apis[0] + "/metrics").text
+    assert 'p2pavs_openai_requests_total{code="ok",key="test"} 4.0' in page
+    assert 'p2pavs_openai_repeated_total{key="test"} 1.0' in page
     task = answer.p2pavs["task"]
     world.net.wait_certified(task)
     with world.light() as light:

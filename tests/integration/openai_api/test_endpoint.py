@@ -140,7 +140,8 @@ async def test_chat_whole_and_streamed(anvil: Anvil, tmp_path: Path) -> None:
                 extra_body={"p2pavs": {"choices": ["yes", "no"]}},
             )
 
-        there.node.drafts.note_prompt(1, 17)  # as the node does that computes the task
+        with there.node.drafts.counting(1) as note:  # as the node does that computes the task
+            note(17)
         raw = await there.use(whole)
         answer = raw.parse()
         assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (17, 1)
@@ -182,7 +183,8 @@ async def test_chat_whole_and_streamed(anvil: Anvil, tmp_path: Path) -> None:
                 )
             )
 
-        there.node.drafts.note_prompt(3, 5)
+        with there.node.drafts.counting(3) as note:
+            note(5)
         *_, end, last = await there.use(counted)
         assert (end.choices[0].finish_reason, end.usage) == ("stop", None)
         assert (last.choices, last.usage.prompt_tokens, last.usage.total_tokens) == ([], 5, 6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from testnet.picture import MOST_ROWS, draw
@@ -41,9 +42,9 @@ def certified() -> Story:
     return story
 
 
-def text_of(scene: Scene, height: int = 60) -> str:
-    console = Console(file=io.StringIO(), width=110, height=height, color_system=None)
-    console.print(draw(scene, height, 106.0))
+def text_of(scene: Scene, height: int = 60, width: int = 110) -> str:
+    console = Console(file=io.StringIO(), width=width, height=height, color_system=None)
+    console.print(draw(scene, width, height, 106.0))
     written = console.file
     assert isinstance(written, io.StringIO)
     return written.getvalue()
@@ -68,11 +69,11 @@ def test_a_task_from_its_question_to_the_contract() -> None:
     for part in (
         "question  Is it?",
         "yes, no",
-        "block 25, fee 0.001 ETH, gas 150,000",
+        "block 25, 0.001 ETH, gas 150,000",
         "3 of 3 done, the same result 975fc3d5",
         "round 0 by node-1",
         "75%",
-        "one BLS signature of 75% of the weight (67% needed)",
+        "one BLS signature, 75% of the weight",
         "block 27, gas 287,101, by node-0",
         "+5.0 s",
         "certificate verified from the chain",
@@ -119,13 +120,31 @@ def test_the_start_is_shown_step_by_step() -> None:
     assert "✓  chain" in said and "2s" in said and "nodes" in said
 
 
-def test_it_fits() -> None:
-    """On a low terminal the hints go first; of many nodes the first are shown."""
-    scene = scene_of(certified())
+@pytest.mark.parametrize(
+    ("width", "height", "nodes", "with_nodes", "with_hints"),
+    [
+        (80, 24, 3, False, False),
+        (100, 30, 3, False, False),
+        (100, 31, 3, True, False),
+        (80, 40, 3, True, True),
+        (80, 40, 16, True, False),
+        (200, 60, 16, True, True),
+    ],
+)
+def test_it_fits(width: int, height: int, nodes: int, with_nodes: bool, with_hints: bool) -> None:
+    story = certified()
+    story.answer, story.verified = "yes", True
+    scene = scene_of(story)
     scene.hints = [("ask", "p2pavs request")]
-    assert "p2pavs request" in text_of(scene, 40)
-    assert "p2pavs request" not in text_of(scene, 24)
+    scene.nodes = {index: Node(A, 2, running=True) for index in range(nodes)}
+    said = text_of(scene, height, width).rstrip().splitlines()
+    assert len(said) < height and max(len(line.rstrip()) for line in said) <= min(width, 100)
+    assert "certificate verified from the chain" in "".join(said)
+    assert ("precommit " in "".join(said), "p2pavs request" in said[-1]) == (with_nodes, with_hints)
+
+
+def test_of_many_nodes_the_first_are_shown() -> None:
+    scene = scene_of(certified())
     scene.nodes = {index: Node(A, 2, running=True) for index in range(16)}
     said = text_of(scene)
     assert f"node-{MOST_ROWS - 1}" in said and f"node-{MOST_ROWS} " not in said and "and 6 more" in said
-    assert max(len(line.rstrip()) for line in said.splitlines()) <= 100
