@@ -34,7 +34,8 @@ function node(one, x, y, most, largest, labelled) {
   const group = shape("g", { class: kind, transform: `translate(${x} ${y})`, "data-operator": one.operator });
   group.append(shape("circle", { r: radius }));
   group.append(shape("title", {}, one.operator));
-  if (labelled) group.append(shape("text", { y: radius + 13 }, one.operator.slice(0, 8)));
+  // Away from the lines, which all lead to the middle.
+  if (labelled) group.append(shape("text", { y: y < 0 ? -radius - 6 : radius + 13 }, one.operator.slice(0, 8)));
   return group;
 }
 
