@@ -90,7 +90,7 @@ async def shoot(url: str, tasks: int, path: Path) -> None:
             bottom = (
                 "document.getElementById('detail-title').closest('section').getBoundingClientRect().bottom"
             )
-            height = float(await page.value(bottom + " + scrollY")) + 20
+            height = float(await page.value(bottom + " + scrollY")) + 10
             await page.screenshot(path, {"x": 0, "y": 0, "width": 1265, "height": height, "scale": 1})
             assert page.complaints == []
 
