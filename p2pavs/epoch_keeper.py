@@ -13,6 +13,11 @@ from p2pavs.chain.epochs import MOVED_ON, Prover, freeze_epoch, make_seed
 from p2pavs.chain.errors import ChainError, ContractRevert
 from p2pavs.chain.poster import Sender
 
+SOON = 20
+"""Blocks before the end of an epoch from which on it is watched closely."""
+SELDOM = 4
+"""How much longer the pauses are until then. An offence can bring the end forward."""
+
 log = structlog.get_logger()
 
 
@@ -39,6 +44,7 @@ class EpochKeeper:
         self._provers = provers
         self._turn_blocks = turn_blocks
         self._check_every = check_every
+        self._soon = True
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -50,11 +56,12 @@ class EpochKeeper:
                     log.warning("epoch_not_begun", error=error.message, remedy=error.remedy)
             except ChainError as error:
                 log.warning("epoch_not_begun", error=error.message, remedy=error.remedy)
-            await trio.sleep(self._check_every)
+            await trio.sleep(self._check_every * (1 if self._soon else SELDOM))
 
     async def step(self) -> None:
         """Do what is this operator's to do now, if anything. Raises ``ChainError``."""
         pending = await reader.pending_epoch(self._chain)
+        self._soon = True
         if pending.frozen_at:
             if await make_seed(self._chain, self._sender, self._provers):
                 log.info("epoch_begun", epoch=pending.epoch)
@@ -68,6 +75,7 @@ class EpochKeeper:
             return False  # the first epoch is begun by whoever sets the network up
         head = await self._chain.rpc.block_number()
         overdue = head - await reader.due_block(self._chain)
+        self._soon = overdue >= -SOON
         if overdue < 0:
             return False
         operators = (await reader.read_operator_set(self._chain, current)).operators

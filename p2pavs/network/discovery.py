@@ -33,7 +33,8 @@ log = structlog.get_logger(__name__)
 DIAL_SECONDS: Final = 6.0  # for one address
 DIAL_TOTAL_SECONDS: Final = 20.0  # for all addresses of a peer
 EXCHANGE_SECONDS: Final = 5.0
-EXCHANGE_INTERVAL: Final = 5.0  # between two rounds with random peers
+EXCHANGE_INTERVAL: Final = 5.0  # between two rounds with random peers, after something has changed
+LONGEST_EXCHANGE_INTERVAL: Final = 40.0  # and while nothing does
 EXCHANGE_PEERS: Final = 2
 DIALS_AT_ONCE: Final = 8
 TICK: Final = 0.5
@@ -73,6 +74,7 @@ class Discovery:
         self._kick = trio.Event()
         self._push = trio.Event()
         self._unsaved = trio.Event()
+        self._news = trio.Event()
         connections.on_change = self._on_change
 
     def announce(self, addresses: tuple[str, ...], payload: bytes) -> None:
@@ -139,6 +141,7 @@ class Discovery:
         else:
             self.book.lost(peer, trio.current_time(), time.time())
         self._kick.set()
+        self._news.set()
 
     def _sign(self, seq: int, addresses: tuple[str, ...], payload: bytes) -> None:
         self.own = make_record(self._key, seq, addresses, payload)
@@ -161,6 +164,7 @@ class Discovery:
                 self.book.succeeded(record.peer_id, trio.current_time(), time.time())
             self._kick.set()
             self._unsaved.set()
+            self._news.set()
 
     def _learn_envelopes(self, envelopes: list[bytes], source: str) -> None:
         for envelope in envelopes:
@@ -237,8 +241,16 @@ class Discovery:
             log.debug("peer exchange failed", peer=peer, error=root_cause(error))
 
     async def _exchange_loop(self) -> None:
+        pause = EXCHANGE_INTERVAL
         while True:
-            await trio.sleep(EXCHANGE_INTERVAL * random.uniform(0.7, 1.3))  # noqa: S311 - spreads load
+            self._news = trio.Event()
+            with trio.move_on_after(_about(pause)):
+                await self._news.wait()
+            if self._news.is_set():
+                pause = EXCHANGE_INTERVAL
+                await trio.sleep(_about(pause))
+            else:  # what did not change need not be asked for so often
+                pause = min(2 * pause, LONGEST_EXCHANGE_INTERVAL)
             peers = sorted(self._connections.peers)
             for peer in random.sample(peers, min(EXCHANGE_PEERS, len(peers))):
                 await self._exchange(peer)
@@ -263,3 +275,7 @@ class Discovery:
             self._unsaved = trio.Event()
             await self.save()
             log.debug("peers file written", path=str(path))
+
+
+def _about(seconds: float) -> float:
+    return seconds * random.uniform(0.7, 1.3)  # noqa: S311 - spreads load

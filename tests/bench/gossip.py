@@ -1,9 +1,10 @@
 """What a gossip mesh's degree costs and gives: ``python -m tests.bench.gossip [--nodes 16] [--degree 4]``.
 
 All networks run in this one process, real libp2p over the loopback. Every node publishes a vote-sized
-message every second, in turn. The table says how long a message took to reach a node, how many copies came
-for each message and node, and the computing time for each message and node. With one processor core for all
-nodes the times compare degrees; they are no times of a real network.
+message every second, in turn: through meshes, and first-hand, as operators do. The table says how long a
+message took to reach a node, how many copies came for each message and node, and the computing time for each
+message and node. With one processor core for all nodes the times compare ways; they are no times of a real
+network.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import sys
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import trio
@@ -49,8 +51,10 @@ async def open_all(count: int, degree: int, nursery: trio.Nursery) -> list[Netwo
     return networks
 
 
-async def one_degree(count: int, degree: int, rate: float, seconds: float) -> tuple[Cell, ...]:
-    """One line of the table."""
+async def one_degree(
+    count: int, degree: int, rate: float, seconds: float, *, first_hand: bool = False
+) -> tuple[Cell, ...]:
+    """One line of the table. With ``first_hand`` all are operators, and send their messages themselves."""
     latencies: list[float] = []
     copies = 0
 
@@ -70,6 +74,9 @@ async def one_degree(count: int, degree: int, rate: float, seconds: float) -> tu
 
     async with trio.open_nursery() as nursery:
         networks = await open_all(count, degree, nursery)
+        if first_hand:
+            for network in networks:
+                network.prefer({one.peer_id for one in networks} - {network.peer_id})
         async with AsyncExitStack() as stack:
             for network in networks:
                 messages = await stack.enter_async_context(
@@ -97,7 +104,7 @@ async def one_degree(count: int, degree: int, rate: float, seconds: float) -> tu
     found = sorted(latencies)
     due = sent * (count - 1)
     return (
-        degree,
+        "first-hand" if first_hand else degree,
         sent,
         f"{100 * len(found) / due:.1f}%",
         1000 * percentile(found, 0.5),
@@ -114,6 +121,8 @@ def measure(options: argparse.Namespace) -> Result:
     for degree in options.degree or (4, 6, 8):
         say(f"{nodes} networks, degree {degree}")
         rows.append(trio.run(one_degree, nodes, degree, options.rate, seconds))
+    say(f"{nodes} networks, first-hand")
+    rows.append(trio.run(partial(one_degree, nodes, 4, options.rate, seconds, first_hand=True)))
     result = Result()
     columns = ("degree", "messages", "arrived", "p50 ms", "p99 ms", "copies", "CPU ms")
     result.table(
