@@ -136,6 +136,7 @@ async def run_attempt(parts: DeskParts, task: OpenTask, operator_set: OperatorSe
             parts.journal,
             parts.settings,
             task.member.precommits,
+            parts.attendance,
         )
         nursery.start_soon(latecomer.run)
         async with parts.topics.joined(header.id, drawn=header.committee_size > 0):

@@ -27,6 +27,7 @@ from p2pavs.routing import Blame, Router
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import SignGuard
 from p2pavs.storage.database import Database
+from p2pavs.supplement import Attendance
 from p2pavs.traces import Traces
 from p2pavs.turns import Turn
 
@@ -64,6 +65,7 @@ class DeskParts:
     randomness: Randomness
     peers_of: Callable[[Committee], Collection[str]]
     """The peer ids of a committee's members."""
+    attendance: Attendance = field(default_factory=Attendance)
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import structlog
@@ -10,6 +11,7 @@ import trio
 from consensus import bls
 from consensus.committee import Committee
 from consensus.messages import Vote
+from p2pavs.absence import read_rule
 from p2pavs.chain import records
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ChainError, ContractRevert
@@ -26,6 +28,26 @@ GAS = 260_000
 CHECK_EVERY = 1.0
 
 log = structlog.get_logger()
+
+
+class Attendance:
+    """How often this operator let it go that a certificate lacks it: too often would be an absence."""
+
+    def __init__(self) -> None:
+        self._let_go: deque[int] = deque()  # tasks, ascending as far as it matters
+        self._rule: tuple[int, int] | None = None
+
+    async def is_at_risk(self, chain: Chain, task: int) -> bool:
+        """Whether to let this task go too would be more than a quarter of what is punished."""
+        if self._rule is None:
+            self._rule = await read_rule(chain)
+        least, window = self._rule
+        self._let_go = deque(number for number in self._let_go if number > task - window)
+        return 4 * (len(self._let_go) + 1) > least
+
+    def let_go(self, task: int) -> None:
+        """Note that a certificate stays as it is."""
+        self._let_go.append(task)
 
 
 class Latecomer:
@@ -45,6 +67,7 @@ class Latecomer:
         journal: Journal,
         settings: NodeSettings,
         precommits: Callable[[int, bytes], tuple[Vote, ...]],
+        attendance: Attendance,
     ) -> None:
         self._header = header
         self._committee = committee
@@ -55,6 +78,7 @@ class Latecomer:
         self._journal = journal
         self._settings = settings
         self._precommits = precommits
+        self._attendance = attendance
 
     async def run(self) -> None:
         """Watch until the task is over. After a reorganisation it begins anew."""
@@ -94,7 +118,8 @@ class Latecomer:
         if certificate is None or self._own not in (vote.sender for vote in late):
             return  # somebody else did it, or the certificate is gone
         try:
-            if self._settings.supplement is not Supplement.ALWAYS and not await self._is_worth_it():
+            if not await self._is_wanted():
+                self._attendance.let_go(self._header.id)
                 self._journal.add(self._header.id, "left_out", worth=False)
                 return
             bitmap, hints = self._missing([vote.sender for vote in late])
@@ -116,6 +141,11 @@ class Latecomer:
                 gas=receipt.gas_used,
                 transaction="0x" + receipt.transaction_hash.hex(),
             )
+
+    async def _is_wanted(self) -> bool:
+        if self._settings.supplement is Supplement.ALWAYS or await self._is_worth_it():
+            return True
+        return await self._attendance.is_at_risk(self._chain, self._header.id)
 
     async def _is_worth_it(self) -> bool:
         """Whether the own share of the reward, all having signed, is more than the transaction costs."""

@@ -147,6 +147,16 @@ class ManifestPublished:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskSettled:
+    """What of a task's fee is not the signers' was passed on."""
+
+    id: int
+    maker: bytes  # of the model
+    royalty: int  # wei, credited to the maker
+    base_fee: int  # wei, for the pool
+
+
+@dataclass(frozen=True, slots=True)
 class CallScheduled:
     """The timelock was asked to make a call."""
 
@@ -171,6 +181,7 @@ Event: TypeAlias = (
     | CaseOpened
     | OperatorSlashed
     | ManifestPublished
+    | TaskSettled
     | CallScheduled
 )
 
@@ -225,6 +236,7 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Event]] = {
     ),
     "CallbackFailed": lambda a: CallbackFailed(a["id"], a["callback"]),
     "ManifestPublished": lambda a: ManifestPublished(a["modelId"], a["manifest"]),
+    "TaskSettled": lambda a: TaskSettled(a["id"], a["maker"], a["royalty"], a["baseFee"]),
     "CallScheduled": lambda a: CallScheduled(a["id"], a["target"], a["value"], a["data"], a["predecessor"]),
 }
 """How each event is built from its decoded arguments, by the event's name."""

@@ -303,7 +303,12 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "TooFewTasks": ("{tasks} tasks were named; {least} make the offence.", _NO_PROOF),
     "NotAscending": ("Task {id} is named out of order.", "Name the tasks in ascending order."),
     "WindowTooWide": ("Tasks {firstTask} to {lastTask} are more than {window} in a row.", _NO_PROOF),
-    "NotAnsweredByAll": ("Task {id} was not for the whole set.", _NO_PROOF),
+    "NotDrawn": ("{operator} had no seat in the committee that certified task {id}.", _NO_PROOF),
+    "SupplementOpen": (
+        "Precommits can be added to the certificate of task {id} until {until:time}.",
+        "Try again then.",
+    ),
+    "PausedMeanwhile": ("Requests were paused while task {id} was open, so it counts for nobody.", _NO_PROOF),
     "NotInTheSet": ("The set of task {id} has no index {index}.", _NO_PROOF),
     "AnotherOperator": ("At that index of the set of task {id} is {found}, not {expected}.", _NO_PROOF),
     "WasThere": ("{operator} is in the certificate of task {id}.", _NO_PROOF),

@@ -16,6 +16,7 @@ from p2pavs.chain.records import ModelEntry
 from p2pavs.cli import common, model_files
 from p2pavs.cli.options import json_option, parse_amount, with_account, with_chain
 from p2pavs.cli.output import address, ether, hex_, printable, show, table
+from p2pavs.cli.royalties import royalties
 from p2pavs.cli.sources import AccountOptions, ChainOptions
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ model.add_command(model_files.add)
 model.add_command(model_files.verify)
 model.add_command(model_files.remove)
 model.add_command(model_files.publish)
+model.add_command(royalties)
 
 
 @model.command()

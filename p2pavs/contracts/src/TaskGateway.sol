@@ -266,6 +266,11 @@ contract TaskGateway is TaskLedger, Pausing {
         return _bitmapOf(_tasks[id]);
     }
 
+    /// @inheritdoc ITaskGateway
+    function attemptOf(uint256 id) external view returns (uint8) {
+        return _tasks[id].attempt;
+    }
+
     /// @notice Whether a callback waits for `retryCallback`.
     function callbackPending(uint256 id) external view returns (bool) {
         return _tasks[id].callbackFailed;

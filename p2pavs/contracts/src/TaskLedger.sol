@@ -52,7 +52,8 @@ abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
     mapping(uint256 word => uint256) private _settled;
 
     IModelRegistry public immutable models;
-    /// Seconds after a certificate in which precommits can be added to it. Shares are fixed when they are over.
+    /// @inheritdoc ITaskGateway
+    /// @dev Shares are fixed when they are over.
     uint40 public immutable supplementWindow;
     /// What a leader earns for an epoch's seed, in wei, where the pool has it.
     uint128 public immutable beaconReward;

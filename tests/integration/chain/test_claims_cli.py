@@ -193,3 +193,27 @@ async def test_who_leaves_is_told_how_long_the_node_is_needed(anvil: Anvil, tmp_
         gone = await user.run("operator", "exit", "--keys", str(tmp_path / "keys0"))
         assert "has left" in gone
         assert "node" not in gone
+
+
+async def test_a_maker_takes_its_royalties(anvil: Anvil, tmp_path: Path) -> None:
+    async with desk(anvil, tmp_path) as d:
+        maker = "0x" + d.network.sender.address.hex()
+        other = ["--key-file", str(d.shell.key_file)]
+        first, second = await d.certified(), await d.certified()
+        await d.network.request()  # not certified: nothing of it is the maker's
+        seen = await d.json("model", "royalties", "--address", maker)
+        assert (seen["openTasks"], seen["royaltiesWei"]) == ([first, second], "0")
+        expected = int(seen["openWei"])
+        assert expected > 0
+        settled = await d.json("model", "royalties", "--address", maker, "--settle", *other)
+        assert (settled["settledNow"], settled["openTasks"]) == (2, [])
+        assert int(settled["royaltiesWei"]) == expected == int(settled["creditWei"])
+        assert "can withdraw" in await trio.to_thread.run_sync(
+            lambda: d.shell.run("model", "royalties", "--address", maker, "--withdraw", *other, status=2)
+        )
+
+        # The maker's own account; the network's sender does nothing more.
+        d.shell.key_file.write_text(DEV_KEYS[0])
+        paid = await d.json("model", "royalties", "--withdraw", *other)
+        assert (int(paid["withdrawnWei"]), paid["creditWei"]) == (expected, "0")
+        assert "of 2 tasks" in await d.run("model", "royalties", *other)

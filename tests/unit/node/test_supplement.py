@@ -20,7 +20,7 @@ from p2pavs.chain.rpc import Rpc
 from p2pavs.journal import Journal
 from p2pavs.posting import ChainView
 from p2pavs.settings import Supplement
-from p2pavs.supplement import Latecomer
+from p2pavs.supplement import Attendance, Latecomer
 from tests.unit.consensus import factory
 from tests.unit.node.chain_double import DEPLOYMENT, SenderDouble, certified, header
 from tests.unit.node.parliament import SETTINGS
@@ -35,13 +35,24 @@ def fees(monkeypatch: pytest.MonkeyPatch) -> None:
         await trio.lowlevel.checkpoint()
         return Fees(10**9, 10**9)
 
+    async def read_rule(_: Chain) -> tuple[int, int]:
+        return 8, 20
+
     monkeypatch.setattr(supplement, "market_fees", market_fees)
+    monkeypatch.setattr(supplement, "read_rule", read_rule)
 
 
 class Desk:
     """A latecomer of a committee, and what it sees."""
 
-    def __init__(self, of: Committee, own: int, voters: tuple[int, ...], **settings: Any) -> None:
+    def __init__(
+        self,
+        of: Committee,
+        own: int,
+        voters: tuple[int, ...],
+        attendance: Attendance | None = None,
+        **settings: Any,
+    ) -> None:
         self.view, self.sender, self.journal = ChainView(), SenderDouble(), Journal()
         votes = tuple(factory.vote(of, sender, Kind.PRECOMMIT, 0, VALUE) for sender in voters)
 
@@ -58,6 +69,7 @@ class Desk:
             self.journal,
             replace(SETTINGS, supplement_delay=WAIT, **settings),
             precommits,
+            attendance or Attendance(),
         )
 
     def certify(self, bitmap: int) -> None:
@@ -132,3 +144,14 @@ async def test_a_certificate_of_another_attempt_is_none_of_its_business(autojump
     desk = Desk(OF, 3, (0, 1, 2, 3))
     desk.view.certificate, desk.view.bitmap = replace(certified(1), value_id=VALUE, attempt=1), 0b0111
     assert await desk.watch(100) == []
+
+
+async def test_who_would_count_as_absent_adds_itself_whatever_it_costs(autojump_clock: MockClock) -> None:
+    """With 8 of 20 tasks an absence, a third one of 20 is not let go."""
+    attendance = Attendance()
+    for task, sends in ((1, False), (1, False), (1, True)):
+        desk = Desk(OF, 3, (0, 1, 2, 3), attendance, fee=10**13)
+        desk.certify(0b0111)
+        assert bool(await desk.watch(100)) == sends, task
+    assert await attendance.is_at_risk(cast(Any, None), 20)
+    assert not await attendance.is_at_risk(cast(Any, None), 21), "those are out of the window"

@@ -143,6 +143,12 @@ interface ITaskGateway {
     /// @notice Who signed a task's certificate: operators of the set, or seats. 0 until it is certified.
     function signersOf(uint256 id) external view returns (uint256 bitmap);
 
+    /// @notice The attempt whose committee certified a task. 0 until it is certified.
+    function attemptOf(uint256 id) external view returns (uint8);
+
+    /// @notice Seconds after a certificate in which precommits can be added to it.
+    function supplementWindow() external view returns (uint40);
+
     /// @notice Until when (unix seconds) a task can be certified, and from when on refunded: its deadline, and what
     /// pauses added to it.
     function deadlineOf(uint256 id) external view returns (uint256);

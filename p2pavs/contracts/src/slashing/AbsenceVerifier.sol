@@ -5,11 +5,13 @@ import {IEpochManager} from "../interfaces/IEpochManager.sol";
 import {IEvidenceVerifier} from "../interfaces/IEvidenceVerifier.sol";
 import {ITaskGateway} from "../interfaces/ITaskGateway.sol";
 import {OperatorRecords, RECORD_BLOBS} from "../libraries/OperatorRecords.sol";
+import {Sortition} from "../libraries/Sortition.sol";
 
 /// @title An operator that is hardly ever there
-/// @notice It is missing from the certificates of at least `least` of `window` tasks in a row, as they stand now. Being
-/// left out by a poster is no fault: an operator that voted adds itself to the certificate, and the
-/// evidence fails. Only tasks count which the whole set answers; a drawn seat says too little about presence.
+/// @notice It is missing from the certificates of at least `least` of `window` tasks in a row. Being left out by a poster
+/// is no fault: who voted can add itself to a certificate until its supplement window is over, and only then does the
+/// task count. Where seats were drawn, an operator is missing if it had a seat and none of its seats signed. What met a
+/// pause does not count.
 /// @dev Not every task of the window need be the operator's, so the rule is at least as mild as counting only those.
 contract AbsenceVerifier is IEvidenceVerifier {
     error ZeroAddress();
@@ -17,7 +19,9 @@ contract AbsenceVerifier is IEvidenceVerifier {
     error TooFewTasks(uint256 tasks, uint256 least);
     error NotAscending(uint256 id);
     error WindowTooWide(uint256 firstTask, uint256 lastTask, uint256 window);
-    error NotAnsweredByAll(uint256 id);
+    error NotDrawn(uint256 id, address operator);
+    error SupplementOpen(uint256 id, uint256 until);
+    error PausedMeanwhile(uint256 id);
     error NotCertified(uint256 id);
     error AnotherOperator(uint256 id, address found, address expected);
     error NotInTheSet(uint256 id, uint16 index);
@@ -70,15 +74,42 @@ contract AbsenceVerifier is IEvidenceVerifier {
 
     function _requireAbsent(ITaskGateway.TaskHeader calldata header, uint16 index, address operator) private view {
         uint256 id = header.id;
-        if (header.committeeSize != 0) revert NotAnsweredByAll(id);
         gateway.requireHeader(header);
-        (uint8 status,,,) = gateway.resultOf(id);
-        if (status != CERTIFIED) revert NotCertified(id);
-        if ((gateway.signersOf(id) >> index) & 1 == 1) revert WasThere(id, operator);
-        (, uint16 count, address[RECORD_BLOBS] memory blobs,) = epochs.setOf(header.epoch);
+        _requireCounted(id);
+        (uint128 total, uint16 count, address[RECORD_BLOBS] memory blobs,) = epochs.setOf(header.epoch);
         if (index >= count) revert NotInTheSet(id, index);
         OperatorRecords.Record memory record;
         OperatorRecords.readInto(record, blobs, index);
         if (record.operator != operator) revert AnotherOperator(id, record.operator, operator);
+        (bool drawn, bool signed) = header.committeeSize == 0
+            ? (true, (gateway.signersOf(id) >> index) & 1 == 1)
+            : _seats(header, record, total);
+        if (!drawn) revert NotDrawn(id, operator);
+        if (signed) revert WasThere(id, operator);
+    }
+
+    /// @dev Certified, with nobody left who could be added, and never paused meanwhile.
+    function _requireCounted(uint256 id) private view {
+        (uint8 status,, uint64 finalizedAt,) = gateway.resultOf(id);
+        if (status != CERTIFIED) revert NotCertified(id);
+        uint256 until = uint256(finalizedAt) + gateway.supplementWindow();
+        if (block.timestamp < until) revert SupplementOpen(id, until);
+        if (gateway.wasPaused(id)) revert PausedMeanwhile(id);
+    }
+
+    /// @dev Whether an operator had a seat in the committee that certified, and whether one of its seats signed.
+    function _seats(ITaskGateway.TaskHeader calldata header, OperatorRecords.Record memory record, uint256 total)
+        private
+        view
+        returns (bool drawn, bool signed)
+    {
+        uint256 attempt = gateway.attemptOf(header.id);
+        uint256 signers = gateway.signersOf(header.id);
+        for (uint256 seat = 0; seat < header.committeeSize; ++seat) {
+            uint256 point = Sortition.seatPoint(header.taskSeed, attempt, seat, total);
+            if (point < record.stakeBefore || point - record.stakeBefore >= record.stake) continue;
+            drawn = true;
+            if ((signers >> seat) & 1 == 1) return (true, true);
+        }
     }
 }
