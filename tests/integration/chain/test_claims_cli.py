@@ -116,7 +116,7 @@ async def test_a_claim_goes_on_beside_a_running_node(anvil: Anvil, tmp_path: Pat
         secret = ["--account-key-file", user.key_file(2), "--insecure-fast-kdf"]
         await user.run("keys", "new", "--dir", str(keys), *secret)
         with SqlitePendingStore(keys / "pending.sqlite", chain_id=CHAIN_ID, account=account):
-            said = await user.run("operator", "claim", "--keys", str(keys), status=1)
+            said = await user.run("operator", "claim", "--keys", str(keys), status=6)
             assert "A running node does so" in said
             assert "--key-file" in said
             user.shell.environment["P2PAVS_PASSWORD"] = "not " + PASSWORD  # it takes no password either
