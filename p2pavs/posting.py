@@ -35,6 +35,14 @@ PATIENCE = 8
 """Delays after which a turn does not wait for blocks any more: this node may be the one that sees none."""
 
 
+def certificate_gas(members: int, output_bytes: int, callback_gas: int) -> int:
+    """A limit that a certificate does not reach; ``docs/benchmarks.md`` has what certificates take.
+
+    Of what is passed to a callback the caller keeps a 64th.
+    """
+    return 400_000 + 4_000 * members + 100 * output_bytes + 65 * callback_gas // 64
+
+
 @dataclass(slots=True)
 class ChainView:
     """What the chain said last about a task, kept up to date by the follower."""
@@ -125,6 +133,7 @@ class PosterLadder:
             self._header.to_abi(),
             ChainCertificate.build(commit.certificate, bitmap, hints).to_abi(),
             commit.output,
+            gas=certificate_gas(len(self._committee.members), len(commit.output), self._header.callback_gas),
         )
         self._journal.add(self._header.id, "posting", rank=self._rank)
         try:

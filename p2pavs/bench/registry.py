@@ -101,6 +101,15 @@ BENCHMARKS = (
         0.5,
     ),
     Benchmark(
+        "simulator",
+        "Speed of the simulator",
+        "How fast is the simulator, and where does its time go?",
+        "small and large committees, honest and not",
+        "tests.sim.bench",
+        1.5,
+        0.3,
+    ),
+    Benchmark(
         "verify",
         "Verify mode",
         "What does checking another member's answer save?",
@@ -154,7 +163,17 @@ BENCHMARKS = (
         3,
         0.5,
     ),
+    Benchmark(
+        "endurance",
+        "Endurance",
+        "What grows while a network works?",
+        "the second third of the run",
+        "tests.bench.endurance",
+        16,
+        2,
+    ),
 )
+"""In the order in which they are run: 'simulation' compares with what 'overhead' found."""
 
 NAMES = tuple(one.name for one in BENCHMARKS)
 BY_NAME = {one.name: one for one in BENCHMARKS}

@@ -95,19 +95,19 @@ def chart(what: Chart) -> str:
     """Lines over numbers."""
     canvas = Canvas()
     canvas.text(12, 20, what.title, bold=True)
-    top = canvas.legend(list(what.lines), 40)
-    left, bottom, right = 62.0, top + 270, WIDTH - 20.0
+    top = canvas.legend(list(what.lines), 40) + 16
+    left, bottom, right = 72.0, top + 270, WIDTH - 24.0
     points = [point for line in what.lines.values() for point in line]
     across = Axis.of([x for x, _ in points], left, right, log=what.log_x)
     upward = Axis.of([y for _, y in points], bottom, top, log=what.log_y)
     for tick in upward.ticks():
         canvas.line(left, upward.at(tick), right, upward.at(tick))
-        canvas.text(left - 6, upward.at(tick) + 4, shown(_whole(tick)), anchor="end", dim=True)
+        canvas.text(left - 6, upward.at(tick) + 4, _round(tick), anchor="end", dim=True)
     for tick in across.ticks():
         canvas.line(across.at(tick), bottom, across.at(tick), bottom + 4, "#94a3b8")
-        canvas.text(across.at(tick), bottom + 18, shown(_whole(tick)), anchor="middle", dim=True)
+        canvas.text(across.at(tick), bottom + 18, _round(tick), anchor="middle", dim=True)
     canvas.text((left + right) / 2, bottom + 36, what.x, anchor="middle")
-    canvas.text(left - 50, top - 6, what.y, dim=True)
+    canvas.text(12, top - 12, what.y, dim=True)
     for line, colour in zip(what.lines.values(), colours(len(what.lines)), strict=True):
         canvas.path([(across.at(x), upward.at(y)) for x, y in line], colour)
     canvas.height = bottom + 46
@@ -164,6 +164,11 @@ def _step(span: float) -> float:
 
 def _whole(value: float) -> float | int:
     return round(value) if abs(value - round(value)) < 1e-9 else value
+
+
+def _round(tick: float) -> str:
+    """A round number, short."""
+    return f"{tick:,.6g}" if tick == 0 or 1e-3 <= abs(tick) < 1e7 else f"{tick:.0e}"
 
 
 def bars(what: Bars) -> str:

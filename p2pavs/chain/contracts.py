@@ -37,6 +37,8 @@ class Call:
     data: bytes
     value: int = 0  # wei
     what: str = "a transaction"  # for logs and errors: "TaskGateway.submitCertificate"
+    gas: int | None = None
+    """A limit that is known to be enough. Without one the endpoint is asked, which runs the call many times."""
 
 
 class Chain:
@@ -71,10 +73,10 @@ class Chain:
         """Where a contract is."""
         return self._addresses[contract]
 
-    def call(self, contract: str, function: str, *args: Any, value: int = 0) -> Call:
+    def call(self, contract: str, function: str, *args: Any, value: int = 0, gas: int | None = None) -> Call:
         """Make a call that a ``Sender`` can send."""
         data = interface(contract).encode(function, *args)
-        return Call(self.address(contract), data, value, f"{contract}.{function}")
+        return Call(self.address(contract), data, value, f"{contract}.{function}", gas)
 
     async def read(self, contract: str, function: str, *args: Any, block: Block = "latest") -> dict[str, Any]:
         """Run a view: its values by name. Raises ``ContractRevert``, ``NotDeployed``, ``RpcError``."""

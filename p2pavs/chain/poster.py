@@ -103,6 +103,8 @@ class Sender:
         self._jobs: deque[_Job] = deque()
         self._news = anyio.Event()
         self._running = False
+        self._looked_at = b""
+        """The newest block at the last look that was done to its end."""
 
     @property
     def address(self) -> bytes:
@@ -124,7 +126,7 @@ class Sender:
 
         async def ask(block: Block) -> bytes:
             return await self._rpc.call(
-                call.to, call.data, sender=self.address, value=call.value, block=block
+                call.to, call.data, sender=self.address, value=call.value, gas=call.gas, block=block
             )
 
         try:
@@ -195,8 +197,7 @@ class Sender:
 
     async def _begin(self, job: _Job) -> None:
         """Simulate, sign, store and send one transaction. What it raises is before anything was sent."""
-        await self.simulate(job.call)
-        gas = await self._gas(job.call)
+        gas = await self._limit(job.call)
         fees = (await market_fees(self._rpc)).at_most(self._max_fee)
         transaction = self._sign(job.call, self._next_nonce, gas, fees)
         await self._store.put(transaction)
@@ -213,6 +214,18 @@ class Sender:
             self.last_error = error  # it may have arrived: the watcher looks and sends again
         else:
             log.info("sent", what=transaction.what, nonce=transaction.nonce, hash=transaction.hashes[0].hex())
+
+    async def _limit(self, call: Call) -> int:
+        """Run the call without sending it, and say how much gas to give it. Raises why it would not work."""
+        if call.gas is not None:
+            try:
+                await self.simulate(call)
+            except (ContractRevert, RpcRefused):
+                pass  # perhaps the limit was too low: without it the chain says what is wrong
+            else:
+                return call.gas
+        await self.simulate(replace(call, gas=None))
+        return await self._gas(call)
 
     async def _gas(self, call: Call) -> int:
         async def ask(block: Block) -> int:
@@ -302,11 +315,15 @@ class Sender:
             await anyio.sleep(self._poll_interval)
 
     async def _look(self) -> None:
-        head = await self._rpc.block_number()
-        mined = await self._rpc.transaction_count(self.address)
+        latest = await self._rpc.block("latest")
+        if latest is None:
+            return
+        head, mined = latest.number, await self._rpc.transaction_count(self.address)
+        # What a block holds changes only with the head. Before that is known each is asked for once.
+        unchanged, self._looked_at = latest.hash == self._looked_at, b""
         on_chain: dict[int, bytes | None] = {}
         for _, watched in sorted(self._watched.items()):
-            if watched.block is not None and await self._still_holds(watched.block, on_chain):
+            if watched.block is not None and (unchanged or await self._still_holds(watched.block, on_chain)):
                 if head - watched.block[0] >= self._settled_after:
                     await self._forget(watched)
                 continue
@@ -319,6 +336,7 @@ class Sender:
                 await self._lost_nonce(watched)
             else:
                 await self._not_mined(watched, head)
+        self._looked_at = latest.hash
 
     async def _still_holds(self, block: tuple[int, bytes], on_chain: dict[int, bytes | None]) -> bool:
         """Whether a block is on the chain; ``on_chain`` keeps what was asked in this look."""

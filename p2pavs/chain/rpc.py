@@ -250,10 +250,14 @@ class Rpc:
         *,
         sender: bytes | None = None,
         value: int = 0,
+        gas: int | None = None,
         block: Block = "latest",
     ) -> bytes:
         """Run a call without a transaction. A revert is an ``RpcRefused`` that carries the revert data."""
-        return self._data(await self.request("eth_call", [_message(to, data, sender, value), _block(block)]))
+        message = _message(to, data, sender, value)
+        if gas is not None:
+            message["gas"] = hex(gas)
+        return self._data(await self.request("eth_call", [message, _block(block)]))
 
     async def estimate_gas(
         self, to: bytes | None, data: bytes, *, sender: bytes, value: int = 0, block: Block = "latest"

@@ -48,10 +48,17 @@ def bench(
     writer = None if out is None else _Writer(out)
     minutes = sum(one.quick_minutes if quick else one.minutes for one in chosen)
     _say(f"{len(chosen)} benchmarks, about {minutes:.0f} minutes on two idle cores")
-    runs = []
+    runs, failed = [], []
     for number, one in enumerate(chosen, start=1):
         _say(f"\n[{number}/{len(chosen)}] {one.title}: {one.question}", bold=True)
-        run = runner.run(one, quick=quick, repeats=repeats, progress=_Ticker())
+        try:
+            run = runner.run(one, quick=quick, repeats=repeats, progress=_Ticker())
+        except runner.BenchmarkFailed as error:
+            if len(chosen) == 1:
+                raise
+            _say(error.message)  # the others are still worth their time
+            failed.append(one.name)
+            continue
         runs.append(run)
         if writer is not None:
             writer.write(one, run)  # after each: what was measured is not lost if a later one fails
@@ -61,6 +68,11 @@ def bench(
         from p2pavs.bench.report import report
 
         show(report(runs))
+    if failed:
+        raise runner.BenchmarkFailed(
+            f"{len(failed)} of {len(chosen)} benchmarks failed: {', '.join(failed)}",
+            f"See what they say: p2pavs bench {failed[0]}",
+        )
 
 
 class _Ticker:

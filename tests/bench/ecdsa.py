@@ -7,6 +7,7 @@ from typing import Any
 
 from eth_account import Account
 from web3 import Web3
+from web3.types import Wei
 
 from consensus.hashing import keccak256
 from p2pavs.contracts.compile import compile_sources
@@ -31,7 +32,7 @@ def quorum_gas(url: str, compiled: dict[str, Any], members: int, signers: int) -
     )
     factory = w3.eth.contract(abi=compiled["abi"], bytecode=compiled["bytecode"])
     deployment = factory.constructor([account.address for account in accounts]).transact(
-        {"from": payer, "gas": GAS}
+        {"from": payer, "gas": GAS, "gasPrice": Wei(0)}
     )
     address = w3.eth.wait_for_transaction_receipt(deployment)["contractAddress"]
     contract = w3.eth.contract(address=address, abi=compiled["abi"])
@@ -40,7 +41,9 @@ def quorum_gas(url: str, compiled: dict[str, Any], members: int, signers: int) -
     for account in accounts[:signers]:
         signed = account.unsafe_sign_hash(digest)
         signatures += signed.r.to_bytes(32, "big") + signed.s.to_bytes(32, "big") + bytes([signed.v])
-    sent = contract.functions.certify(digest, signatures).transact({"from": payer, "gas": GAS})
+    sent = contract.functions.certify(digest, signatures).transact(
+        {"from": payer, "gas": GAS, "gasPrice": Wei(0)}
+    )
     receipt = w3.eth.wait_for_transaction_receipt(sent)
     if receipt["status"] != 1:
         raise RuntimeError("the contract refused right signatures")

@@ -1,6 +1,6 @@
 """What agreement takes as committees grow: ``python -m tests.bench.overhead [--nodes 4 --nodes 8 ...]``.
 
-The networks, counters and latencies of ``tests.bench.scale``, with the lag of the event loops beside them.
+Latencies as ``tests.bench.scale`` takes them, with signatures and the lag of the event loops beside them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from tests.bench import scale
 from tests.bench.metrics import Metrics
 from tests.bench.processes import Cpu, node_pids
 from tests.e2e.harness import Testnet
+from tests.faults.load import Load
 from tests.faults.measure import children, resident
 
 EVERY = {4: 2.0, 8: 3.0, 16: 8.0, 32: 20.0}
 """Seconds between two tasks: so that one is over before the next begins on two cores."""
+WARM_UP = 3
 GOALS = {4: 0.5, 16: 1.0, 32: 2.0}  # seconds, p50
 
 
@@ -42,6 +44,20 @@ class Row:
     worker_memory: float
 
 
+def load(net: Testnet, tasks: int, every: float) -> list[int]:
+    """The numbers of so many tasks, all certified."""
+    requests = Load(net, tasks, every, 300)
+    requests.start()
+    try:
+        net.wait_until(lambda: requests.done, "all requests are on the chain", 300)
+        for task in requests.posted.values():
+            net.wait_certified(task, 300)
+        time.sleep(2)
+    finally:
+        requests.close()
+    return sorted(requests.posted.values())
+
+
 def one_size(nodes: int, tasks: int) -> Row:
     """A network of its own: some tasks to warm up, then those that count."""
     every = EVERY.get(nodes, nodes / 2)
@@ -50,10 +66,10 @@ def one_size(nodes: int, tasks: int) -> Row:
         tempfile.TemporaryDirectory(prefix="p2pavs-overhead-") as directory,
         Testnet.start(Path(directory) / "net", nodes) as net,
     ):
-        scale._load(net, scale.WARM_UP, every)
+        load(net, WARM_UP, every)
         say(f"{nodes} nodes, {tasks} tasks, one every {every:g} s")
         before, cpu = Metrics.of(net), Cpu.of(net)
-        posted = scale._load(net, tasks, every)
+        posted = load(net, tasks, every)
         after, spent = Metrics.of(net), Cpu.of(net) - cpu
         found = scale.latencies(net, posted)
         pids = node_pids(net)

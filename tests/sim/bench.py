@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import cProfile
-import platform
 import pstats
+import sys
 import time
 from collections import defaultdict
 from pathlib import Path
 
-from p2pavs.sim.campaign import Plan, run
+from p2pavs.bench.part import run, say
+from p2pavs.bench.result import Result
+from p2pavs.sim.campaign import Plan
+from p2pavs.sim.campaign import run as simulate
 from p2pavs.sim.network import NetworkModel
 from p2pavs.sim.population import Population, equal_stakes
 
@@ -49,24 +53,28 @@ def plan(nodes: int, seats: int, byzantine: float, tasks: int) -> Plan:
     return Plan(population, seats, range(tasks), seed=1, network=NetworkModel(latency="lognormal:60"))
 
 
-def main() -> None:
-    print(f"{platform.machine()}, Python {platform.python_version()}\n")
-    print(f"| {'case':42} | instances | CPU ms each | a minute | steps each |\n|---|---|---|---|---|")
-    for name, nodes, seats, byzantine, tasks in CASES:
+def measure(options: argparse.Namespace) -> Result:
+    """Every case, then a profile of the smallest and of the largest."""
+    result, rows = Result(), []
+    for name, nodes, seats, byzantine, many in CASES:
+        say(name)
+        tasks = max(3, many // 20) if options.quick else many
         began = time.process_time()
-        reports = list(run(plan(nodes, seats, byzantine, tasks)))
+        reports = list(simulate(plan(nodes, seats, byzantine, tasks)))
         each = (time.process_time() - began) / tasks
         steps = sum(report.steps for report in reports) // tasks
-        print(f"| {name:42} | {tasks} | {1000 * each:.1f} | {60 / each:,.0f} | {steps:,} |")
+        rows.append((name, tasks, 1000 * each, round(60 / each), steps))
+    result.table(("case", "instances", "CPU ms each", "a minute", "steps each"), rows)
     for name, nodes, seats, byzantine, tasks in (CASES[0], CASES[3]):
+        say(f"profile: {name}")
         profile = cProfile.Profile()
         profile.enable()
-        for _ in run(plan(nodes, seats, byzantine, max(3, tasks // 4))):
+        for _ in simulate(plan(nodes, seats, byzantine, 3 if options.quick else max(3, tasks // 4))):
             pass
         profile.disable()
-        print(f"\n{name}: share of the time\n\n| part | % |\n|---|---|")
-        for part, share in _shares(profile):
-            print(f"| {part} | {share:.0f} |")
+        parts = [(part, round(share)) for part, share in _shares(profile)]
+        result.table(("part", "%"), parts, f"where the time goes: {name}")
+    return result
 
 
 def _shares(profile: cProfile.Profile) -> list[tuple[str, float]]:
@@ -79,4 +87,4 @@ def _shares(profile: cProfile.Profile) -> list[tuple[str, float]]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(measure, repeats=1, description=__doc__))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,23 @@ async def test_a_second_certificate_costs_nothing(anvil: Anvil, tmp_path: Path) 
         nonce = network.sender.next_nonce
         with pytest.raises(ContractRevert) as caught:
             await network.sender.send(call)
+        assert caught.value.name == "AlreadyCertified"
+        assert network.sender.next_nonce == nonce
+
+
+async def test_a_limit_that_is_enough_is_taken_and_another_is_not(anvil: Anvil, tmp_path: Path) -> None:
+    async with running_network(anvil, tmp_path) as network:
+        for limit, taken in ((900_000, True), (100_000, False)):
+            _, call = await network.certify(await network.request())
+            ticket = network.sender.submit(replace(call, gas=limit))
+            receipt = await ticket.receipt()
+            sent = network.sender._watched[network.sender.next_nonce - 1].transaction
+            assert sent.hashes[-1] == receipt.transaction_hash
+            assert (sent.gas == limit) is taken
+            assert receipt.gas_used < 500_000
+        nonce = network.sender.next_nonce
+        with pytest.raises(ContractRevert) as caught:
+            await network.sender.send(replace(call, gas=900_000))
         assert caught.value.name == "AlreadyCertified"
         assert network.sender.next_nonce == nonce
 
