@@ -38,7 +38,7 @@ class Call:
     value: int = 0  # wei
     what: str = "a transaction"  # for logs and errors: "TaskGateway.submitCertificate"
     gas: int | None = None
-    """A limit that is known to be enough. Without one the endpoint is asked, which runs the call many times."""
+    """A limit that is known to be enough. Without one the endpoint is asked, which runs it many times."""
 
 
 class Chain:
