@@ -139,7 +139,7 @@ def run(nodes: int, tasks: int, every: float, committee: int, directory: Path) -
     )
 
 
-def _load(net: Testnet, tasks: int, every: float, committee: int) -> list[int]:
+def _load(net: Testnet, tasks: int, every: float, committee: int = 0) -> list[int]:
     load = Load(net, tasks, every, DEADLINE, committee=committee)
     load.start()
     try:
