@@ -155,6 +155,15 @@ BENCHMARKS = (
         0.2,
     ),
     Benchmark(
+        "joining",
+        "A new node",
+        "How soon is a new node of use?",
+        "the steps beside each other: ready, connected, heard",
+        "tests.bench.joining",
+        3,
+        1.5,
+    ),
+    Benchmark(
         "gossip",
         "Gossip mesh",
         "What does the degree of the mesh cost and give?",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p2pavs.bench.result import Result, Table
+from p2pavs.bench.result import Cell, Result, Table
 
 
 def as_text(result: Result) -> str:
@@ -24,12 +24,20 @@ def as_markdown(result: Result) -> str:
 def _columns(table: Table) -> list[str]:
     rows = [table.columns, *table.texts()]
     widths = [max(len(row[at]) for row in rows) for at in range(len(table.columns))]
+    words = [at == 0 or any(_is_text(row[at]) for row in table.rows) for at in range(len(table.columns))]
     lines = [table.title] if table.title else []
     for row in rows:
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        cells = [
+            cell.ljust(width) if left else cell.rjust(width)
+            for cell, width, left in zip(row, widths, words, strict=True)
+        ]
         lines.append("  ".join(cells).rstrip())
     return lines
+
+
+def _is_text(cell: Cell) -> bool:
+    """Whether a cell holds words; a number may be a text too, such as 1.8e-04 or 91.2%."""
+    return isinstance(cell, str) and not cell[:1].isdigit()
 
 
 def _markdown(table: Table) -> list[str]:

@@ -98,7 +98,7 @@ def measure(options: argparse.Namespace) -> Result:
             "gas",
             ("gas",),
             {f"p2pavs, {size}": (float(amount),) for size, amount in ours.items()}
-            | {f"ECDSA, {size}": (float(theirs[size]),) for size in (4, 32)}
+            | {f"ECDSA, {size}": (float(theirs[size]),) for size in theirs if size in ours}
             | {
                 "Aligned Layer": (400_000.0,),
                 "EigenDA, Sepolia": (593_619.0,),

@@ -1,4 +1,4 @@
-"""How soon a new node is of use: ``python -m tests.bench.joining [--nodes 4] [--runs 5]``.
+"""How soon a new node is of use: ``python -m tests.bench.joining [--nodes 4] [--repeats 5]``.
 
 A network without its last node, and a task every second. Then that node is started for the first time,
 knowing one address. The table says how many seconds after the start of its process it was ready, when it was
@@ -8,17 +8,14 @@ connected to all others, and when the first precommit of its own had reached ano
 from __future__ import annotations
 
 import argparse
-import logging
 import shutil
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-import structlog
-
+from p2pavs.bench.part import median, run, say
+from p2pavs.bench.result import Result
 from testnet.network import node_name
 from testnet.startup import peers
 from tests.e2e.harness import Testnet
@@ -47,22 +44,18 @@ def join(net: Testnet, load: Load) -> tuple[float, float, float]:
     return ready, connected, net.wait_until(voted, "the new node has voted", WATCHED) - wall
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.joining")
-    parser.add_argument("--nodes", type=int, default=4)
-    parser.add_argument("--runs", type=int, default=5)
-    given = parser.parse_args(arguments)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    found = []
+def measure(options: argparse.Namespace) -> Result:
+    """One network; its last node begins anew in each run."""
+    found: list[tuple[float, float, float]] = []
+    say(f"a test network of {options.nodes} nodes begins")
     with (
         tempfile.TemporaryDirectory(prefix="p2pavs-joining-") as directory,
-        Testnet.start(Path(directory) / "net", given.nodes) as net,
+        Testnet.start(Path(directory) / "net", options.nodes) as net,
     ):
-        print(f"{'run':>5}{'ready s':>10}{'connected s':>13}{'first vote s':>14}")
-        for run in range(given.runs):
-            net.terminate(given.nodes - 1)
-            shutil.rmtree(net.network.layout.data(given.nodes - 1))
+        for number in range(options.repeats):
+            say(f"run {number + 1} of {options.repeats}")
+            net.terminate(options.nodes - 1)
+            shutil.rmtree(net.network.layout.data(options.nodes - 1))
             load = Load(net, int(WATCHED), 1.0, 300)
             load.start()
             try:
@@ -70,12 +63,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 found.append(join(net, load))
             finally:
                 load.close()
-            print(f"{run + 1:>5}{found[-1][0]:>10.1f}{found[-1][1]:>13.1f}{found[-1][2]:>14.1f}", flush=True)
-            assert net.running(given.nodes - 1), node_name(given.nodes - 1)
-    middle = [statistics.median(column) for column in zip(*found, strict=True)]
-    print(f"{'p50':>5}{middle[0]:>10.1f}{middle[1]:>13.1f}{middle[2]:>14.1f}")
-    return 0
+            assert net.running(options.nodes - 1), node_name(options.nodes - 1)
+    names = ("ready", "connected to all others", "first vote heard by another node")
+    rows = [
+        (name, median(column), max(column))
+        for name, column in zip(names, zip(*found, strict=True), strict=True)
+    ]
+    result = Result()
+    result.table(
+        ("seconds after the start of its process", "median", "most"),
+        rows,
+        f"{options.repeats} runs, {options.nodes} nodes, a task every second",
+    )
+    return result
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--nodes", type=int, default=4)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(measure, repeats=5, add_options=add_options, description=__doc__))
