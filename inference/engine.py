@@ -101,6 +101,11 @@ class Engine:
         """Free the model."""
         self._llama.close()
 
+    def reset(self) -> None:
+        """Forget all that was computed, caches and counts. Only while idle."""
+        self._slots.clear()
+        self.counts = Counts()
+
     @property
     def vocabulary(self) -> int:
         """Number of tokens."""

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inference.chat_template import chat_template
 from inference.errors import InferenceError, RuntimeMismatch
@@ -29,6 +30,9 @@ from inference.model import (
 from inference.request import Request
 from inference.runtime import CANONICAL, prepare
 
+if TYPE_CHECKING:
+    from inference.engine import Engine
+
 DEFAULT_PROMPTS = (
     "The proposal to allocate 1,000,000 tokens from the treasury was discussed by the delegates of the DAO.",
     "Classify this transaction: swap 5 ETH for USDC",
@@ -37,45 +41,48 @@ DEFAULT_TOKENS = 16
 
 
 def golden_digest(file: ModelFile, *, threads: int = 1, thorough: bool = False) -> bytes:
-    """Compute the digest in this process. Raises RuntimeMismatch if the bits depend on the batch.
-
-    ``thorough`` also reads token by token and in odd batches, which costs time on a large model.
-    """
+    """Load the model, compute its digest and free it. Raises RuntimeMismatch if bits depend on the batch."""
     from inference.engine import Engine  # loads llama.cpp
 
     engine = Engine(file, slots=1, threads=threads)
     try:
-        total = sha256(b"p2pavs/golden/1")
-        for prompt in file.manifest.golden.prompts:
-            answer = engine.run(Request(prompt.encode(), file.manifest.golden.tokens))
-            line = [*engine.prompt_tokens(prompt.encode()), *answer.token_ids]
-            digests = engine.read(line, 64)
-            for batch in (1, 7, 17) if thorough else ():
-                if engine.read(line, batch) != digests:
-                    raise RuntimeMismatch(f"logits read in batches of 64 and of {batch} differ; {REMEDY}")
-            checked = engine.run(
-                Request(prompt.encode(), file.manifest.golden.tokens, draft=answer.token_ids)
-            )
-            if (checked.token_ids, checked.trace_root) != (answer.token_ids, answer.trace_root):
-                raise RuntimeMismatch(f"generating and checking one answer gave different bits; {REMEDY}")
-            total.update(len(line).to_bytes(4, "big"))
-            for token, digest in zip(line, digests, strict=True):
-                total.update(token.to_bytes(4, "big") + digest)
-        return total.digest()
+        return digest_of(engine, thorough=thorough)
     finally:
         engine.close()
+
+
+def digest_of(engine: Engine, *, thorough: bool = False) -> bytes:
+    """Compute the digest in an idle engine. Raises RuntimeMismatch if the bits depend on the batch.
+
+    ``thorough`` also reads token by token and in odd batches, which costs time on a large model.
+    """
+    golden = engine.manifest.golden
+    total = sha256(b"p2pavs/golden/1")
+    for prompt in golden.prompts:
+        answer = engine.run(Request(prompt.encode(), golden.tokens))
+        line = [*engine.prompt_tokens(prompt.encode()), *answer.token_ids]
+        digests = engine.read(line, 64)
+        for batch in (1, 7, 17) if thorough else ():
+            if engine.read(line, batch) != digests:
+                raise RuntimeMismatch(f"logits read in batches of 64 and of {batch} differ; {REMEDY}")
+        checked = engine.run(Request(prompt.encode(), golden.tokens, draft=answer.token_ids))
+        if (checked.token_ids, checked.trace_root) != (answer.token_ids, answer.trace_root):
+            raise RuntimeMismatch(f"generating and checking one answer gave different bits; {REMEDY}")
+        total.update(len(line).to_bytes(4, "big"))
+        for token, digest in zip(line, digests, strict=True):
+            total.update(token.to_bytes(4, "big") + digest)
+    return total.digest()
 
 
 REMEDY = "install llama-cpp-python in the canonical build (python -m inference.runtime --check tells how)"
 
 
-def check_golden(file: ModelFile, *, threads: int = 1, thorough: bool = False) -> None:
-    """Raise RuntimeMismatch unless this process computes the manifest's golden digest."""
-    found = golden_digest(file, threads=threads, thorough=thorough)
-    if found != file.manifest.golden_digest:
+def check_golden(found: bytes, manifest: Manifest) -> None:
+    """Raise RuntimeMismatch unless the digest found is the manifest's."""
+    if found != manifest.golden_digest:
         raise RuntimeMismatch(
-            f"the golden test of {file.manifest.name} gave {found.hex()[:16]}.. and its manifest says "
-            f"{file.manifest.golden.digest[:16]}..: this installation does not compute the network's bits; "
+            f"the golden test of {manifest.name} gave {found.hex()[:16]}.. and its manifest says "
+            f"{manifest.golden.digest[:16]}..: this installation does not compute the network's bits; "
             f"{REMEDY}"
         )
 
@@ -117,7 +124,8 @@ def main() -> None:
     try:
         if options.check:
             prepare(CANONICAL)
-            check_golden(ModelFile.open(options.model), threads=options.threads, thorough=True)
+            file = ModelFile.open(options.model)
+            check_golden(golden_digest(file, threads=options.threads, thorough=True), file.manifest)
             print("the golden digest is right")
             return
         manifest = write_manifest(options)

@@ -8,8 +8,10 @@ file before anything is installed.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,6 +19,9 @@ from hashlib import sha256
 from pathlib import Path
 
 _VERSION = "0.3.36"  # of llama-cpp-python
+_KERNELS = Path(__file__).resolve().parent / "kernels"
+KERNELS_FLAG = "-DCMAKE_PROJECT_llama_cpp_INCLUDE="
+"""Beginning of the build flag that names where our kernels lie; all other flags are the same everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,7 @@ class RuntimeProfile:
     llama_cpp: str
     """What ``llama_version()`` says, with the package's version."""
     cmake_args: tuple[str, ...]
+    """Besides the one that ``build_flags`` adds."""
     environment: tuple[tuple[str, str], ...]
     """Must be set before the library loads."""
     required: frozenset[str]
@@ -41,10 +47,14 @@ class RuntimeProfile:
         parts = (self.name.encode(), self.llama_cpp.encode(), self.golden_digest)
         return sha256(b"p2pavs/runtime/1" + b"".join(len(p).to_bytes(4, "big") + p for p in parts)).digest()
 
+    def build_flags(self) -> str:
+        """The value of CMAKE_ARGS that builds llama.cpp with the exact kernels of this installation."""
+        return " ".join((*self.cmake_args, shlex.quote(f"{KERNELS_FLAG}{_KERNELS / 'kernels.cmake'}")))
+
     def remedy(self) -> str:
         """The command that installs the build."""
         return (
-            f'CMAKE_ARGS="{" ".join(self.cmake_args)}" {sys.executable} -m pip install '
+            f'CMAKE_ARGS="{self.build_flags()}" {sys.executable} -m pip install '
             "--force-reinstall --no-cache-dir --no-deps --no-binary llama-cpp-python "
             f"llama-cpp-python=={_VERSION}"
         )
@@ -61,7 +71,7 @@ CANONICAL = RuntimeProfile(
         "-DGGML_FMA=ON",
         "-DGGML_F16C=ON",
         "-DGGML_BMI2=ON",
-        "-DGGML_LLAMAFILE=OFF",
+        "-DGGML_LLAMAFILE=ON",
         "-DGGML_CPU_REPACK=OFF",
     ),
     environment=(("GGML_CPU_TILED_MM", "0"),),
@@ -95,13 +105,24 @@ def prepare(profile: RuntimeProfile) -> None:
     os.environ["GGML_NO_BACKTRACE"] = "1"
 
 
-def check_system_info(info: str, profile: RuntimeProfile = CANONICAL) -> str | None:
-    """What is wrong with llama.cpp's own list of features, or None. ``info`` reads "CPU : AVX = 1 | ..."."""
+def features(info: str) -> set[str]:
+    """What llama.cpp says is on. ``info`` reads "CPU : AVX = 1 | ..."."""
     on: set[str] = set()
     for part in info.replace("CPU :", "|").split("|"):
         name, _, value = part.partition("=")
         if value.strip() not in ("", "0"):
             on.add(name.strip())
+    return on
+
+
+def check_system_info(
+    info: str, profile: RuntimeProfile = CANONICAL, kernels: str | None = None
+) -> str | None:
+    """What is wrong with llama.cpp's own list of features, or None.
+
+    ``kernels`` is what ours say of themselves, if the library has them. llama.cpp takes them for llamafile's.
+    """
+    on = features(info) - ({"LLAMAFILE"} if kernels else set())
     if missing := sorted(profile.required - on):
         return f"built without {', '.join(missing)}"
     if surplus := sorted(on - profile.required - profile.tolerated):
@@ -122,11 +143,24 @@ def check_build(profile: RuntimeProfile = CANONICAL) -> list[Check]:
     checks.append(
         Check("llama.cpp", version == profile.llama_cpp, f"{version} (wanted: {profile.llama_cpp})")
     )
-    problem = check_system_info(lib.llama_print_system_info().decode(), profile)
+    kernels = exact_kernels(lib._lib)
+    problem = check_system_info(lib.llama_print_system_info().decode(), profile, kernels)
     checks.append(Check("build", problem is None, problem or "only the profile's instructions"))
+    said = f"exact batches, {kernels}" if kernels else "none: the same bits, but batches cost more"
+    checks.append(Check("kernels", True, said))
     if all(check.passed for check in checks):
         checks.append(_golden(profile))
     return checks
+
+
+def exact_kernels(library: ctypes.CDLL) -> str | None:
+    """Which instructions our kernels use in a loaded llama.cpp; None if it was built without them."""
+    try:
+        said = library.p2pavs_kernels
+    except AttributeError:
+        return None
+    said.restype = ctypes.c_char_p
+    return bytes(said()).decode()
 
 
 def _golden(profile: RuntimeProfile) -> Check:
@@ -178,7 +212,7 @@ def main() -> None:
     options = parser.parse_args()
     profile = PROFILES[options.profile]
     if options.cmake_args:
-        print(" ".join(profile.cmake_args))
+        print(profile.build_flags())
         return
     if options.check_here:
         print(

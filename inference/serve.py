@@ -16,14 +16,17 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from inference import memory, wire
+from inference import wire
 from inference.errors import InferenceError, RuntimeMismatch, TimeLimitExceeded
-from inference.golden import check_golden
+from inference.golden import check_golden, digest_of
 from inference.model import ModelFile
 from inference.request import Difference, Progress, Request
 from inference.runtime import PROFILES, RuntimeProfile, check_build, prepare
+
+if TYPE_CHECKING:
+    from inference.engine import Engine
 
 _ALIVE_SECONDS = 1.0
 
@@ -64,10 +67,8 @@ def _listen(source: BinaryIO, inbox: queue.SimpleQueue[dict[str, Any]]) -> None:
 class _Service:
     """Requests in, answers out: continuous batching in as many slots as the engine has."""
 
-    def __init__(self, file: ModelFile, pipe: _Pipe, slots: int, threads: int, batch: int) -> None:
-        from inference.engine import Engine  # loads llama.cpp, so only after ``prepare``
-
-        self._engine = Engine(file, slots=slots, threads=threads, batch=batch)
+    def __init__(self, engine: Engine, pipe: _Pipe) -> None:
+        self._engine = engine
         self._pipe = pipe
         self._waiting: deque[_Waiting] = deque()
         self._left: dict[int, float] = {}  # seconds that a request may still compute
@@ -188,18 +189,18 @@ def _name(error: InferenceError) -> str:
     return type(error).__name__
 
 
-def _checked_model(options: argparse.Namespace, profile: RuntimeProfile) -> ModelFile:
-    """The model, after the build, the micro model and the model itself gave the right bits."""
-    path: Path = options.model
+def _checked_engine(options: argparse.Namespace, profile: RuntimeProfile) -> Engine:
+    """The loaded model, after the build, the micro model and the model itself gave the right bits."""
     for check in check_build(profile):
         if not check.passed:
             raise RuntimeMismatch(f"{check.name}: {check.detail}. To mend it, run: {profile.remedy()}")
-    file = ModelFile.open(path)
-    # Before the golden test, which needs less but may take minutes.
-    context = file.manifest.context_length
-    memory.check(path, file.header, context=context, slots=options.slots, batch=options.batch)
-    check_golden(file, threads=options.threads)
-    return file
+    from inference.engine import Engine  # loads llama.cpp, so only after ``prepare``
+
+    file = ModelFile.open(options.model)
+    engine = Engine(file, slots=options.slots, threads=options.threads, batch=options.batch)
+    check_golden(digest_of(engine), file.manifest)
+    engine.reset()  # the golden test is nobody's request
+    return engine
 
 
 def _offer_to_be_killed() -> None:
@@ -226,10 +227,9 @@ def main() -> None:
     inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
     try:
-        file = _checked_model(options, profile)
-        service = _Service(file, pipe, options.slots, options.threads, options.batch)
+        engine = _checked_engine(options, profile)
     except InferenceError as error:
         pipe.send(event="failed", error=_name(error), message=str(error))
         sys.exit(1)
-    pipe.send(event="ready", manifest=file.manifest.to_json(), profile=profile.identifier())
-    service.run(inbox)
+    pipe.send(event="ready", manifest=engine.manifest.to_json(), profile=profile.identifier())
+    _Service(engine, pipe).run(inbox)

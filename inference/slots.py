@@ -69,6 +69,12 @@ class Slots:
         """Tokens are about to be read into the slot's cache, behind what is there."""
         self._tokens[slot] += tokens
 
+    def clear(self) -> None:
+        """Drop every cache."""
+        for slot in range(len(self._tokens)):
+            self.cut(slot, 0)
+        self.reused = 0
+
     def cut(self, slot: int, keep: int) -> None:
         """Drop what is behind the first ``keep`` tokens; everything where the architecture keeps no part."""
         if keep and (keep == self.length(slot) or self._caches.forget(slot, keep)):

@@ -24,10 +24,13 @@ from pathlib import Path
 
 from testnet.steps import StepFailed, run_step
 
+ROOT = Path(__file__).resolve().parent.parent
+
 PACKAGE = "llama-cpp-python"
 _PIN = re.compile(rf"{PACKAGE}==([0-9][0-9A-Za-z.]*)")
 # Variables that add flags to a compilation behind the back of CMAKE_ARGS.
 _FLAG_VARIABLES = ("CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "CMAKE_GENERATOR", "CMAKE_TOOLCHAIN_FILE")
+_INCLUDE = "-DCMAKE_PROJECT_llama_cpp_INCLUDE="
 _FLAG_PREFIXES = ("SKBUILD_", "GGML_", "LLAMA_")
 
 
@@ -37,6 +40,7 @@ class BuildKey:
 
     version: str
     cmake_args: str
+    kernels: str
     python: str
     machine: str
     c_compiler: str
@@ -64,11 +68,21 @@ def canonical_flags(root: Path) -> str:
     return _first_line([sys.executable, str(root / "inference" / "runtime.py"), "--cmake-args"])
 
 
+def kernels_digest(root: Path) -> str:
+    """SHA-256 over our kernels, which the build compiles into llama.cpp."""
+    digest = hashlib.sha256()
+    for file in sorted((root / "inference" / "kernels").iterdir()):
+        digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
 def build_key(root: Path) -> BuildKey:
     """The key of the build that this clone wants on this machine. Raises StepFailed."""
     return BuildKey(
         version=pinned_version(root / "pyproject.toml"),
-        cmake_args=canonical_flags(root),
+        # The place of the kernels is no part of the bits; their text is.
+        cmake_args=" ".join(flag for flag in canonical_flags(root).split() if _INCLUDE not in flag),
+        kernels=kernels_digest(root),
         python=f"{sys.implementation.name}-{sys.version_info.major}.{sys.version_info.minor}",
         machine=platform.machine(),
         c_compiler=_first_line([os.environ.get("CC", "gcc"), "--version"]),
@@ -114,7 +128,7 @@ def _build(python: Path, key: BuildKey, place: Path, log: Path) -> Path:
             f"building llama.cpp ({PACKAGE} {key.version})",
             command,
             log,
-            env=build_environment(os.environ, key.cmake_args),
+            env=build_environment(os.environ, canonical_flags(ROOT)),
             hint="If the compiler was killed, memory ran out: run again with CMAKE_BUILD_PARALLEL_LEVEL=1.",
         )
         (half_made / "build.json").write_text(json.dumps(asdict(key), indent=2) + "\n")

@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from testnet.canonical_wheel import BuildKey, build_key, canonical_flags, canonical_wheel
+from testnet.canonical_wheel import BuildKey, build_key, canonical_flags, canonical_wheel, kernels_digest
 from testnet.requirements import missing_on_this_machine
 from testnet.steps import StepFailed, elapsed, run_step
 from testnet.tools import NPM_DIRECTORY, ToolMissing, anvil_binary
@@ -79,7 +79,7 @@ def _identity(venv: Venv) -> dict[str, object]:
 def _inputs() -> dict[str, object]:
     """What a change of asks for another installation into the same environment."""
     project = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
-    return {"pyproject.toml": project, "flags": canonical_flags(ROOT)}
+    return {"pyproject.toml": project, "flags": canonical_flags(ROOT), "kernels": kernels_digest(ROOT)}
 
 
 def complete(venv: Venv) -> bool:

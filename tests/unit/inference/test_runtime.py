@@ -1,6 +1,7 @@
 """The runtime profile: what counts as the right build, and what the command line says."""
 
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -28,6 +29,12 @@ def test_instructions_that_change_the_bits_are_named(feature):
     assert feature in (check_system_info(GOOD + f"{feature} = 1 | ") or "")
 
 
+def test_llamafile_is_taken_for_ours_only_where_ours_are():
+    info = GOOD + "LLAMAFILE = 1 | "
+    assert check_system_info(info, kernels="avx2") is None
+    assert "AVX512" in (check_system_info(info + "AVX512 = 1 | ", kernels="avx2") or "")
+
+
 def test_missing_instructions_are_named():
     assert "FMA" in (check_system_info(GOOD.replace("FMA = 1", "FMA = 0")) or "")
     assert "AVX2" in (check_system_info("") or "")
@@ -51,7 +58,9 @@ def test_the_profile_names_the_micro_model_that_is_shipped():
 def test_the_flags_can_be_had_before_anything_is_installed():
     command = [sys.executable, "-I", "-S", str(Path(runtime.__file__)), "--cmake-args"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/")
-    assert done.stdout.split() == list(CANONICAL.cmake_args)
+    flags = shlex.split(done.stdout)
+    assert flags[:-1] == list(CANONICAL.cmake_args)
+    assert Path(flags[-1].removeprefix(runtime.KERNELS_FLAG)).is_file()
     assert "-DGGML_NATIVE=OFF" in done.stdout
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,22 @@ import pytest
 
 from testnet import canonical_wheel as wheels
 from testnet import environment
-from testnet.canonical_wheel import BuildKey, build_environment, canonical_wheel, pinned_version
+from testnet.canonical_wheel import (
+    BuildKey,
+    build_environment,
+    build_key,
+    canonical_flags,
+    canonical_wheel,
+    kernels_digest,
+    pinned_version,
+)
 from testnet.environment import Venv
 from testnet.steps import StepFailed, elapsed, run_step, tail
 from testnet.tools import ToolMissing, anvil_binary
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY = BuildKey(
-    "0.3.36", "-DGGML_NATIVE=OFF", "cpython-3.11", "x86_64", "gcc 12.2.0", "g++ 12.2.0", "cmake 3.25.1"
+    "0.3.36", "-DGGML_NATIVE=OFF", "ab", "cpython-3.11", "x86_64", "gcc 12.2.0", "g++ 12.2.0", "cmake 3.25.1"
 )
 
 
@@ -26,13 +35,14 @@ def test_each_part_of_the_key_makes_another_build() -> None:
     others = [
         replace(KEY, version="0.3.37"),
         replace(KEY, cmake_args="-DGGML_NATIVE=ON"),
+        replace(KEY, kernels="cd"),
         replace(KEY, python="cpython-3.12"),
         replace(KEY, machine="aarch64"),
         replace(KEY, c_compiler="gcc 13"),
         replace(KEY, cxx_compiler="g++ 13"),
         replace(KEY, cmake="cmake 4"),
     ]
-    assert len({key.digest() for key in [KEY, *others]}) == 8
+    assert len({key.digest() for key in [KEY, *others]}) == 9
     assert replace(KEY).digest() == KEY.digest()
 
 
@@ -54,6 +64,18 @@ def test_flags_of_the_user_do_not_reach_the_build() -> None:
         "CMAKE_ARGS": "-DGGML_NATIVE=OFF",
         "FORCE_CMAKE": "1",
     }
+
+
+def test_the_key_names_the_kernels_by_content_and_not_by_place(tmp_path: Path) -> None:
+    key = build_key(ROOT)
+    assert key.kernels == kernels_digest(ROOT)
+    assert str(ROOT) not in key.cmake_args and str(ROOT) in canonical_flags(ROOT)
+    copy = tmp_path / "inference" / "kernels"
+    shutil.copytree(ROOT / "inference" / "kernels", copy)
+    assert kernels_digest(tmp_path) == key.kernels
+    with (copy / "tiles.h").open("a") as file:
+        file.write("\n")
+    assert kernels_digest(tmp_path) != key.kernels
 
 
 def test_the_project_pins_one_version() -> None:

@@ -1,0 +1,8 @@
+# Included by CMake right after llama-cpp-python's project() (CMAKE_PROJECT_llama_cpp_INCLUDE): puts the exact
+# kernels in the place of llamafile's, which round in another order than vec_dot.
+set(p2pavs_place "${CMAKE_CURRENT_SOURCE_DIR}/vendor/llama.cpp/ggml/src/ggml-cpu/llamafile")
+if (NOT EXISTS "${p2pavs_place}/sgemm.cpp")
+    message(FATAL_ERROR "${p2pavs_place}/sgemm.cpp is missing: this is not the version that the kernels are for")
+endif()
+configure_file("${CMAKE_CURRENT_LIST_DIR}/matmul.cpp" "${p2pavs_place}/sgemm.cpp" COPYONLY)
+configure_file("${CMAKE_CURRENT_LIST_DIR}/tiles.h" "${p2pavs_place}/tiles.h" COPYONLY)
