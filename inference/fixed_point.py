@@ -29,7 +29,8 @@ def fixed(logits: Logits) -> Integers:
     """``round(logit * 2^16)``; what is not a number counts as lowest."""
     if len(logits) and not (logits.min() >= -HUGE and logits.max() <= HUGE):
         logits = np.clip(np.nan_to_num(logits, nan=-HUGE, posinf=HUGE, neginf=-HUGE), -HUGE, HUGE)
-    return np.rint(logits.astype(np.float64) * UNIT).astype(np.int64)
+    exact = np.multiply(logits, UNIT, dtype=np.float64)
+    return np.rint(exact, out=exact).astype(np.int64)
 
 
 def penalised(values: Integers, penalty_milli: int) -> Integers:

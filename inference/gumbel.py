@@ -64,7 +64,7 @@ class Noise:
 
     def __init__(self, key: bytes, position: int, count: int) -> None:
         self._words = random_words(key, position, count)
-        self.tail: Integers = np.flatnonzero(self._words >= TAIL)
+        self.tail: Integers = (self._words >= TAIL).nonzero()[0]
         """Ascending ids of the tokens with a second word, about one in 256: all others have less noise."""
         first = self._words[self.tail].astype(np.int64)
         second = random_words(key, position, len(self.tail), b"p2pavs/gumbel-tail/1").astype(np.int64)
@@ -73,7 +73,7 @@ class Noise:
 
     def of_all(self) -> Integers:
         """The noise of every token: cheaper than of each where nearly all are wanted."""
-        noise: Integers = gumbel_table(0)[self._words]
+        noise: Integers = gumbel_table(0).take(self._words)
         noise[self.tail] = self._tail_noise
         return noise
 

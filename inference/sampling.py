@@ -20,7 +20,7 @@ from inference.gumbel import Noise, most_outside_tail, sampling_key
 from inference.request import Request
 
 _FEW = 4096
-"""Up to so many tokens working all of them out costs less than choosing which could win."""
+"""In a vocabulary of up to so many tokens it costs less to work all of them out than to tell which can win."""
 
 PENALTY_WINDOW = 64
 """The repetition penalty looks at this many tokens at the answer's end."""
@@ -51,6 +51,11 @@ class Sampler:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._key = sampling_key(request.task_seed, request.seed)
+        self._simple = (
+            request.temperature_milli > 0
+            and not self.chooses_among_best
+            and not request.repetition_penalty_milli
+        )
 
     @property
     def chooses_among_best(self) -> bool:
@@ -65,6 +70,9 @@ class Sampler:
 
         What is not a number counts as lowest.
         """
+        if self._simple and allowed is None and len(logits) <= _FEW:
+            scores = fixed_point.fixed(logits) * 1000 // self._request.temperature_milli
+            return int((scores + Noise(self._key, len(answer), len(logits)).of_all()).argmax())
         field = self._field(logits, answer, allowed)
         best = float(field.rough.max())
         if not self._request.temperature_milli:
@@ -122,9 +130,6 @@ class Sampler:
     def _race(self, field: _Field, noise: Noise) -> int:
         """The token with the highest score."""
         temperature = self._request.temperature_milli
-        if field.ids is None and len(field.rough) <= _FEW:
-            values = field.exact(np.arange(len(field.rough)))
-            return int(np.argmax(values * 1000 // temperature + noise.of_all()))
 
         def scores(places: Integers) -> Integers:
             return field.exact(places) * 1000 // temperature + noise.of(field.at(places))

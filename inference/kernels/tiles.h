@@ -65,11 +65,27 @@ inline float sum(__m256 value) {
     return _mm_cvtss_f32(_mm_add_ss(rest, _mm_movehdup_ps(rest)));
 }
 
+#if ISA_VNNI
+// The first of each four.
+inline __m128 firsts(__m512 values) {
+    const __m512i places = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 8, 4, 0);
+    return _mm512_castps512_ps128(_mm512_permutexvar_ps(places, values));
+}
+#endif
+
 // hsum_float_8 of four.
 inline __m128 sums(__m256 one, __m256 two, __m256 three, __m256 four) {
+#if ISA_VNNI
+    const __m512 a = _mm512_insertf32x8(_mm512_castps256_ps512(one), two, 1);
+    const __m512 b = _mm512_insertf32x8(_mm512_castps256_ps512(three), four, 1);
+    __m512 rest = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0xDD), _mm512_shuffle_f32x4(a, b, 0x88));
+    rest = _mm512_add_ps(rest, _mm512_shuffle_ps(rest, rest, 0xEE));
+    return firsts(_mm512_add_ps(rest, _mm512_movehdup_ps(rest)));
+#else
     __m128 a = halves(one), b = halves(two), c = halves(three), d = halves(four);
     _MM_TRANSPOSE4_PS(a, b, c, d);
     return _mm_add_ps(_mm_add_ps(a, c), _mm_add_ps(b, d));
+#endif
 }
 
 // GGML_F32x8_REDUCE
@@ -167,9 +183,14 @@ void panel_of_32(const Product & p, int64_t panel, int64_t end, int64_t column, 
         tile<Block, 4, COLUMNS>(p, row, column, row_scales + (row - panel) * p.blocks, column_scales);
     }
     for (; row < end; row++) {
-        // The scales of the last rows lie apart, each in the first of four places.
+        // The scales of the last rows lie apart, each in all four places.
         tile<Block, 1, COLUMNS>(p, row, column, row_scales + 4 * (row - panel) * p.blocks, column_scales);
     }
+}
+
+template <class Block>
+inline short scale_of(const char * block) {
+    return static_cast<short>(reinterpret_cast<const Block *>(block)->d);
 }
 
 template <class Block>
@@ -185,12 +206,15 @@ void blocks_of_32(const Product & p) {
     for (int64_t panel = p.first; panel < p.last; panel += PANEL) {
         const int64_t end = panel + PANEL < p.last ? panel + PANEL : p.last;
         const int64_t whole = panel + (end - panel) / 4 * 4;
-        for (int64_t row = panel; row < end; row++) {
-            const auto * x = reinterpret_cast<const Block *>(p.weights + row * p.weights_stride);
-            const int64_t at = row - panel;
-            float * to = row_scales + (row < whole ? at / 4 * 4 * p.blocks + at % 4 : 4 * at * p.blocks);
-            for (int64_t b = 0; b < p.blocks; b++) {
-                to[4 * b] = half(x[b].d);
+        for (int64_t row = panel; row < end; row += row < whole ? 4 : 1) {
+            const char * x = p.weights + row * p.weights_stride;
+            const size_t next = row < whole ? p.weights_stride : 0;
+            float * to = row_scales + (row < whole ? 1 : 4) * (row - panel) * p.blocks;
+            for (int64_t b = 0; b < p.blocks; b++, x += sizeof(Block)) {
+                const __m128i four = _mm_setr_epi16(scale_of<Block>(x), scale_of<Block>(x + next),
+                                                    scale_of<Block>(x + 2 * next), scale_of<Block>(x + 3 * next),
+                                                    0, 0, 0, 0);
+                _mm_storeu_ps(to + 4 * b, _mm_cvtph_ps(four));
             }
         }
         deal<BLOCK_COLUMNS>(p.count, [&](auto width, int64_t column) {
@@ -372,9 +396,7 @@ inline __m128 reduced(const __m512 (&pairs)[4][2]) {
     const __m512 even = _mm512_shuffle_f32x4(half[0], half[1], 0x88);
     __m512 four = _mm512_add_ps(even, _mm512_shuffle_f32x4(half[0], half[1], 0xDD));
     four = _mm512_add_ps(four, _mm512_movehdup_ps(four));
-    four = _mm512_add_ps(four, _mm512_shuffle_ps(four, four, 0xEE));
-    const __m512i first = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 8, 4, 0);
-    return _mm512_castps512_ps128(_mm512_permutexvar_ps(first, four));
+    return firsts(_mm512_add_ps(four, _mm512_shuffle_ps(four, four, 0xEE)));
 }
 
 // Four rows of halves and some columns. A register holds two of an element's four chains.
@@ -416,7 +438,8 @@ inline void four_rows_of_halves(const Product & p, int64_t row, int64_t column, 
 #endif
 
 template <int COLUMNS>
-void panel_of_halves(const Product & p, int64_t row, int64_t end, int64_t column, const float * columns) {
+void panel_of_halves(const Product & p, int64_t panel, int64_t end, int64_t column, const float * columns) {
+    int64_t row = panel;
 #if ISA_VNNI
     for (; row + 4 <= end; row += 4) {
         four_rows_of_halves<COLUMNS>(p, row, column, columns);
