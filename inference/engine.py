@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from inference import memory
 from inference.choices import Choices, Spelling
@@ -234,16 +235,17 @@ class Engine:
                 owners.append(sequence)
             self._slots.feed(slot, todo)
 
-        def use(row: int, logits: Logits) -> None:
-            sequence, position = owners[row], rows[row][1]
-            # Rows behind a wrong guess or behind the end belong to tokens that are no part of the answer.
-            if sequence.finish is None and not sequence.stale and position == len(sequence.line) - 1:
-                self._advance(sequence, logits)
-
         if not rows:
             return []
         answered, begin = self.counts.answered, time.monotonic()
-        self._llama.decode(rows, use)
+        outputs, table = self._llama.decode(rows)
+        positions = [rows[row][1] for row in outputs]
+        drawn = self._draw_apart([owners[row] for row in outputs], positions, table)
+        for place, (row, position) in enumerate(zip(outputs, positions, strict=True)):
+            sequence = owners[row]
+            # Rows behind a wrong guess or behind the end belong to tokens that are no part of the answer.
+            if sequence.finish is None and not sequence.stale and position == len(sequence.line) - 1:
+                self._advance(sequence, table[place], drawn.get(place))
         self.counts.busy += time.monotonic() - begin
         self.counts.read += len(rows) - (self.counts.answered - answered)
         self.counts.reused = self._slots.reused
@@ -256,14 +258,28 @@ class Engine:
                 self._rewind(sequence)
         return finished
 
+    def _draw_apart(
+        self, owners: Sequence[_Sequence], positions: Sequence[int], table: Logits
+    ) -> dict[int, int]:
+        """Tokens by row of the table, where a sequence has several that can be drawn together."""
+        drawn: dict[int, int] = {}
+        for _, group in groupby(range(len(owners)), lambda place: owners[place].slot):
+            places = list(group)
+            sequence, part = owners[places[0]], slice(places[0], places[-1] + 1)
+            free = sequence.choices is None and sequence.value is None
+            if free and len(places) > 1 and sequence.sampler.draws_apart(self.vocabulary):
+                first = positions[places[0]] - sequence.prompt + 1
+                drawn.update(zip(places, sequence.sampler.pick_all(table[part], first), strict=True))
+        return drawn
+
     def _rewind(self, sequence: _Sequence) -> None:
         """Forget the cache behind the last right token; all but it is kept where the architecture allows."""
         self._slots.cut(sequence.slot, len(sequence.line) - 1)
         sequence.stale = False
 
-    def _advance(self, sequence: _Sequence, logits: Logits) -> None:
-        """Sample the next token and add it to the answer."""
-        token = self._pick(sequence, logits)
+    def _advance(self, sequence: _Sequence, logits: Logits, drawn: int | None) -> None:
+        """Sample the next token, unless it is drawn already, and add it to the answer."""
+        token = self._pick(sequence, logits) if drawn is None else drawn
         if token is None:
             sequence.finish = FinishReason.BAD_REQUEST  # the vocabulary cannot write what the schema asks for
             return
@@ -288,7 +304,7 @@ class Engine:
         sequence.output += piece
         if sequence.value is not None and token not in self._ends:
             sequence.value.add(token, piece)
-        digest = sequence.trace.add(token, logits.tobytes())
+        digest = sequence.trace.add(token, logits.data)
         sequence.finish = self._finish(sequence, token)
         if digest is not None and sequence.report is not None:
             tokens = tuple(sequence.answer[-CHUNK_TOKENS:])
@@ -367,6 +383,6 @@ class Engine:
         for start in range(0, len(tokens), batch):
             part = tokens[start : start + batch]
             rows = [(token, start + i, 0, True) for i, token in enumerate(part)]
-            self._llama.decode(rows, lambda _, logits: digests.append(logits_digest(logits.tobytes())))
+            digests += [logits_digest(logits.data) for logits in self._llama.decode(rows)[1]]
         self._llama.forget(0)
         return digests

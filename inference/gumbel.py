@@ -59,6 +59,28 @@ def random_words(
     return np.frombuffer(data, "<u2")
 
 
+def _second_words(key: bytes, position: int, count: int) -> npt.NDArray[np.uint16]:
+    return random_words(key, position, count, b"p2pavs/gumbel-tail/1")
+
+
+def _tail_noise(words: npt.NDArray[np.uint16], second: npt.NDArray[np.uint16]) -> Integers:
+    first, more = words.astype(np.int64), second.astype(np.int64)
+    longer = gumbel_table(1)[(first & 0xFF) << 8 | more >> 8]
+    return np.where(first < WORDS - 1, longer, gumbel_table(2)[more])
+
+
+def noise_table(key: bytes, first: int, positions: int, count: int) -> Integers:
+    """The noise of all ``count`` tokens at ``positions`` positions from ``first`` on: a row for each."""
+    each = range(first, first + positions)
+    words = np.stack([random_words(key, position, count) for position in each])
+    noise: Integers = gumbel_table(0).take(words)
+    tail = (words >= TAIL).nonzero()
+    many = np.bincount(tail[0], minlength=positions).tolist()
+    second = np.concatenate([_second_words(key, p, n) for p, n in zip(each, many, strict=True)])
+    noise[tail] = _tail_noise(words[tail], second)
+    return noise
+
+
 class Noise:
     """The noise of all ``count`` tokens at one position of one answer, worked out where it is asked for."""
 
@@ -66,16 +88,8 @@ class Noise:
         self._words = random_words(key, position, count)
         self.tail: Integers = (self._words >= TAIL).nonzero()[0]
         """Ascending ids of the tokens with a second word, about one in 256: all others have less noise."""
-        first = self._words[self.tail].astype(np.int64)
-        second = random_words(key, position, len(self.tail), b"p2pavs/gumbel-tail/1").astype(np.int64)
-        longer = gumbel_table(1)[(first & 0xFF) << 8 | second >> 8]
-        self._tail_noise: Integers = np.where(first < WORDS - 1, longer, gumbel_table(2)[second])
-
-    def of_all(self) -> Integers:
-        """The noise of every token: cheaper than of each where nearly all are wanted."""
-        noise: Integers = gumbel_table(0).take(self._words)
-        noise[self.tail] = self._tail_noise
-        return noise
+        second = _second_words(key, position, len(self.tail))
+        self._tail_noise = _tail_noise(self._words[self.tail], second)
 
     def of(self, ids: Integers) -> Integers:
         """The noise of these tokens."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -167,22 +167,21 @@ class Llama:
         token = int(lib.llama_vocab_bos(self._vocab))
         return [token] if token >= 0 else []
 
-    def decode(self, items: Sequence[tuple[int, int, int, bool]], use: Callable[[int, Logits], None]) -> None:
-        """Compute (token, position, slot, wanted) rows; ``use`` gets the index and logits of each wanted one.
+    def decode(self, items: Sequence[tuple[int, int, int, bool]]) -> tuple[list[int], Logits]:
+        """Compute (token, position, slot, wanted) rows. Returns indexes and logits of the wanted ones.
 
-        The logits are a view that is valid only during the call.
+        The logits, a row of the vocabulary's size for each, are a view that the next call overwrites.
         """
         outputs = self._rows.fill(items)
         if code := lib.llama_decode(self._context, self._rows.batch):
             raise EngineError(f"llama.cpp failed to decode a batch of {len(items)} (code {code})")
         if not outputs:
-            return
+            return outputs, np.empty((0, self.vocabulary), np.float32)
         # The logits of the wanted rows lie behind each other, in the rows' order.
         table = np.ctypeslib.as_array(
             lib.llama_get_logits(self._context), shape=(len(outputs), self.vocabulary)
         )
-        for row, logits in zip(outputs, table, strict=True):
-            use(row, logits)
+        return outputs, table
 
     def forget(self, slot: int, position: int = 0) -> bool:
         """Drop a sequence's cache from ``position`` on. False if this architecture cannot drop a part."""

@@ -61,11 +61,8 @@ class _Context:
             last = len(tokens) - 1
             rows += [(token, start + i, slot, every or i == last) for i, token in enumerate(tokens)]
         found: dict[int, dict[int, bytes]] = {part[0]: {} for part in parts}
-
-        def use(row: int, logits: Any) -> None:
-            found[rows[row][2]][rows[row][1]] = logits_digest(logits.tobytes())
-
-        self._llama.decode(rows, use)
+        for row, logits in zip(*self._llama.decode(rows), strict=True):
+            found[rows[row][2]][rows[row][1]] = logits_digest(logits.data)
         return list(found.values())
 
     def compute(self, some: Lines, way: Way) -> Digests:

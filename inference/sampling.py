@@ -16,11 +16,11 @@ import numpy as np
 
 from inference import fixed_point
 from inference.fixed_point import UNIT, Integers, Logits
-from inference.gumbel import Noise, most_outside_tail, sampling_key
+from inference.gumbel import Noise, most_outside_tail, noise_table, sampling_key
 from inference.request import Request
 
 _FEW = 4096
-"""In a vocabulary of up to so many tokens it costs less to work all of them out than to tell which can win."""
+"""Up to so many tokens it costs less to work all of them out than to tell which can win."""
 
 PENALTY_WINDOW = 64
 """The repetition penalty looks at this many tokens at the answer's end."""
@@ -51,11 +51,6 @@ class Sampler:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._key = sampling_key(request.task_seed, request.seed)
-        self._simple = (
-            request.temperature_milli > 0
-            and not self.chooses_among_best
-            and not request.repetition_penalty_milli
-        )
 
     @property
     def chooses_among_best(self) -> bool:
@@ -65,14 +60,26 @@ class Sampler:
             request.top_k or request.top_p_micro or request.min_p_micro
         )
 
+    def draws_apart(self, vocabulary: int) -> bool:
+        """Whether ``pick_all`` may draw where all tokens are allowed: only a position's logits matter."""
+        request = self._request
+        if vocabulary > _FEW or self.chooses_among_best:
+            return False
+        return request.temperature_milli > 0 and not request.repetition_penalty_milli
+
+    def pick_all(self, logits: Logits, first: int) -> list[int]:
+        """The tokens at the answer's positions from ``first`` on, a row of logits each: as of ``pick``."""
+        scores = fixed_point.fixed(logits) * 1000 // self._request.temperature_milli
+        tokens: list[int] = (scores + noise_table(self._key, first, *logits.shape)).argmax(axis=1).tolist()
+        return tokens
+
     def pick(self, logits: Logits, answer: Sequence[int], allowed: Integers | None = None) -> int:
         """The token after ``answer``, out of ``allowed`` (ascending ids, not empty) or all of them.
 
         What is not a number counts as lowest.
         """
-        if self._simple and allowed is None and len(logits) <= _FEW:
-            scores = fixed_point.fixed(logits) * 1000 // self._request.temperature_milli
-            return int((scores + Noise(self._key, len(answer), len(logits)).of_all()).argmax())
+        if allowed is None and self.draws_apart(len(logits)):
+            return self.pick_all(logits[np.newaxis], len(answer))[0]
         field = self._field(logits, answer, allowed)
         best = float(field.rough.max())
         if not self._request.temperature_milli:

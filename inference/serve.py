@@ -6,6 +6,7 @@ It ends when its standard input ends, so it cannot outlive the node, however tha
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import queue
 import signal
@@ -231,5 +232,6 @@ def main() -> None:
     except InferenceError as error:
         pipe.send(event="failed", error=_name(error), message=str(error))
         sys.exit(1)
+    gc.freeze()  # what is there now stays: collections need not look at it again
     pipe.send(event="ready", manifest=engine.manifest.to_json(), profile=profile.identifier())
     _Service(engine, pipe).run(inbox)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference import gumbel
+from inference import gumbel, sampling
 from inference.fixed_point import UNIT, best_shares, fixed, log_margin, penalised, share_table
 from inference.gumbel import TAIL, Noise, exact_gumbel, gumbel_table, random_words, sampling_key
 from inference.request import Request
@@ -141,7 +141,9 @@ def share(below):
         {"top_k": 200, "top_p_micro": 950_000, "min_p_micro": 1000, "repetition_penalty_milli": 10_000},
     ],
 )
-def test_the_bounds_never_change_the_token(temperature, limits):
+@pytest.mark.parametrize("few", [0, 4096])  # below this size all tokens are worked out
+def test_the_bounds_never_change_the_token(temperature, limits, few, monkeypatch):
+    monkeypatch.setattr(sampling, "_FEW", few)
     source = np.random.default_rng(temperature + len(limits))
     for size, spread in ((2000, 0.0), (2000, 1.0), (2000, 6.0), (300, 40.0)):
         values = (source.normal(size=size) * spread).astype(np.float32)
@@ -152,6 +154,17 @@ def test_the_bounds_never_change_the_token(temperature, limits):
         for allowed in (None, some):
             request = Request(b"", 1, temperature, seed=size, task_seed=SEED, **limits)
             assert Sampler(request).pick(values, answer, allowed) == plain(request, values, answer, allowed)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1024])
+def test_many_positions_are_drawn_like_one_at_a_time(size):
+    table = np.random.default_rng(size).normal(size=(40, size)).astype(np.float32) * 3
+    table[3, 0], table[4] = np.nan, np.inf
+    one = Sampler(Request(b"", 1, 900, seed=size, task_seed=SEED))
+    assert one.draws_apart(size)
+    singly = [plain(one._request, values, [0] * at) for at, values in enumerate(table, 5)]
+    assert one.pick_all(table, 5) == singly
+    assert [pick(one, values, at) for at, values in enumerate(table, 5)] == singly
 
 
 @settings(max_examples=100, deadline=None)
