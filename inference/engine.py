@@ -113,6 +113,11 @@ class Engine:
         return self._llama.vocabulary
 
     @property
+    def batch(self) -> int:
+        """Rows of a step at most."""
+        return self._llama.batch
+
+    @property
     def idle(self) -> bool:
         """Whether no request is on its way."""
         return not self._active

@@ -18,9 +18,9 @@ from inference.request import Request
 
 batches = []
 decode = llama.Llama.decode
-def counted(self, rows, use):
+def counted(self, rows):
     batches.append([(slot, position) for _, position, slot, _ in rows])
-    decode(self, rows, use)
+    return decode(self, rows)
 llama.Llama.decode = counted
 
 def together(engine, requests):
