@@ -85,9 +85,9 @@ class Seat:
         return execution_of(self.answer, bytes(32))
 
 
-def question(number: int, first: str, tokens: int) -> Request:
+def question(number: int, tokens: int) -> Request:
     """A prompt of some 60 tokens; hot, so that the answer is as long as it may be."""
-    text = f"{first} {number}: the delegates asked what the proposal would cost and who would pay for it. "
+    text = f"Question {number}: the delegates asked what the proposal would cost and who would pay for it. "
     return Request(
         (text * 2).encode(),
         tokens,
@@ -106,19 +106,21 @@ async def alone(worker: ModelWorker, request: Request) -> tuple[float, Generatio
 
 async def one_model(model: Path, tokens: int, repeats: int, threads: int, result: Result) -> None:
     """Add the table of one model."""
-    replicate, leads, follows, afters, lags = [], [], [], [], []
+    replicate, leads, follows, afters, lags, lengths = [], [], [], [], [], []
     async with (
         ModelWorker.open(model, threads=threads) as one,
         ModelWorker.open(model, threads=threads) as two,
+        ModelWorker.open(model, threads=threads) as three,
     ):
-        for worker in (one, two):
-            await worker.generate(question(0, "warm", 8))
+        for worker in (one, two, three):
+            await worker.generate(question(repeats, 8))
         for number in range(repeats):
             say(f"run {number + 1} of {repeats}")
-            # Other words: a prompt that a worker has read before costs it nothing.
-            cost, answer = await alone(one, question(number, "alone", tokens))
+            # One worker for each part, as a prompt that a worker has read before costs it nothing.
+            request = question(number, tokens)
+            cost, answer = await alone(three, request)
             replicate.append(cost)
-            request = question(number, "together", tokens)
+            lengths.append(answer.token_count)
             leader, follower = Seat(LEADER, one, request), Seat(FOLLOWER, two, request)
             leader.other, follower.other = follower, leader
             leader.open()
@@ -127,14 +129,14 @@ async def one_model(model: Path, tokens: int, repeats: int, threads: int, result
                 nursery.start_soon(follower.run)
                 nursery.start_soon(leader.run)
             assert leader.answer is not None and follower.answer is not None
-            assert leader.answer.trace_secret == follower.answer.trace_secret
+            assert answer.trace_secret == leader.answer.trace_secret == follower.answer.trace_secret
             leads.append(leader.cost)
             follows.append(follower.cost)
             afters.append(max(0.0, follower.after))
             lags.append(follower.ended - leader.ended)
     whole = MEMBERS * median(replicate)
     verify = median(leads) + (MEMBERS - 1) * median(follows)
-    chunk = median(follows) / -(-answer.token_count // CHUNK_TOKENS)
+    chunk = median(follows) / -(-median(lengths) // CHUNK_TOKENS)
     result.table(
         ("", "CPU s", ""),
         [
@@ -146,7 +148,7 @@ async def one_model(model: Path, tokens: int, repeats: int, threads: int, result
             ("following, for each chunk", chunk, ""),
             ("behind the leader's last token", median(afters), f"{median(lags):.3f} s on the clock"),
         ],
-        f"{model.name}: {answer.prompt_tokens} tokens of prompt, {answer.token_count} of answer, "
+        f"{model.name}: {answer.prompt_tokens} tokens of prompt, {median(lengths):.0f} of answer, "
         f"{threads} thread(s), median of {repeats}",
     )
     result.measured(
@@ -156,7 +158,7 @@ async def one_model(model: Path, tokens: int, repeats: int, threads: int, result
         model=model.stem,
         threads=threads,
         prompt_tokens=answer.prompt_tokens,
-        answer_tokens=answer.token_count,
+        answer_tokens=round(median(lengths)),
     )
 
 
