@@ -421,7 +421,8 @@ async def test_the_profile_is_checked_by_the_command():
     )
     report = json.loads(done.stdout)
     assert report["passed"] and done.returncode == 0
-    assert {c["name"] for c in report["checks"]} == {"byte order", "llama.cpp", "build", "golden test"}
+    names = {"byte order", "llama.cpp", "build", "kernels", "golden test"}
+    assert {c["name"] for c in report["checks"]} == names
 
 
 async def test_kernels_that_round_differently_fail_the_golden_test():
