@@ -1,0 +1,223 @@
+"""What operators rely on, on a network that runs: metrics, readiness, log, doctor, backup and the way back."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from p2pavs.restored import MARGIN
+from p2pavs.storage.inspection import inspect
+from tests import monitoring
+from tests.e2e.harness import Testnet
+
+pytestmark = pytest.mark.e2e
+
+NODES = 4
+ROOT = Path(__file__).parents[2]
+QUESTION = "Classify this proposal: pay 40,000 USDC from the treasury to the auditors"
+CHOICES = ["treasury", "parameter", "membership", "other"]
+MOST_SERIES = 400
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testnet]:
+    with Testnet.start(tmp_path_factory.mktemp("e2e") / "net", NODES) as running:
+        ask(running)
+        yield running
+
+
+def ask(net: Testnet) -> int:
+    """A task that is certified."""
+    task = int(net.request(QUESTION, choices=CHOICES, options=["--deadline", "300"])["task"])
+    assert net.wait_certified(task, 200).output == b"treasury"
+    return task
+
+
+def get(net: Testnet, index: int, path: str) -> tuple[int, str]:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(net.network.state.apis[index] + path, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, refusal.read().decode()
+
+
+# --- metrics ----------------------------------------------------------------------------------------------
+
+
+def test_the_metrics_keep_to_the_rules_of_prometheus(net: Testnet) -> None:
+    status, page = get(net, 0, "/metrics")
+    assert status == 200
+    families = list(text_string_to_metric_families(page))
+    assert sum(len(family.samples) for family in families) < MOST_SERIES, "labels have few values"
+    for family in families:
+        assert re.fullmatch(r"(p2pavs|process)_[a-z0-9_]+", family.name), family.name
+        assert family.documentation, family.name
+        assert not re.search(r"_(ms|milliseconds|minutes|kb|mb|percent)(_|\Z)", family.name), "base units"
+        names = {sample.name for sample in family.samples}
+        if family.type == "counter":
+            assert names == {family.name + "_total"}
+        elif family.type == "gauge":
+            assert not family.name.endswith(("_total", "_count", "_sum", "_bucket"))
+        for sample in family.samples:
+            assert set(sample.labels) <= {
+                "le", "condition", "cause", "outcome", "step", "verdict", "reason", "kind", "how",
+                "model", "file", "version", "runtime",
+            }, sample  # fmt: skip
+
+
+def test_the_dashboard_and_the_alerts_name_metrics_that_a_node_has(net: Testnet) -> None:
+    labels: dict[str, set[str]] = {"up": set()}
+    for family in text_string_to_metric_families(get(net, 0, "/metrics")[1]):
+        for sample in family.samples:
+            labels.setdefault(sample.name, set()).update(sample.labels)
+    for where, query in monitoring.expressions():
+        for name, selected in monitoring.metrics_in(query).items():
+            assert name in labels, f"{where}: a node has no {name}"
+            assert selected - {"instance", "job"} <= labels[name], f"{where}: {name} has {labels[name]}"
+
+
+def test_what_was_done_is_counted(net: Testnet) -> None:
+    def counted() -> bool:
+        page = get(net, 0, "/metrics")[1]
+        return {
+            'p2pavs_tasks_total{outcome="certified"} 1.0',
+            "p2pavs_seats_total 1.0",
+            "p2pavs_seats_missed_total 0.0",
+            "p2pavs_rounds_total 1.0",
+            "p2pavs_decision_seconds_count 1.0",
+            "p2pavs_in_epoch 1.0",
+            'p2pavs_ready{condition="chain"} 1.0',
+        } <= set(page.splitlines())
+
+    net.wait_until(counted, "the first task is counted")
+
+
+# --- alive and ready --------------------------------------------------------------------------------------
+
+
+def test_a_node_is_ready_and_without_its_chain_alive(net: Testnet) -> None:
+    assert get(net, 0, "/health")[0] == 200
+    net.wait_until(lambda: get(net, 0, "/ready")[0] == 200, "the node is ready")
+    net.network.kill("anvil", signal.SIGSTOP)
+    try:
+        net.wait_until(lambda: get(net, 0, "/ready")[0] == 503, "the node misses its chain", 120)
+        ready = json.loads(get(net, 0, "/ready")[1])
+        assert not ready["conditions"]["chain"]["met"] and ready["conditions"]["disk"]["met"]
+        assert get(net, 0, "/health")[0] == 200
+    finally:
+        net.network.kill("anvil", signal.SIGCONT)
+    net.wait_until(lambda: get(net, 0, "/ready")[0] == 200, "the node is ready again", 120)
+
+
+# --- log --------------------------------------------------------------------------------------------------
+
+
+def test_every_line_of_a_round_says_where_it_belongs(net: Testnet) -> None:
+    lines = [line for index in range(NODES) for line in net.logs(index) if line.get("task") == 1]
+    first = next(number for number, line in enumerate(lines) if line["event"] == "round")
+    assert {"proposal", "prevote", "precommit", "certificate"} <= {line["event"] for line in lines[first:]}
+    within = [line for line in lines if "attempt" in line]
+    assert within and all("task" in line for line in within)
+    for line in within:
+        before = line["event"] in ("committee", "inference_started", "inference", "inference_done")
+        assert before or "round" in line, line
+        if line["event"] in ("proposal", "prevote", "precommit"):
+            assert line["peer"].startswith("12D3Koo") and line["operator"].startswith("0x"), line
+
+
+# --- doctor -----------------------------------------------------------------------------------------------
+
+
+def doctor(net: Testnet, *options: str) -> tuple[int, dict[str, Any]]:
+    operator = net.network.layout.operator(0)
+    command = [sys.executable, "-m", "p2pavs", "doctor", "--json", "--keys", str(net.network.keys(operator))]
+    command += ["--data", str(net.network.layout.data(0)), "--listen", "/ip4/127.0.0.1/tcp/0", *options]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=net.network.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_the_doctor_finds_a_running_node_well(net: Testnet) -> None:
+    right = str(net.network.password(net.network.layout.operator(0)))
+    status, found = doctor(net, "--password-file", right, "--bootstrap", net.network.address(1))
+    bad = [check for check in found["checks"] if check["status"] in ("fail", "skip")]
+    assert (status, bad, found["passed"]) == (0, [], True)
+    by_name = {check["name"]: check for check in found["checks"]}
+    assert by_name["reachable"]["status"] == by_name["clock of peers"]["status"] == "ok"
+    assert "the node listens" in by_name["port"]["detail"]
+
+
+def test_the_doctor_says_what_is_wrong_by_its_exit_status(net: Testnet) -> None:
+    wrong = str(net.network.password(net.network.layout.operator(1)))
+    status, found = doctor(net, "--password-file", wrong)
+    failed = [check for check in found["checks"] if check["status"] == "fail"]
+    assert (status, [check["name"] for check in failed]) == (8, ["password"])
+    assert failed[0]["remedy"] and not found["passed"]
+
+
+# --- backup -----------------------------------------------------------------------------------------------
+
+
+def test_a_restored_node_takes_part_again_and_signs_nothing_it_may_have_signed(
+    net: Testnet, tmp_path: Path
+) -> None:
+    data, keys = net.network.layout.data(0), net.network.keys(net.network.layout.operator(0))
+    net.command("backup", "--data", str(data), "--keys", str(keys), "--out", str(tmp_path / "backup"))
+    before = inspect(tmp_path / "backup" / "node.sqlite")
+    after_backup = ask(net)
+    assert inspect(data / "node.sqlite").signatures > before.signatures, "the backup is older than the guard"
+    net.kill(0)
+    data.rename(tmp_path / "lost")
+    keys.rename(tmp_path / "lost keys")
+    net.command(
+        "restore", str(tmp_path / "backup"), "--data", str(data), "--keys", str(keys), "--old-node-is-gone"
+    )
+    assert inspect(data / "node.sqlite").restored
+    # Its account's unsettled transactions are the chain's business.
+    assert not (keys / "pending.sqlite").exists()
+
+    net.network.start_node(0, net.network.address(1))
+    meanwhile = ask(net)
+    net.network.wait_node(0, MARGIN + 240)
+    settled = [line for line in net.logs(0) if line["event"] == "restored_settled"]
+    assert [line["signs_from_task"] for line in settled] == [meanwhile + 1]
+    net.wait_connected(120)
+    task = ask(net)
+    certified = net.wait_until(
+        lambda: [one for one in net.api(0, f"/tasks/{task}/events") if one["event"] == "certificate"],
+        "the restored node has the certificate",
+        60,
+    )
+    assert certified
+    own = [
+        line
+        for line in net.logs(0)
+        if line["event"] in ("prevote", "precommit") and line["operator"] == operator_of(net, 0)
+    ]
+    assert {after_backup, task} == {line["task"] for line in own if line["task"] >= after_backup}
+    shutil.rmtree(tmp_path / "lost")
+
+
+def operator_of(net: Testnet, index: int) -> str:
+    return str(net.api(index, "/status")["operator"])
