@@ -18,6 +18,7 @@ from p2pavs.chain.follower import BlockAdded, BlockRemoved, Follower
 from p2pavs.chain.reader import deadline_of, read_operator_set
 from p2pavs.errors import P2pavsError
 from p2pavs.execution import Execution
+from p2pavs.guard_check import check_guard
 from p2pavs.open_task import DeskParts, OpenTask
 from p2pavs.storage import until_stored
 from p2pavs.storage.protection import sign_nothing_below
@@ -126,6 +127,8 @@ class TaskDesk:
                     task.view.certified = True
                     task.view.certificate, task.view.bitmap = event, event.bitmap
                     task.settled_number, task.settled_hash = logged.block_number, logged.block_hash
+                    if event.id >= self._sits_out_below:
+                        await self._compare_with_guard(task, event)
                 self._parts.journal.add(
                     event.id,
                     "certified",
@@ -148,6 +151,23 @@ class TaskDesk:
                 self._parts.journal.add(task_id, "refunded")
             case _:
                 log.info("chain_event", name=type(logged.event).__name__, block=logged.block_number)
+
+    async def _compare_with_guard(self, task: OpenTask, certified: TaskCertified) -> None:
+        """Raise ``GuardIsOlder`` if it has an own signature that the guard does not know of.
+
+        What cannot be read is asked for again: nothing is started meanwhile.
+        """
+        header, parts = task.event.header, self._parts
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                operators = await self.operator_set(header.epoch)
+                break
+            except ChainError as error:
+                log.warning("guard_check_waits", task=header.id, error=error.message, remedy=error.remedy)
+            await trio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        await check_guard(parts.database, parts.operator, operators, header, certified)
 
     async def _open(self, event: TaskRequested, logged: LoggedEvent) -> None:
         known = self.tasks.get(event.id)

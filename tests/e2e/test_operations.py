@@ -1,4 +1,4 @@
-"""What operators rely on, on a network that runs: metrics, readiness, log, doctor, backup and the way back."""
+"""What operators rely on, on a network that runs: metrics, readiness, log, doctor, backup and restore."""
 
 from __future__ import annotations
 

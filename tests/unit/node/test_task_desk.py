@@ -19,16 +19,19 @@ from inference.errors import EngineError, QueueFull
 from p2pavs import task_desk
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ReorgTooDeep, RpcUnreachable, WrongChain
+from p2pavs.chain.events import TaskCertified
 from p2pavs.chain.follower import BlockRemoved
 from p2pavs.chain.records import TaskHeader
 from p2pavs.divergence import DivergenceBook
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
+from p2pavs.guard_check import GuardIsOlder
 from p2pavs.journal import Journal
 from p2pavs.open_task import DeskParts
 from p2pavs.routing import Router
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import Database, EvidenceStore, SignGuard, TaskStore
+from p2pavs.storage.protection import raise_below
 from p2pavs.storage.tasks import StoredTask, TaskState
 from p2pavs.task_desk import TaskDesk
 from tests.unit.consensus import factory
@@ -54,6 +57,14 @@ OTHER_SEED = keccak256(b"prevrandao of another block")
 AT_ONCE = replace(SETTINGS, confirmations=0)
 RULING = (1000, 1, 1, 1)
 """Stakes with which operator 0 decides alone."""
+
+
+SIGNED_BY_OWN, SIGNED_BY_OTHERS = 0b0111, 0b0110
+
+
+def by_others(task: int) -> TaskCertified:
+    """A certificate without the signature of this operator, which was away."""
+    return replace(certified(task), bitmap=SIGNED_BY_OTHERS)
 
 
 @dataclass
@@ -337,7 +348,7 @@ async def test_catching_up_starts_nothing_that_is_settled_further_on(
         blocks = [
             block(10, requested(1)),
             block(11, requested(2)),
-            block(12, certified(1)),
+            block(12, by_others(1)),
             block(13, requested(3)),
             *(block(number) for number in range(14, 40)),
             block(40, refunded(3)),
@@ -606,7 +617,7 @@ async def test_far_behind_the_head_much_is_written_at_once_and_nothing_is_lost(
     """Forty tasks, each certified three blocks later, read in one go up to a head that is far away."""
     async with office.open() as desk:
         for number in range(1, 41):
-            events = [requested(number), *([certified(number - 3)] if number > 3 else [])]
+            events = [requested(number), *([by_others(number - 3)] if number > 3 else [])]
             await office.follower.give(block(100 + number, *events), head=1000)
         assert desk.head == 140
         stored = {task.task_id: task.state for task in await office.tasks()}
@@ -666,3 +677,45 @@ async def test_after_a_restart_the_running_attempt_is_begun(
         await until(lambda: desk.tasks[1].member is not None)
         assert desk.tasks[1].attempt == 2
     assert "attempt_missed" not in office.kinds()
+
+
+@pytest.mark.parametrize("far", [False, True])
+async def test_a_guard_that_does_not_know_of_an_own_signature_ends_the_node(
+    office: Office, autojump_clock: MockClock, far: bool
+) -> None:
+    office.follower.head = 500 if far else 11
+    await office.follower.give(
+        block(10, requested(1)), block(11, replace(certified(1), bitmap=SIGNED_BY_OWN))
+    )
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with office.open():
+            await trio.sleep(60)
+    assert caught.group_contains(GuardIsOlder, match="task 1 was certified with this operator's signature")
+    restored = office.database.transaction(lambda c: c.execute("SELECT * FROM meta").fetchall())
+    assert "restored_at" in dict(restored), "the next start waits, and signs for later tasks only"
+    assert "committee" not in office.kinds(), "and nothing was signed"
+
+
+async def test_certificates_that_the_guard_knows_of_or_that_others_signed(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    async with office.open() as desk:  # it takes part in task 1
+        await office.follower.give(block(10, requested(1)))
+        await office.sender.wait_for(1)
+        assert desk.tasks[1].member is not None
+    office.follower = FollowerDouble()
+    office.follower.head = 12
+    own = replace(certified(1), bitmap=SIGNED_BY_OWN, round=0)
+    await office.follower.give(block(10, requested(1)), block(11, own, requested(2)), block(12, by_others(2)))
+    async with office.open():  # the same node again: both were certified while it was away
+        await trio.sleep(60)
+    assert office.kinds().count("certified") == 1
+
+
+async def test_what_must_not_be_signed_any_more_is_sat_out(office: Office, autojump_clock: MockClock) -> None:
+    office.database.transaction(lambda connection: raise_below(connection, 2))
+    async with office.open() as desk:
+        await desk.start_block(0)
+        await office.follower.give(block(10, requested(1), requested(2)))
+        await office.sender.wait_for(1)
+        assert desk.tasks[1].member is None and desk.tasks[2].member is not None

@@ -1,4 +1,4 @@
-"""Dashboard and alerts are well-formed. tests/e2e/test_operations.py sees that their metrics exist."""
+"""Dashboard and alerts are well-formed; tests/e2e/test_operations.py sees that their metrics exist."""
 
 from __future__ import annotations
 
