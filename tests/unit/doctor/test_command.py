@@ -1,0 +1,78 @@
+"""What the command prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from inference.runtime import Check as RuntimeCheck
+from p2pavs.cli.main import root
+from p2pavs.doctor import runtime
+
+NOBODY = ["--rpc", "http://127.0.0.1:1", "--listen", "/ip4/127.0.0.1/tcp/0", "--api", "127.0.0.1:0"]
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runtime has tests of its own, and the settings of the shell do not count."""
+    monkeypatch.setattr(
+        runtime, "run_check", lambda profile: [RuntimeCheck("llama.cpp", True, "as it should be")]
+    )
+    for name in ("CONFIG", "RPC", "DEPLOYMENT", "KEYS", "PASSWORD", "PASSWORD_FILE"):
+        monkeypatch.delenv(f"P2PAVS_{name}", raising=False)
+
+
+def doctor(*options: str) -> Result:
+    return CliRunner().invoke(root, ["doctor", *options])
+
+
+def test_a_machine_without_a_node() -> None:
+    found = doctor("--listen", "/ip4/127.0.0.1/tcp/0", "--api", "127.0.0.1:0")
+    assert found.exit_code == 0, found.output
+    assert "  ok    llama.cpp: as it should be" in found.stdout
+    assert "  -     chain: give --rpc" in found.stdout
+    assert " 0 failed, 4 not looked at" in found.stdout
+
+
+def test_each_failure_has_its_remedy_and_the_status_says_so() -> None:
+    found = doctor(*NOBODY)
+    assert found.exit_code == 8
+    lines = found.stdout.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("  FAIL  chain: "))
+    assert lines[at + 1].startswith("        ") and lines[at + 1].strip()
+    assert "checks failed: chain." in found.stderr
+
+
+def test_json() -> None:
+    found = doctor("--json", *NOBODY)
+    content = json.loads(found.stdout)
+    assert found.exit_code == 8 and content["passed"] is False
+    (failed,) = [check for check in content["checks"] if check["status"] == "fail"]
+    assert set(failed) == {"section", "name", "status", "detail", "remedy"}
+    assert (failed["section"], failed["name"]) == ("chain", "chain")
+    assert json.loads(found.stderr)["exitCode"] == 8
+
+
+def test_what_is_broken_is_a_line_and_no_traceback(tmp_path: Path) -> None:
+    broken = tmp_path / "deployment.json"
+    broken.write_text("{")
+    (tmp_path / "password").write_text("")
+    found = doctor(
+        *NOBODY,
+        "--deployment",
+        str(broken),
+        "--keys",
+        str(tmp_path),
+        "--password-file",
+        str(tmp_path / "password"),
+    )
+    assert found.exit_code == 8
+    for name in ("deployment", "keys", "password file", "chain"):
+        assert f"  FAIL  {name}: " in found.stdout, found.stdout
+
+
+def test_quick_belongs_to_the_matrix() -> None:
+    assert doctor("--quick").exit_code == 2
