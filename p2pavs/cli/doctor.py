@@ -112,7 +112,9 @@ def doctor(
         if not same:
             content["passed"] = False
             show(content)
-            raise NotFit("This machine does not compute the canonical bits.", CANONICAL.remedy())
+            raise NotFit(
+                "This machine does not compute the canonical bits, so it must not serve.", CANONICAL.remedy()
+            )
     show(content, *_summary(checks))
     if failures:
         raise NotFit(

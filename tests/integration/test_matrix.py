@@ -24,6 +24,7 @@ from inference.matrix import (
 from p2pavs.cli.main import root
 
 SMALL = Plan((("llama", "Q8_0"),), threads=(1,), micro=(8,))
+DOCTOR = ["doctor", "--listen", "/ip4/127.0.0.1/tcp/0", "--api", "127.0.0.1:0", "--matrix"]
 
 
 def outcomes(plan, directory, **options):
@@ -102,12 +103,12 @@ def small(monkeypatch):
 
 
 def test_the_command_prints_a_table_and_json(small):
-    shown = CliRunner().invoke(root, ["doctor", "--matrix", "--quick"])
+    shown = CliRunner().invoke(root, [*DOCTOR, "--quick"])
     assert shown.exit_code == 0, shown.output
     (row,) = [line for line in shown.output.splitlines() if line.startswith("llama ")]
     assert row.split()[:4] == ["llama", "Q8_0", "12", "0"]
     assert "skipped, left out by --quick" in shown.output
-    found = json.loads(CliRunner().invoke(root, ["doctor", "--matrix", "--quick", "--json"]).stdout)["matrix"]
+    found = json.loads(CliRunner().invoke(root, [*DOCTOR, "--quick", "--json"]).stdout)["matrix"]
     assert (found["passed"], found["cells"], found["differing"]) == (True, 12, 0)
     assert [one["processor"] for one in found["emulated"]] == ["Haswell", "Skylake-Client", "EPYC"]
 
@@ -116,8 +117,8 @@ def test_another_digest_than_the_published_one_fails_the_command(small, monkeypa
     wrong = tmp_path / "matrix.json"
     wrong.write_text(json.dumps({"llama Q8_0": "00" * 32}))
     monkeypatch.setattr(matrix, "_PUBLISHED", wrong)
-    shown = CliRunner().invoke(root, ["doctor", "--matrix", "--quick"])
-    assert shown.exit_code == 1
+    shown = CliRunner().invoke(root, [*DOCTOR, "--quick"])
+    assert shown.exit_code == 8
     assert "published is 0000000000000000" in shown.output
     assert "must not serve" in shown.output
 
@@ -125,7 +126,7 @@ def test_another_digest_than_the_published_one_fails_the_command(small, monkeypa
 def test_without_the_emulator_the_command_says_what_to_install(small, monkeypatch):
     monkeypatch.setattr("p2pavs.cli.doctor_matrix.full_plan", lambda: SMALL)
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    shown = CliRunner().invoke(root, ["doctor", "--matrix"])
+    shown = CliRunner().invoke(root, DOCTOR)
     assert shown.exit_code == 0, shown.output
     assert "skipped, qemu-x86_64 is not installed (Debian: apt install qemu-user)" in shown.output
 
