@@ -216,8 +216,32 @@ def test_a_restored_node_takes_part_again_and_signs_nothing_it_may_have_signed(
         if line["event"] in ("prevote", "precommit") and line["operator"] == operator_of(net, 0)
     ]
     assert {after_backup, task} == {line["task"] for line in own if line["task"] >= after_backup}
-    shutil.rmtree(tmp_path / "lost")
+
+    # An old copy, put back by hand in spite of everything: the chain knows of a later signature.
+    # Three of four signatures are enough, so not every certificate has it.
+    task = next(task for task in (task, *(ask(net) for _ in range(8))) if signed(net, task))
+    net.kill(0)
+    shutil.rmtree(data)
+    (tmp_path / "lost").rename(data)
+    net.network.start_node(0, net.network.address(1))
+    net.wait_until(lambda: not net.running(0), "the node has ended by itself", 120)
+    assert net.network.children["node-0"].returncode == 1
+    assert (
+        f"task {task} was certified with this operator's signature"
+        in net.network.layout.log("node-0").read_text()
+    )
+    assert inspect(data / "node.sqlite").restored, "the next start makes it safe"
 
 
 def operator_of(net: Testnet, index: int) -> str:
     return str(net.api(index, "/status")["operator"])
+
+
+def signed(net: Testnet, task: int) -> bool:
+    """Whether node 0's signature is part of a task's certificate."""
+
+    def over() -> list[dict[str, Any]]:
+        return [event for event in net.api(0, f"/tasks/{task}/events") if event["event"] == "task_over"]
+
+    (event,) = net.wait_until(over, f"task {task} is over at node 0", 120)
+    return event["signed"] is True
