@@ -31,7 +31,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "backup": ("p2pavs.cli.backup:backup", "Copy what a node must not lose, while it runs."),
     "restore": (
         "p2pavs.cli.backup:restore",
-        "Make a data directory from a backup, so that nothing is signed twice.",
+        "Make a data directory from a backup.",
     ),
     "account": ("p2pavs.cli.account:account", "Balances and payments."),
     "openai": ("p2pavs.cli.openai:openai", "API keys for a node's OpenAI endpoint."),

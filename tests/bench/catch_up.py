@@ -29,7 +29,7 @@ from p2pavs.storage import CertificateStore, Database
 from tests.unit.consensus import factory
 from tests.unit.node import chain_double
 from tests.unit.node.chain_double import requested
-from tests.unit.node.test_task_desk import Office
+from tests.unit.node.test_task_desk import Office, by_others
 
 TASKS = 1000
 MEMBERS = 4
@@ -94,7 +94,7 @@ async def follow(tasks: int, directory: Path) -> float:
         begin = time.perf_counter()
         for number in range(1, tasks + 1):
             events = [chain_double.requested(number)]
-            older = [chain_double.certified(number - 3)] if number > 3 else []
+            older = [by_others(number - 3)] if number > 3 else []
             await office.follower._send.send(chain_double.block(number, *events, *older))
         while desk.head < tasks:  # noqa: ASYNC110 - a number, without an event
             await trio.sleep(0.01)
