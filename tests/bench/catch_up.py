@@ -90,6 +90,7 @@ async def follow(tasks: int, directory: Path) -> float:
     database = Database(directory / "desk.sqlite")
     office = Office(database)
     async with office.open() as desk:
+        desk._sets[1] = factory.operator_set(office.stakes)  # there is no chain to read it from
         office.follower.head = 10 * tasks
         begin = time.perf_counter()
         for number in range(1, tasks + 1):
