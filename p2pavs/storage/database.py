@@ -77,24 +77,31 @@ class StorageError(Unavailable):
 class _Job(Generic[T]):
     """Work that waits to be committed, and how it ended."""
 
-    def __init__(self, work: Callable[[sqlite3.Connection], T]) -> None:
+    def __init__(self, work: Callable[[sqlite3.Connection], T], *, synced: bool = True) -> None:
         self.work = work
+        self.synced = synced
         self.outcome: outcome.Outcome[T] | None = None
 
 
 class Database:
-    """A SQLite database whose every committed transaction has reached the disk.
+    """A SQLite database whose every committed transaction has reached the disk, unless it was told to wait.
 
     ``synchronous=FULL`` in write-ahead mode: a commit returns only after the log file is synced. What waits
     while one commit is under way is committed together by the next one (group commit): the disk is synced
-    once for all of it, and each still succeeds or fails by itself.
+    once for all of it, and each still succeeds or fails by itself. A transaction that is not ``synced`` is in
+    the file when it returns, and on the disk with the next one that is: there is one log file, and it is
+    written in order. Until then it survives the end of the process, but not that of the machine.
     ``failure`` is why the last transaction failed, None when it did not.
     """
+
+    levels: ClassVar[tuple[str, str]] = ("NORMAL", "FULL")
+    """SQLite's ``synchronous`` for transactions that can wait for the disk, and for the others."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.failure: StorageError | None = None
         self._lock = threading.Lock()
+        self._synced = True  # what the connection is set to
         self._waiting: deque[_Job[Any]] = deque()
         self._turn = trio.Lock()
         try:
@@ -115,7 +122,7 @@ class Database:
     def _prepare(self) -> None:
         connection = self._connection
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA synchronous={self.levels[True]}")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             connection.executescript(
@@ -139,12 +146,12 @@ class Database:
         self._commit([job])
         return _value(job)
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, work: Callable[[sqlite3.Connection], T], *, synced: bool = True) -> T:
         """Run ``work`` as a transaction in a thread, with those of other tasks that wait.
 
         A started transaction is never abandoned half way. Who is cancelled while it waits may find it done.
         """
-        job = _Job(work)
+        job = _Job(work, synced=synced)
         self._waiting.append(job)
         try:
             async with self._turn:
@@ -162,7 +169,11 @@ class Database:
         """Run jobs in one transaction. A job that raises is taken back alone; a disk that fails fails all."""
         with self._lock:
             connection = self._connection
+            synced = any(job.synced for job in jobs)
             try:
+                if synced != self._synced:
+                    connection.execute(f"PRAGMA synchronous={self.levels[synced]}")
+                    self._synced = synced
                 connection.execute("BEGIN IMMEDIATE")
                 outcomes = [_apart(connection, job.work) for job in jobs]
                 connection.execute("COMMIT")

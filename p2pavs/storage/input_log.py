@@ -1,4 +1,7 @@
-"""The write-ahead log: every input of an instance, on disk before it is applied."""
+"""The write-ahead log: every input of an instance, written before it is applied.
+
+It is on the disk before anything is signed because of it: a signature is synced in the same file, after it.
+"""
 
 from __future__ import annotations
 
@@ -40,11 +43,11 @@ class InputLog:
             ) from error
 
     async def append(self, inputs: Sequence[Input]) -> None:
-        """Write inputs in one synced transaction. On ``StorageError`` none of them is written."""
+        """Write inputs in one transaction. On ``StorageError`` none of them is written."""
         rows = [(*self._key, self._next + i, encode_input(one)) for i, one in enumerate(inputs)]
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany("INSERT INTO inputs VALUES (?,?,?,?,?)", rows)
 
-        await self._database.run(work)
+        await self._database.run(work, synced=False)
         self._next += len(rows)

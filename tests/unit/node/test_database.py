@@ -102,6 +102,27 @@ def test_every_commit_is_synced(database: Database) -> None:
     assert found == ("wal", 2)
 
 
+async def test_what_can_wait_for_the_disk_is_synced_with_what_cannot(database: Database) -> None:
+    found: list[tuple[str, int]] = []
+
+    async def write(name: str, *, synced: bool) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            put(connection, name, name)
+            found.append((name, connection.execute("PRAGMA synchronous").fetchone()[0]))
+
+        await database.run(work, synced=synced)
+
+    await write("waits", synced=False)
+    await write("does not", synced=True)
+    await write("waits again", synced=False)
+    async with trio.open_nursery() as nursery, database._turn:  # a commit is under way
+        nursery.start_soon(partial(write, "together, waits", synced=False))
+        nursery.start_soon(partial(write, "together, does not", synced=True))
+        await trio.testing.wait_all_tasks_blocked()
+    assert found[:3] == [("waits", 1), ("does not", 2), ("waits again", 1)]
+    assert dict(found[3:]) == {"together, waits": 2, "together, does not": 2}
+
+
 def test_a_full_disk_is_a_named_error_that_passes(database: Database) -> None:
     fill_up(database)
     with pytest.raises(StorageError, match="disk is full") as caught:
