@@ -8,8 +8,10 @@ import {
 } from "p2pavs/contracts/src/eigenlayer/IAllocationManager.sol";
 
 /// @title A small AllocationManager with the rules that concern an AVS
-/// @notice Written from the public signatures and the documented behaviour. Stake is what an operator allocates to a
-/// set, strategy by strategy; deallocation and leaving take `DEALLOCATION_DELAY` blocks, in which it stays slashable.
+/// @notice Written from the public signatures and the documented behaviour; docs/operators.md says which version of
+/// EigenLayer they were compared with. Stake is what an operator allocates to a set, strategy by strategy, here in
+/// amounts and at once, there as a share of what is delegated to it and after a delay. Deallocation and leaving take
+/// `DEALLOCATION_DELAY` blocks, in which, the last one included, it stays slashable. Slashes are rounded up.
 contract MockAllocationManager is IAllocationManager {
     error InvalidCaller();
     error NonexistentAVSMetadata();
@@ -38,6 +40,12 @@ contract MockAllocationManager is IAllocationManager {
         uint256 effectBlock;
     }
 
+    struct RegisterParams {
+        address avs;
+        uint32[] operatorSetIds;
+        bytes data;
+    }
+
     struct Registration {
         bool registered;
         uint256 slashableUntil; // block
@@ -47,6 +55,7 @@ contract MockAllocationManager is IAllocationManager {
     uint256 private constant WAD = 1e18;
 
     mapping(address avs => bool) private _hasMetadata;
+    mapping(bytes32 key => uint256) private _slashes;
     mapping(address avs => IAVSRegistrar) public registrarOf;
     mapping(address avs => mapping(uint32 id => Set)) private _sets;
     mapping(bytes32 key => mapping(address operator => Registration)) private _registrations;
@@ -76,12 +85,17 @@ contract MockAllocationManager is IAllocationManager {
         }
     }
 
-    function slashOperator(address avs, SlashingParams calldata params) external {
+    function slashOperator(address avs, SlashingParams calldata params)
+        external
+        returns (uint256 slashId, uint256[] memory shares)
+    {
         Set storage set = _sets[avs][params.operatorSetId];
-        if (set.slasher == address(0)) revert InvalidOperatorSet();
-        if (msg.sender != set.slasher) revert InvalidCaller();
         if (params.strategies.length != params.wadsToSlash.length) revert InputArrayLengthMismatch();
+        if (set.slasher == address(0)) revert InvalidOperatorSet();
         if (!_isSlashable(params.operator, _key(avs, params.operatorSetId))) revert OperatorNotSlashable();
+        if (msg.sender != set.slasher) revert InvalidCaller();
+        slashId = ++_slashes[_key(avs, params.operatorSetId)];
+        shares = new uint256[](params.strategies.length);
         for (uint256 i = 0; i < params.strategies.length; ++i) {
             if (i > 0 && params.strategies[i] <= params.strategies[i - 1]) revert StrategiesMustBeInAscendingOrder();
             if (params.wadsToSlash[i] == 0 || params.wadsToSlash[i] > WAD) revert InvalidWadToSlash();
@@ -89,8 +103,9 @@ contract MockAllocationManager is IAllocationManager {
             Allocation storage one =
                 _allocations[_key(avs, params.operatorSetId)][params.operator][params.strategies[i]];
             _settle(one);
-            one.amount -= (one.amount * params.wadsToSlash[i]) / WAD;
-            one.pendingDecrease -= (one.pendingDecrease * params.wadsToSlash[i]) / WAD;
+            shares[i] = (one.amount * params.wadsToSlash[i] + WAD - 1) / WAD;
+            one.amount -= shares[i];
+            one.pendingDecrease -= (one.pendingDecrease * params.wadsToSlash[i] + WAD - 1) / WAD;
         }
         emit OperatorSlashed(
             params.operator,
@@ -103,17 +118,15 @@ contract MockAllocationManager is IAllocationManager {
 
     // --- operators --------------------------------------------------------------------------------------------
 
-    function registerForOperatorSets(address operator, address avs, uint32[] calldata ids, bytes calldata data)
-        external
-    {
+    function registerForOperatorSets(address operator, RegisterParams calldata params) external {
         _requireSender(operator);
-        for (uint256 i = 0; i < ids.length; ++i) {
-            if (_sets[avs][ids[i]].slasher == address(0)) revert InvalidOperatorSet();
-            Registration storage one = _registrations[_key(avs, ids[i])][operator];
-            if (one.registered || block.number <= one.slashableUntil) revert AlreadyMemberOfSet();
-            one.registered = true;
+        for (uint256 i = 0; i < params.operatorSetIds.length; ++i) {
+            bytes32 key = _key(params.avs, params.operatorSetIds[i]);
+            if (_sets[params.avs][params.operatorSetIds[i]].slasher == address(0)) revert InvalidOperatorSet();
+            if (_isSlashable(operator, key)) revert AlreadyMemberOfSet();
+            _registrations[key][operator].registered = true;
         }
-        registrarOf[avs].registerOperator(operator, avs, ids, data);
+        registrarOf[params.avs].registerOperator(operator, params.avs, params.operatorSetIds, params.data);
     }
 
     function deregisterFromOperatorSets(DeregisterParams calldata params) external {
@@ -137,7 +150,7 @@ contract MockAllocationManager is IAllocationManager {
         Allocation storage one = _allocations[_key(avs, id)][msg.sender][strategy];
         _settle(one);
         one.pendingDecrease += amount;
-        one.effectBlock = block.number + DEALLOCATION_DELAY;
+        one.effectBlock = block.number + DEALLOCATION_DELAY + 1;
     }
 
     // --- views ------------------------------------------------------------------------------------------------
@@ -167,7 +180,7 @@ contract MockAllocationManager is IAllocationManager {
 
     function _isSlashable(address operator, bytes32 key) private view returns (bool) {
         Registration storage one = _registrations[key][operator];
-        return one.registered || block.number < one.slashableUntil;
+        return one.registered || (one.slashableUntil != 0 && block.number <= one.slashableUntil);
     }
 
     function _settle(Allocation storage one) private {

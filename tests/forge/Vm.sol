@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+struct Log {
+    bytes32[] topics;
+    bytes data;
+    address emitter;
+}
+
 /// @title The cheatcodes of forge that our tests use
 interface Vm {
     function prank(address sender) external;
@@ -13,6 +19,10 @@ interface Vm {
     function expectRevert(bytes4 selector) external;
     function expectRevert(bytes calldata data) external;
     function assume(bool condition) external;
+    function recordLogs() external;
+    function getRecordedLogs() external returns (Log[] memory logs);
+    function readFile(string calldata path) external view returns (string memory text);
+    function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory value);
     function mockCall(address callee, bytes calldata data, bytes calldata answer) external;
 }
 

@@ -63,7 +63,7 @@ async def join(chain: Chain, anvil: Anvil, directory: Path, manager: bytes, numb
     async with running_sender(chain.rpc, directory, account) as sender:
         for call in (
             abi.encode("allocate", adapter, 0, STRATEGY, (number + 1) * ETH),
-            abi.encode("registerForOperatorSets", address, adapter, [0], data),
+            abi.encode("registerForOperatorSets", address, (adapter, [0], data)),
         ):
             await sender.send(Call(manager, call))
     return secret

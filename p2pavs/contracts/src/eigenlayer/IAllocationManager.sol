@@ -32,7 +32,9 @@ interface IAllocationManager {
     function updateAVSMetadataURI(address avs, string calldata uri) external;
     function setAVSRegistrar(address avs, address registrar) external;
     function createOperatorSets(address avs, CreateSetParamsV2[] calldata params) external;
-    function slashOperator(address avs, SlashingParams calldata params) external;
+    function slashOperator(address avs, SlashingParams calldata params)
+        external
+        returns (uint256 slashId, uint256[] memory shares);
     function deregisterFromOperatorSets(DeregisterParams calldata params) external;
 
     function getMinimumSlashableStake(
@@ -43,7 +45,7 @@ interface IAllocationManager {
     ) external view returns (uint256[][] memory);
     function isOperatorSlashable(address operator, OperatorSet calldata set) external view returns (bool);
 
-    /// @notice Blocks for which what was allocated stays slashable after its operator has left.
+    /// @notice Blocks for which what was allocated stays slashable after its operator has left, the last one included.
     function DEALLOCATION_DELAY() external view returns (uint32);
 }
 
