@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {
     IAllocationManager,
     IAVSRegistrar,
+    IDelegationManager,
     OperatorSet
 } from "p2pavs/contracts/src/eigenlayer/IAllocationManager.sol";
 
@@ -56,6 +57,9 @@ contract MockAllocationManager is IAllocationManager {
 
     mapping(address avs => bool) private _hasMetadata;
     mapping(bytes32 key => uint256) private _slashes;
+    mapping(address staker => address operator) public delegatedTo;
+    mapping(address staker => mapping(address strategy => uint256)) private _shares;
+    mapping(address operator => mapping(address strategy => uint256)) private _operatorShares;
     mapping(address avs => IAVSRegistrar) public registrarOf;
     mapping(address avs => mapping(uint32 id => Set)) private _sets;
     mapping(bytes32 key => mapping(address operator => Registration)) private _registrations;
@@ -151,6 +155,42 @@ contract MockAllocationManager is IAllocationManager {
         _settle(one);
         one.pendingDecrease += amount;
         one.effectBlock = block.number + DEALLOCATION_DELAY + 1;
+    }
+
+    // --- delegation -------------------------------------------------------------------------------------------
+
+    /// @notice What the DelegationManager would have of a staker, in one call.
+    function delegate(address operator, address strategy, uint256 shares) external {
+        delegatedTo[msg.sender] = operator;
+        _shares[msg.sender][strategy] += shares;
+        _operatorShares[operator][strategy] += shares;
+    }
+
+    function delegation() external view returns (IDelegationManager) {
+        return IDelegationManager(address(this));
+    }
+
+    function getOperatorShares(address operator, address[] calldata strategies)
+        external
+        view
+        returns (uint256[] memory shares)
+    {
+        shares = new uint256[](strategies.length);
+        for (uint256 i = 0; i < strategies.length; ++i) {
+            shares[i] = _operatorShares[operator][strategies[i]];
+        }
+    }
+
+    function getWithdrawableShares(address staker, address[] calldata strategies)
+        external
+        view
+        returns (uint256[] memory withdrawable, uint256[] memory deposited)
+    {
+        withdrawable = new uint256[](strategies.length);
+        for (uint256 i = 0; i < strategies.length; ++i) {
+            withdrawable[i] = _shares[staker][strategies[i]];
+        }
+        deposited = withdrawable;
     }
 
     // --- views ------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ contract Epochs {
     uint64 public currentEpoch;
     mapping(uint64 epoch => address) public revealerOf;
     mapping(uint64 epoch => Set) private _sets;
-    mapping(address account => uint256) public stakeOf;
+    mapping(address account => uint256) public backingOf;
 
     function open(address[] calldata operators, uint128[] calldata amounts, address revealer) external {
         Set storage set = _sets[++currentEpoch];
@@ -25,7 +25,7 @@ contract Epochs {
         for (uint256 i = 0; i < operators.length; ++i) {
             records = abi.encodePacked(records, operators[i], set.total, amounts[i], new bytes(96));
             set.total += amounts[i];
-            stakeOf[operators[i]] = amounts[i];
+            backingOf[operators[i]] = amounts[i];
         }
         set.count = uint16(operators.length);
         set.blob = Blob.write(records);

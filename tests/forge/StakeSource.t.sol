@@ -5,6 +5,7 @@ import {EigenStakeAdapter} from "p2pavs/contracts/src/eigenlayer/EigenStakeAdapt
 import {
     IAllocationManager,
     IAVSRegistrar,
+    IDelegationManager,
     OperatorSet
 } from "p2pavs/contracts/src/eigenlayer/IAllocationManager.sol";
 import {ERC1967Proxy} from "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
@@ -262,6 +263,22 @@ contract EigenStakeTest is StakeSourceSuite {
         source.slash(who(1), 1e18, "too late");
     }
 
+    function testFuzz_a_delegator_has_its_part_of_its_operators_stake(uint96 own, uint96 other) external {
+        uint256 mine = bound(own, 1, 1000 ether);
+        uint256 others = bound(other, 1, 1000 ether);
+        _join(who(1), 8 ether);
+        vm.prank(who(5));
+        manager.delegate(who(1), FIRST, mine);
+        vm.prank(who(6));
+        manager.delegate(who(1), FIRST, others);
+        assertEq(adapter.backingOf(who(5)), (8 ether * mine) / (mine + others), "its part");
+        assertTrue(adapter.backingOf(who(5)) + adapter.backingOf(who(6)) <= 8 ether, "no more than there is");
+        assertEq(adapter.backingOf(who(7)), 0, "who delegates to nobody");
+        vm.prank(who(7));
+        manager.delegate(who(2), FIRST, mine);
+        assertEq(adapter.backingOf(who(7)), 0, "who delegates to no member");
+    }
+
     function test_the_last_block_of_the_delay_still_counts() external {
         _join(who(1), 4 ether);
         vm.prank(who(1));
@@ -284,6 +301,10 @@ contract EigenStakeTest is StakeSourceSuite {
         assertSelector(IAllocationManager.setAVSRegistrar.selector, "setAVSRegistrar(address,address)");
         assertSelector(IAllocationManager.getMinimumSlashableStake.selector, "getMinimumSlashableStake((address,uint32),address[],address[],uint32)");
         assertSelector(IAllocationManager.isOperatorSlashable.selector, "isOperatorSlashable(address,(address,uint32))");
+        assertSelector(IAllocationManager.delegation.selector, "delegation()");
+        assertSelector(IDelegationManager.delegatedTo.selector, "delegatedTo(address)");
+        assertSelector(IDelegationManager.getOperatorShares.selector, "getOperatorShares(address,address[])");
+        assertSelector(IDelegationManager.getWithdrawableShares.selector, "getWithdrawableShares(address,address[])");
         assertSelector(IAllocationManager.DEALLOCATION_DELAY.selector, "DEALLOCATION_DELAY()");
         assertSelector(MockAllocationManager.registerForOperatorSets.selector, "registerForOperatorSets(address,(address,uint32[],bytes))");
         assertSelector(IAVSRegistrar.registerOperator.selector, "registerOperator(address,address,uint32[],bytes)");

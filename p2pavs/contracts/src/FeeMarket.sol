@@ -7,7 +7,8 @@ import {IEpochManager} from "./interfaces/IEpochManager.sol";
 /// @notice A base fee for each compute unit follows demand by the rule of EIP-1559: it rises by up to an eighth a block
 /// while blocks ask for more than the target, and falls while they ask for less. A block takes twice the target.
 /// Besides, each requester has a bucket of units that empties with time, so that one cannot fill all blocks.
-/// Stake makes the bucket larger: the more of the network's stake a requester has, the more of its work it may ask for.
+/// Stake gives priority, to operators and to those who delegate to them: it makes the bucket larger, in proportion, and
+/// the last quarter of each block is for requesters with stake behind them.
 abstract contract FeeMarket {
     error WrongFeeTerms();
     error BlockFull(uint256 units, uint256 left);
@@ -40,6 +41,7 @@ abstract contract FeeMarket {
     uint256 private constant INPUT_BYTES_PER_UNIT = 32;
     uint256 private constant CHANGE_DENOMINATOR = 8;
     uint256 private constant ELASTICITY = 2;
+    uint256 private constant RESERVED_PART = 4;
     /// After so many empty blocks even the highest base fee is at the minimum.
     uint256 private constant MOST_EMPTY_BLOCKS = 256;
 
@@ -79,34 +81,40 @@ abstract contract FeeMarket {
         (fee,) = _now(_market);
     }
 
-    /// @notice How many more units this block takes, and how many of them `requester` may ask for.
-    function unitsLeft(address requester) external view returns (uint256 ofBlock, uint256 ofRequester) {
+    /// @notice How many more units this block takes from `requester`, and how many its bucket has room for.
+    function unitsLeft(address requester) public view returns (uint256 ofBlock, uint256 ofRequester) {
         (, uint256 used) = _now(_market);
-        ofBlock = ELASTICITY * targetUnits - used;
-        Bucket storage bucket = _buckets[requester];
-        uint256 size = _stakedSize(requester);
-        ofRequester = size - _level(bucket, size);
+        (uint256 size, bool staked) = _stakedSize(requester);
+        ofBlock = _blockLimit(staked);
+        ofBlock = used < ofBlock ? ofBlock - used : 0;
+        ofRequester = size - _level(_buckets[requester], size);
     }
 
     /// @dev Takes units from this block and from the requester's bucket, and gives the base fee for each.
     function _takeUnits(Market memory market, uint256 units, address requester) internal returns (uint256 fee) {
         uint256 used;
         (fee, used) = _now(market);
-        uint256 left = ELASTICITY * targetUnits - used;
-        if (units > left) revert BlockFull(units, left);
+        uint256 size = bucketUnits;
+        bool staked;
+        bool known;
+        if (used + units > _blockLimit(false)) {
+            // Stake is looked up only where it is needed: most requesters never do.
+            (size, staked) = _stakedSize(requester);
+            known = true;
+            uint256 limit = _blockLimit(staked);
+            if (used + units > limit) revert BlockFull(units, used < limit ? limit - used : 0);
+        }
         market.baseFee = uint64(fee);
         market.number = uint40(block.number);
         market.units = uint32(used + units);
 
         Bucket storage bucket = _buckets[requester];
-        uint256 size = bucketUnits;
         uint256 level = _level(bucket, size);
-        if (level + units > size) {
-            // Stake is looked up only where it is needed: most requesters never do.
-            size = _stakedSize(requester);
+        if (level + units > size && !known) {
+            (size,) = _stakedSize(requester);
             level = _level(bucket, size);
-            if (level + units > size) revert RequesterAtLimit(requester, units, size - level);
         }
+        if (level + units > size) revert RequesterAtLimit(requester, units, size - level);
         bucket.units = uint128(level + units);
         bucket.since = uint64(block.timestamp);
     }
@@ -132,15 +140,24 @@ abstract contract FeeMarket {
         if (fee < minimumBaseFee) fee = minimumBaseFee;
     }
 
-    function _stakedSize(address requester) private view returns (uint256 size) {
+    /// @dev The units a block takes from those without stake, or with.
+    function _blockLimit(bool staked) private view returns (uint256 limit) {
+        limit = ELASTICITY * targetUnits;
+        if (!staked) limit -= limit / RESERVED_PART;
+    }
+
+    /// @return size Of the requester's bucket.
+    /// @return staked Whether there is stake behind it.
+    function _stakedSize(address requester) private view returns (uint256 size, bool staked) {
         size = bucketUnits;
         IEpochManager epochs = _epochManager();
         uint64 epoch = epochs.currentEpoch();
-        if (epoch == 0) return size;
-        uint256 stake = epochs.stakes().stakeOf(requester);
-        if (stake == 0) return size;
+        if (epoch == 0) return (size, false);
+        uint256 stake = epochs.stakes().backingOf(requester);
+        if (stake == 0) return (size, false);
         (uint128 total,,,) = epochs.setOf(epoch);
         size += stake >= total ? stakedUnits : (stakedUnits * stake) / total;
+        staked = true;
     }
 
     /// @dev What is left in a bucket of this size: it empties evenly.

@@ -137,6 +137,12 @@ contract NativeStakeRegistry is IStakeSource {
     }
 
     /// @inheritdoc IStakeSource
+    /// @dev Nobody delegates here: whoever has a deposit has stake, a member or not.
+    function backingOf(address account) external view returns (uint256) {
+        return _accounts[account].stake;
+    }
+
+    /// @inheritdoc IStakeSource
     function slashableUntil(address account) external view returns (uint64) {
         Account storage a = _accounts[account];
         if (a.stake > 0) return type(uint64).max;

@@ -114,6 +114,18 @@ contract TaskGateway is TaskLedger, Pausing {
         return _modelPrice(terms, maxTokens) + this.baseFee() * computeUnits(maxTokens, inputLength);
     }
 
+    /// @inheritdoc ITaskGateway
+    function quoteFor(address requester, bytes32 model, uint32 maxTokens, uint256 inputLength)
+        external
+        view
+        returns (uint256 fee, bool fits)
+    {
+        fee = this.quote(model, maxTokens, inputLength);
+        uint256 units = computeUnits(maxTokens, inputLength);
+        (uint256 ofBlock, uint256 ofRequester) = unitsLeft(requester);
+        fits = units <= ofBlock && units <= ofRequester;
+    }
+
     /// @notice How many tasks there were; ids count from 1.
     function taskCount() external view returns (uint256) {
         return _market.taskCount;

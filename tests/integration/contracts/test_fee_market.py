@@ -47,17 +47,27 @@ def ask_in_one_block(world: World, units: list[int], name: str) -> list[int]:
     return [world.w3.eth.wait_for_transaction_receipt(one)["status"] for one in sent]
 
 
+def give_stake(world: World, name: str, count: int) -> None:
+    """Give those who ask in one block enough stake to have all of it, and too little to be operators."""
+    for number in range(count):
+        who = account(f"{name} {number}")
+        world.fund(who)
+        world.send(world.stakes.functions.deposit(), who, value=ETHER // 1000)
+
+
 def base_fee(world: World) -> int:
     return int(world.gateway.functions.baseFee().call(block_identifier="pending"))
 
 
 def test_the_base_fee_rises_with_full_blocks_and_falls_with_empty_ones(staffed: Staffed) -> None:
     world = staffed.world
+    full = [4096] * (2 * TARGET_UNITS // 4096)
+    for block in range(8):
+        give_stake(world, f"block {block}", len(full))
     world.mine(50)
     assert base_fee(world) == BASE_FEE
     fee = BASE_FEE
     for block in range(8):
-        full = [4096] * (2 * TARGET_UNITS // 4096)
         assert ask_in_one_block(world, full, f"block {block}") == [1] * len(full)
         fee += fee * TARGET_UNITS // TARGET_UNITS // 8
         assert base_fee(world) == fee
@@ -79,10 +89,44 @@ def test_the_base_fee_rises_with_full_blocks_and_falls_with_empty_ones(staffed: 
 
 def test_a_block_takes_twice_the_target(staffed: Staffed) -> None:
     world = staffed.world
+    give_stake(world, "crowd", 6)
     world.mine(2)
     assert ask_in_one_block(world, [4096, 4096, 4096, 4095, 2, 1 + 1], "crowd") == [1, 1, 1, 1, 0, 0]
     # The next block has room again.
     ask(world, 4096, account("next"))
+
+
+def test_the_last_quarter_of_a_block_is_for_stake(staffed: Staffed) -> None:
+    world, staked = staffed.world, operator(6).account
+    world.mine(2)
+    limit = 2 * TARGET_UNITS
+    stranger = account("stranger")
+    assert world.gateway.functions.unitsLeft(stranger).call()[0] == limit - limit // 4
+    assert world.gateway.functions.unitsLeft(staked).call()[0] == limit
+    quote = world.gateway.functions.quote(world.model_id, 4095, 32).call()
+    for who in (stranger, staked):
+        assert world.gateway.functions.quoteFor(who, world.model_id, 4095, 32).call() == [quote, True]
+    assert ask_in_one_block(world, [4096, 4096, 4096, 1 + 1], "crowd") == [1, 1, 1, 0]
+
+    # Three quarters are gone: who has no stake is told so, and who has some is taken.
+    world.rpc("evm_setAutomine", False)
+    try:
+        for number in range(3):
+            who = account(f"rush {number}")
+            world.fund(who)
+            call = world.request_call(params=world.params(maxTokens=4095), **LARGE)
+            call.transact(world.transaction(who, ETHER, gas=1_000_000))
+        pending = {"block_identifier": "pending"}
+        assert world.gateway.functions.unitsLeft(stranger).call(**pending)[0] == 0
+        fits = world.gateway.functions.quoteFor(stranger, world.model_id, 16, 32).call(**pending)[1]
+        assert not fits
+        assert world.gateway.functions.quoteFor(staked, world.model_id, 16, 32).call(**pending)[1]
+        call = world.request_call(params=world.params(maxTokens=4095), **LARGE)
+        sent = call.transact(world.transaction(staked, 0, gas=1_000_000) | {"value": ETHER})
+        world.mine()
+    finally:
+        world.rpc("evm_setAutomine", True)
+    assert world.w3.eth.wait_for_transaction_receipt(sent)["status"] == 1
 
 
 def test_a_requester_has_a_bucket_that_empties_with_time(staffed: Staffed) -> None:

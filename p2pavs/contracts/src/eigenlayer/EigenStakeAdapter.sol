@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {IOperatorRegistry} from "../interfaces/IOperatorRegistry.sol";
 import {IStakeSource} from "../interfaces/IStakeSource.sol";
 import {Owned} from "../Owned.sol";
-import {IAllocationManager, IAVSRegistrar, OperatorSet} from "./IAllocationManager.sol";
+import {IAllocationManager, IAVSRegistrar, IDelegationManager, OperatorSet} from "./IAllocationManager.sol";
 
 /// @title Stake that is restaked in EigenLayer
 /// @notice One contract is AVS, registrar and slasher. Operators join the operator set in EigenLayer, with their
@@ -148,6 +148,22 @@ contract EigenStakeAdapter is IStakeSource, IAVSRegistrar, Owned {
     }
 
     /// @inheritdoc IStakeSource
+    /// @dev A delegator's part of its operator's stake. An operator's own part is what it deposited itself.
+    function backingOf(address account) external view returns (uint256 backing) {
+        IDelegationManager delegation = allocationManager.delegation();
+        address operator = delegation.delegatedTo(account);
+        if (_placePlusOne[operator] == 0) return 0;
+        address[] memory strategies_ = _strategies;
+        uint256[] memory stakes = _stakesIn(strategies_, operator);
+        uint256[] memory whole = delegation.getOperatorShares(operator, strategies_);
+        (uint256[] memory part,) = delegation.getWithdrawableShares(account, strategies_);
+        for (uint256 i = 0; i < strategies_.length; ++i) {
+            if (whole[i] == 0) continue;
+            backing += part[i] < whole[i] ? (stakes[i] * part[i]) / whole[i] : stakes[i];
+        }
+    }
+
+    /// @inheritdoc IStakeSource
     function slash(address account, uint256 wad, string calldata reason) external onlySlasher returns (uint256) {
         if (wad == 0 || wad > WHOLE) revert WrongFraction(wad);
         if (!allocationManager.isOperatorSlashable(account, _set())) revert NotSlashable(account);
@@ -212,6 +228,14 @@ contract EigenStakeAdapter is IStakeSource, IAVSRegistrar, Owned {
                 stakes[i] += found[i][j];
             }
         }
+    }
+
+    function _stakesIn(address[] memory strategies_, address operator) private view returns (uint256[] memory) {
+        address[] memory accounts = new address[](1);
+        accounts[0] = operator;
+        return allocationManager.getMinimumSlashableStake(
+            _set(), accounts, strategies_, uint32(block.number) + horizon
+        )[0];
     }
 
     /// @dev The member with the least stake gives way to a newcomer with more. It stays in EigenLayer's set.

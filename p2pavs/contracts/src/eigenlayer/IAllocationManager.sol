@@ -7,6 +7,20 @@ struct OperatorSet {
     uint32 id;
 }
 
+/// @title What is used of EigenLayer's DelegationManager, by its public signatures
+interface IDelegationManager {
+    /// @notice To whom a staker delegates; zero: to nobody. An operator delegates to itself.
+    function delegatedTo(address staker) external view returns (address operator);
+    function getOperatorShares(address operator, address[] calldata strategies)
+        external
+        view
+        returns (uint256[] memory shares);
+    function getWithdrawableShares(address staker, address[] calldata strategies)
+        external
+        view
+        returns (uint256[] memory withdrawable, uint256[] memory deposited);
+}
+
 /// @title What is used of EigenLayer's AllocationManager, by its public signatures
 interface IAllocationManager {
     struct SlashingParams {
@@ -44,6 +58,9 @@ interface IAllocationManager {
         uint32 futureBlock
     ) external view returns (uint256[][] memory);
     function isOperatorSlashable(address operator, OperatorSet calldata set) external view returns (bool);
+
+    /// @notice EigenLayer's DelegationManager.
+    function delegation() external view returns (IDelegationManager);
 
     /// @notice Blocks for which what was allocated stays slashable after its operator has left, the last one included.
     function DEALLOCATION_DELAY() external view returns (uint32);

@@ -17,6 +17,9 @@ interface IStakeSource {
 
     function stakeOf(address account) external view returns (uint256);
 
+    /// @notice The stake that stands behind a requester: its own, or what it delegated to a member.
+    function backingOf(address account) external view returns (uint256);
+
     /// @notice What it takes to be a member.
     function minimumStake() external view returns (uint256);
 

@@ -127,6 +127,12 @@ interface ITaskGateway {
     /// rises by up to an eighth from one block to the next, and what is too much is credited back.
     /// @param model A version's id, or a family's, which stands for its newest active version.
     function quote(bytes32 model, uint32 maxTokens, uint256 inputLength) external view returns (uint256);
+
+    /// @notice The same, and whether this block takes the request from `requester`: stake gives priority.
+    function quoteFor(address requester, bytes32 model, uint32 maxTokens, uint256 inputLength)
+        external
+        view
+        returns (uint256 fee, bool fits);
     function balanceOf(address account) external view returns (uint256);
 
     /// @return status 0 none, 1 requested, 2 certified, 3 expired, 4 refunded
