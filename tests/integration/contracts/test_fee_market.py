@@ -98,6 +98,7 @@ def test_a_block_takes_twice_the_target(staffed: Staffed) -> None:
 
 def test_the_last_quarter_of_a_block_is_for_stake(staffed: Staffed) -> None:
     world, staked = staffed.world, operator(6).account
+    world.fund(staked)
     world.mine(2)
     limit = 2 * TARGET_UNITS
     stranger = account("stranger")
@@ -122,7 +123,7 @@ def test_the_last_quarter_of_a_block_is_for_stake(staffed: Staffed) -> None:
         assert not fits
         assert world.gateway.functions.quoteFor(staked, world.model_id, 16, 32).call(**pending)[1]
         call = world.request_call(params=world.params(maxTokens=4095), **LARGE)
-        sent = call.transact(world.transaction(staked, 0, gas=1_000_000) | {"value": ETHER})
+        sent = call.transact(world.transaction(staked, ETHER, gas=1_000_000))
         world.mine()
     finally:
         world.rpc("evm_setAutomine", True)
