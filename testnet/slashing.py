@@ -24,6 +24,7 @@ DOUBLE = "tests.doubles.actor"
 PATIENCE = 300.0  # seconds for each demonstration
 PARAMETERS = """# Short windows, so that it does not take a day.
 maximum_window = 3600
+longest_pause = 60
 report_window = 60
 veto_window = 15
 block_seconds = 1
