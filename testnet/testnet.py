@@ -70,7 +70,7 @@ def up(layout: Layout, options: argparse.Namespace) -> int:
             with face.showing(network, options.nodes):
                 bring_up(network, options.nodes)
                 face.ask(network, options.prompt, options.choices)
-                face.certified(time.monotonic() - started, next_steps(network))
+                face.certified(time.monotonic() - started, next_steps(network, detached=options.detach))
                 if options.detach:
                     del state.processes[FOLLOWER]
                     state.save(layout)
@@ -123,14 +123,17 @@ def status(layout: Layout) -> int:
     ).returncode
 
 
-def next_steps(network: Network) -> list[tuple[str, str]]:
+def next_steps(network: Network, *, detached: bool = False) -> list[tuple[str, str]]:
     """What to do with a network that runs, and the commands."""
     p2pavs = Path(sys.executable).with_name("p2pavs")
     program = _short(p2pavs) if p2pavs.exists() else f"{sys.executable} -m p2pavs"
     directory = network.layout.directory
     where = "" if directory == Path.cwd() / DEFAULT_DIRECTORY else f" --dir {shlex.quote(str(directory))}"
     return [
-        ("in another shell", f"export P2PAVS_CONFIG={shlex.quote(_short(network.layout.config))}"),
+        (
+            "first" if detached else "in another shell",
+            f"export P2PAVS_CONFIG={shlex.quote(_short(network.layout.config))}",
+        ),
         ("ask", f'{program} request "{DEMO_QUESTION}" --choices low,medium,high'),
         ("look", f"{program} status"),
         ("check", f"{program} certificate verify {FIRST_TASK}"),

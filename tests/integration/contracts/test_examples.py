@@ -37,6 +37,12 @@ def answer(staffed: Staffed, task: Task, label: bytes) -> Any:
     return staffed.world.send(staffed.world.submit_call(task, certificate, label), account("poster"))
 
 
+def test_each_is_short_enough_to_copy() -> None:
+    contracts = list((REPOSITORY / "examples").glob("*/*.sol"))
+    assert len(contracts) == 5
+    assert max(len(path.read_text().splitlines()) for path in contracts) <= 65
+
+
 def label_of(dapp: Contract) -> str:
     return str(dapp.functions.proposals(1).call()[3])
 
