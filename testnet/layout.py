@@ -20,6 +20,8 @@ _OURS = (
     "deployer",
     "operators",
     "requester",
+    "payer",
+    "openai.toml",
     "nodes",
     "p2pavs.toml",
     "deployment.json",
@@ -60,6 +62,16 @@ class Layout:
     @property
     def requester(self) -> Path:
         return self.directory / "requester"
+
+    @property
+    def payer(self) -> Path:
+        """Directory of the account that pays for the OpenAI endpoint."""
+        return self.directory / "payer"
+
+    @property
+    def openai(self) -> Path:
+        """Configuration of the OpenAI endpoint."""
+        return self.directory / "openai.toml"
 
     def operator(self, index: int) -> Path:
         """Directory of one operator: its keys and its password file."""

@@ -70,10 +70,10 @@ class Network:
             kept["P2PAVS_CONFIG"] = str(self.layout.config)
         return {**kept, "PYTHONUNBUFFERED": "1"}
 
-    def command(self, *arguments: str, timeout: float = 180.0) -> str:
+    def command(self, *arguments: str, timeout: float = 180.0, secret: bool = False) -> str:
         """Run `p2pavs` to its end and return what it prints; threads may do so at the same time.
 
-        Raises NetworkFailed with what the command said.
+        What it prints goes into a log too, unless it is secret. Raises NetworkFailed with what it said.
         """
         try:
             done = subprocess.run(
@@ -90,7 +90,7 @@ class Network:
             raise NetworkFailed(f"p2pavs {arguments[0]} did not end within {timeout:.0f} s.") from None
         with self.layout.log("commands").open("ab") as log:
             title = f"\n== p2pavs {' '.join(arguments)}\n"
-            log.write(title.encode() + done.stdout + done.stderr)
+            log.write(title.encode() + (b"" if secret else done.stdout + done.stderr))
         if done.returncode != 0:
             said = (done.stderr or done.stdout).decode(errors="replace").splitlines()[-15:]
             text = "\n".join(said)
@@ -102,7 +102,7 @@ class Network:
     def start_chain(self) -> None:
         """Start anvil on a free port, with a fresh account that deploys and funds. Raises NetworkFailed."""
         for _ in range(_PORT_ATTEMPTS):
-            port = _free_port()
+            port = free_port()
             self.state.rpc = f"http://127.0.0.1:{port}"
             self._spawn("anvil", self._chain_command(port))
             if self._chain_answers():
@@ -325,7 +325,8 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

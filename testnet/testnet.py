@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from testnet import openai
 from testnet.layout import DirectoryRefused, Layout, claim, load_state
 from testnet.lines import FIRST_TASK, Lines
 from testnet.live import Live, can_draw
 from testnet.network import ROOT, Network, NetworkFailed, node_name
 from testnet.processes import Known, carrying, signal_known, start_time, wait_known
-from testnet.startup import bring_up
+from testnet.startup import bring_up, start_nodes
 from testnet.tools import ToolMissing
 
 DEFAULT_DIRECTORY = ".testnet"
@@ -68,9 +69,13 @@ def up(layout: Layout, options: argparse.Namespace) -> int:
         try:
             _raise_on_signals()
             with face.showing(network, options.nodes):
-                bring_up(network, options.nodes)
+                bring_up(network, options.nodes, running=False)
+                access = openai.set_up(network) if options.openai else None
+                start_nodes(network, options.nodes)
                 face.ask(network, options.prompt, options.choices)
-                face.certified(time.monotonic() - started, next_steps(network, detached=options.detach))
+                face.certified(
+                    time.monotonic() - started, next_steps(network, access, detached=options.detach)
+                )
                 if options.detach:
                     del state.processes[FOLLOWER]
                     state.save(layout)
@@ -123,7 +128,9 @@ def status(layout: Layout) -> int:
     ).returncode
 
 
-def next_steps(network: Network, *, detached: bool = False) -> list[tuple[str, str]]:
+def next_steps(
+    network: Network, access: openai.Access | None = None, *, detached: bool = False
+) -> list[tuple[str, str]]:
     """What to do with a network that runs, and the commands."""
     p2pavs = Path(sys.executable).with_name("p2pavs")
     program = _short(p2pavs) if p2pavs.exists() else f"{sys.executable} -m p2pavs"
@@ -138,6 +145,7 @@ def next_steps(network: Network, *, detached: bool = False) -> list[tuple[str, s
         ("look", f"{program} status"),
         ("check", f"{program} certificate verify {FIRST_TASK}"),
         ("explorer", network.state.apis[0]),
+        *([] if access is None else [("OpenAI", access.export())]),
         ("stop", f"{_short(ROOT / 'testnet' / 'down.sh')}{where}"),
     ]
 
@@ -180,6 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     starting.add_argument("--detach", action="store_true", help="leave it running and return")
     starting.add_argument("--prompt", help="the first question (default: one for the demo model)")
     starting.add_argument("--choices", help="the answers it may give, separated by commas (none: free text)")
+    starting.add_argument("--openai", action="store_true", help="serve OpenAI's interface, with a key for it")
     stopping = commands.add_parser("down", prog="testnet/down.sh", help="stop a network")
     looking = commands.add_parser("status", prog="testnet/status.sh", help="show a network")
     for each in (starting, stopping, looking):

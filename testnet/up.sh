@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts a test network on this machine and asks it a first question:
-#   testnet/up.sh [--nodes N] [--detach] [--dir DIR] [--prompt TEXT] [--choices a,b]
+#   testnet/up.sh [--nodes N] [--detach] [--dir DIR] [--openai] [--prompt TEXT] [--choices a,b]
 # Without --detach it follows the network until Ctrl-C, which stops all that it started.
 set -euo pipefail
 

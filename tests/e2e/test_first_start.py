@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
 import time
 from pathlib import Path
 
+import openai
 import pytest
 
 pytestmark = pytest.mark.e2e
@@ -21,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_up_ask_and_down(tmp_path: Path) -> None:
     directory = tmp_path / "net"
     up = subprocess.run(
-        [ROOT / "testnet/up.sh", "--nodes", "4", "--detach", "--dir", directory],
+        [ROOT / "testnet/up.sh", "--nodes", "4", "--detach", "--openai", "--dir", directory],
         capture_output=True,
         text=True,
         timeout=900,
@@ -41,6 +43,16 @@ def test_up_ask_and_down(tmp_path: Path) -> None:
         )
         assert again.returncode == 0, again.stderr
         assert json.loads(again.stdout)["answer"] == "swap"
+        found = re.search(r"OPENAI_BASE_URL=(\S+) OPENAI_API_KEY=(\S+)", up.stdout)
+        assert found is not None
+        assert found[2] not in (directory / "logs" / "commands.log").read_text()
+        with openai.OpenAI(base_url=found[1], api_key=found[2], timeout=120) as client:
+            said = client.chat.completions.create(
+                model="demo",
+                messages=[{"role": "user", "content": "swap 5 ETH for USDC"}],
+                extra_body={"p2pavs": {"choices": ["transfer", "swap", "sandwich"]}},
+            )
+        assert said.choices[0].message.content == "swap"
     finally:
         down = subprocess.run(
             [ROOT / "testnet/down.sh", "--dir", directory],
