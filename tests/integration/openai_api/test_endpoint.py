@@ -316,6 +316,40 @@ async def test_a_repeated_request_is_paid_once(anvil: Anvil, tmp_path: Path) -> 
         nursery.cancel_scope.cancel()
 
 
+async def test_a_client_that_hangs_up_asks_again_and_gets_its_task(
+    anvil: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the key is for: the connection breaks while the node posts the task."""
+    received, go = trio.Event(), trio.Event()
+    post = service_module.client.post
+
+    async def slow(*arguments: Any, **options: Any) -> Any:
+        received.set()
+        await go.wait()
+        return await post(*arguments, **options)
+
+    monkeypatch.setattr(service_module.client, "post", slow)
+    async with world(anvil, tmp_path) as there, trio.open_nursery() as nursery:
+        nursery.start_soon(there.committee)
+        headers = {"Authorization": f"Bearer {there.key}", "Idempotency-Key": "a"}
+        body = {"model": "test", "messages": QUESTION}
+        async with httpx.AsyncClient(headers=headers, timeout=60) as http:
+
+            async def ask() -> httpx.Response:
+                return await http.post(there.url + "/v1/chat/completions", json=body)
+
+            async with trio.open_nursery() as first:
+                first.start_soon(ask)
+                await received.wait()
+                first.cancel_scope.cancel()
+            go.set()
+            answer = await ask()
+        assert (answer.status_code, answer.headers["idempotent-replayed"]) == (200, "true")
+        assert answer.json()["p2pavs"]["task"] == 1
+        assert await there.network.chain.read_one("TaskGateway", "taskCount") == 1
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_request_that_was_cut_off_is_not_paid_again(anvil: Anvil, tmp_path: Path) -> None:
     """The node ended after it reserved the fee: nobody knows whether the task was posted."""
     async with world(anvil, tmp_path) as there:
