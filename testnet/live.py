@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -181,8 +182,8 @@ class Live:
 def _ask(network: Network, index: int, path: str) -> Any:
     try:
         return network.api(index, path)
-    except (OSError, ValueError, KeyError):
-        return None
+    except (OSError, ValueError, KeyError, HTTPException):
+        return None  # not ready, or it has just ended
 
 
 def _printable(text: str) -> str:
