@@ -26,8 +26,8 @@ from p2pavs.network.peer_ids import libp2p_id
 
 RELAY_SECONDS: Final = 30.0
 """How long a peer that asked for a message of an author is sent that author's messages at once."""
-SETTLE: Final = 1
-"""Heartbeats that a message has to arrive first-hand before it is named to others."""
+NAMED: Final = slice(1, 3)
+"""In which heartbeats after it came a message is named to others: first it may arrive first-hand."""
 MAX_RELAYED: Final = 64
 """Such peers of one author."""
 
@@ -104,7 +104,7 @@ class FirstHand:
         for topic in {*gossip.mesh, *gossip.fanout}:
             heard = [
                 entry.mid
-                for period in gossip.mcache.history[SETTLE : gossip.mcache.window_size]
+                for period in gossip.mcache.history[NAMED]
                 for entry in period
                 if topic in entry.topics
             ]
