@@ -90,7 +90,10 @@ async def run_attempt(parts: DeskParts, task: OpenTask, operator_set: OperatorSe
             return task.execution
 
         async def catch_up() -> list[tuple[Message, str]]:
-            return await parts.catch_up.ask(instance_id, parts.peers_of(committee))
+            found = await parts.catch_up.ask(instance_id, parts.peers_of(committee))
+            if parts.doppelganger is not None:
+                await parts.doppelganger.told((message for message, _ in found), scope, committee, own)
+            return found
 
         async def compare(operator: bytes, own: Execution, theirs: Result) -> Parting | None:
             if (peer := parts.peer_of(operator)) is None:

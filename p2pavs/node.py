@@ -39,6 +39,7 @@ from p2pavs.chain.registry_watch import RegistryWatch
 from p2pavs.chain.rpc import Rpc
 from p2pavs.committee_topics import CommitteeTopics
 from p2pavs.divergence import DivergenceBook
+from p2pavs.doppelganger import DoppelgangerWatch
 from p2pavs.drafts import DraftingExecutor, Drafts
 from p2pavs.epoch_keeper import EpochKeeper
 from p2pavs.errors import P2pavsError
@@ -275,6 +276,11 @@ class Node:
     def _open_desk(self, nursery: trio.Nursery) -> TaskDesk:
         first = self._signers[self.config.identity.public.consensus_key]
         guard = SignGuard(self.directory.database, first, self._signers)
+        self.doppelganger = DoppelgangerWatch(
+            guard, self.network.outbid, self.config.settings.doppelganger_wait
+        )
+        self.network.on_returned(self.doppelganger.gossiped)
+        nursery.start_soon(self.doppelganger.run)
         catch_up = CatchUp(self.network, self.certificates, lambda instance: desk.running(instance))
         self.sync = CertificateSync(
             self.network,
@@ -296,6 +302,7 @@ class Node:
                 journal=self.journal,
                 router=self.router,
                 catch_up=catch_up,
+                doppelganger=self.doppelganger,
                 topics=self._topics,
                 publish=self._topics.publish,
                 author_of=lambda peer: self.operators.get(peer),

@@ -18,6 +18,7 @@ from p2pavs.chain.poster import Sender
 from p2pavs.chain.records import TaskHeader
 from p2pavs.committee_topics import CommitteeTopics
 from p2pavs.divergence import DivergenceBook
+from p2pavs.doppelganger import DoppelgangerWatch
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution, Executor
 from p2pavs.journal import Journal
@@ -66,6 +67,8 @@ class DeskParts:
     peers_of: Callable[[Committee], Collection[str]]
     """The peer ids of a committee's members."""
     attendance: Attendance = field(default_factory=Attendance)
+    doppelganger: DoppelgangerWatch | None = None
+    """Told of what peers say that we signed."""
 
 
 @dataclass(slots=True)

@@ -51,5 +51,8 @@ class NodeSettings:
     """The first of those left out adds itself so long after it saw the certificate, each further one as much
     later again."""
 
+    doppelganger_wait: float = 15.0
+    """How long a node listens for another one with its keys before it signs anything."""
+
     poll_every: float = 0.25
     """How often the chain is asked for a new block."""

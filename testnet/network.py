@@ -223,6 +223,7 @@ class Network:
         command = [sys.executable, "-m", module, "node", "--data", str(data)]
         command += ["--keys", str(self.keys(operator)), "--password-file", str(self.password(operator))]
         command += [*self._chain_options(), "--listen", "/ip4/127.0.0.1/tcp/0", "--api", "127.0.0.1:0"]
+        command += ["--doppelganger-wait", "0"]  # its keys were made here, for it alone
         command += self.node_options
         if bootstrap is not None:
             command += ["--bootstrap", bootstrap]

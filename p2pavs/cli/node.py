@@ -102,6 +102,13 @@ if TYPE_CHECKING:
     help="Seconds until one bootstrap address must have answered.",
 )
 @click.option(
+    "--doppelganger-wait",
+    default=15.0,
+    show_default=True,
+    type=click.FloatRange(0, 3600),
+    help="Seconds to listen for another node with these keys before anything is signed.",
+)
+@click.option(
     "--openai",
     "openai_file",
     type=click.Path(path_type=Path),
@@ -127,6 +134,7 @@ def node(
     next_chunk: float,
     keep_tasks: int,
     bootstrap_timeout: float,
+    doppelganger_wait: float,
     openai_file: Path | None,
     rpc: str | None,
     deployment: Path | None,
@@ -167,6 +175,7 @@ def node(
             supplement=Supplement(supplement),
             patience=Patience(first_chunk, next_chunk),
             keep_tasks=keep_tasks,
+            doppelganger_wait=doppelganger_wait,
         ),
         models=tuple(_model_files(served, models)) or (() if model_directory else (demo_model(),)),
         model_directory=model_directory,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -40,6 +41,7 @@ DIALS_AT_ONCE: Final = 8
 TICK: Final = 0.5
 SAVE_DELAY: Final = 2.0
 PUSHES_AT_ONCE: Final = 4
+RECORDS_REMEMBERED: Final = 64
 
 Ask = Callable[[str, bytes], Awaitable[bytes]]
 
@@ -61,6 +63,9 @@ class Discovery:
     ) -> None:
         self.book = book
         self.own: PeerRecord | None = None
+        self.outbid = trio.Event()
+        """Set when a record of ours is newer, by one, than one that we signed: another process answers us."""
+        self._signed: deque[int] = deque(maxlen=RECORDS_REMEMBERED)
         self._host = host
         self._key = key
         self._connections = connections
@@ -145,6 +150,7 @@ class Discovery:
 
     def _sign(self, seq: int, addresses: tuple[str, ...], payload: bytes) -> None:
         self.own = make_record(self._key, seq, addresses, payload)
+        self._signed.append(seq)
         self._push.set()
 
     def _own(self) -> PeerRecord:
@@ -155,9 +161,13 @@ class Discovery:
     def _learn(self, record: PeerRecord) -> None:
         own = self._own()
         if record.peer_id == own.peer_id:
+            if record.envelope == own.envelope or not own.seq <= record.seq < MAX_SEQ:
+                return
+            if record.seq - 1 in self._signed:
+                self.outbid.set()  # and we do not answer: of two nodes the one that was there first goes on
+                return
             # Somebody holds a newer record of ours, from before our clock was set back: be newer again.
-            if own.seq <= record.seq < MAX_SEQ and record.envelope != own.envelope:
-                self._sign(record.seq + 1, own.addresses, own.payload)
+            self._sign(record.seq + 1, own.addresses, own.payload)
             return
         if self.book.learn(record, self._connections.peers):
             if record.peer_id in self._connections.peers:

@@ -54,6 +54,8 @@ class Topics:
         self._pubsub = pubsub
         self._conduct = conduct
         self._counters = counters
+        self.returned: Callable[[bytes], None] = lambda data: None
+        """Told of messages that bear our signature and that this process did not publish."""
         self._own_limit = RateLimit(OWN_SHARE * AUTHOR_RATE, int(OWN_SHARE * AUTHOR_BURST))
         self._subscribed: set[str] = set()
         self._subscriptions_changed = trio.Event()
@@ -92,7 +94,8 @@ class Topics:
         self._subscribed.add(topic)
         send, receive = trio.open_memory_channel[Gossip](queue_size)
         own = self._pubsub.my_id.to_bytes()
-        check = _Check(topic, own, validator, RateLimit(rate, burst), self._conduct, self._counters)
+        limit = RateLimit(rate, burst)
+        check = _Check(topic, own, validator, limit, self._conduct, self._counters, lambda: self.returned)
         sink = _Sink(own, send, self._counters)
         try:
             self._pubsub.set_topic_validator(topic, check, False)
@@ -141,9 +144,11 @@ class _Check:
         limit: RateLimit,
         conduct: Conduct,
         counters: Counters,
+        returned: Callable[[], Callable[[bytes], None]],
     ) -> None:
         self._topic = topic
         self._own = own
+        self._returned = returned
         self._validator = validator
         self._limit = limit
         self._conduct = conduct
@@ -152,7 +157,9 @@ class _Check:
 
     def __call__(self, forwarder: ID, message: rpc_pb2.Message) -> bool:
         if message.from_id == self._own:
-            return True  # what we publish ourselves
+            if forwarder.to_bytes() != self._own:
+                self._returned()(message.data)
+            return True  # what we publish ourselves; libp2p drops what only bears our name
         if self._accepts(message):
             return True
         self._counters.messages_rejected += 1

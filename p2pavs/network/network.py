@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -128,6 +128,15 @@ class Network:
                 await close_host(network._libp2p.host)
         if failure is not None:
             raise failure
+
+    @property
+    def outbid(self) -> trio.Event:
+        """Set when another process, now, signs records with our key. See ``Discovery.outbid``."""
+        return self._discovery.outbid
+
+    def on_returned(self, told: Callable[[bytes], None]) -> None:
+        """Name who is told of gossip that bears our signature and that this process did not publish."""
+        self._topics.returned = told
 
     @property
     def addresses(self) -> tuple[str, ...]:

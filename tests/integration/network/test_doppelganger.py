@@ -1,0 +1,38 @@
+"""Two processes with one peer key: the second finds out, the first goes on. And no false alarm."""
+
+from __future__ import annotations
+
+import trio
+
+from p2pavs.network import Network
+from tests.integration.network.conftest import Open, fresh_config
+from tests.integration.network.waiting import until
+
+
+async def test_the_second_of_two_nodes_with_one_key_finds_out(open_network: Open) -> None:
+    hub = await open_network()
+    await open_network(hub.addresses[0])
+    config = fresh_config(hub.addresses[0])
+    async with Network.open(config) as first:
+        await until(lambda: hub.peer_id in first.connected())
+        async with Network.open(config) as second:
+            assert second.peer_id == first.peer_id
+            with trio.fail_after(60):
+                await second.outbid.wait()
+        assert not first.outbid.is_set(), "the one that was there first goes on"
+
+
+async def test_a_node_that_is_started_again_hears_no_other(open_network: Open) -> None:
+    """Its peers still hold the record of its last life, also where the clock was set back since."""
+    hub = await open_network()
+    config = fresh_config(hub.addresses[0])
+    async with Network.open(config) as life:
+        await until(lambda: hub.peer_id in life.connected())
+        ahead = life._discovery._own()
+        life._discovery._sign(ahead.seq + 10**9, ahead.addresses, ahead.payload)  # a clock that was ahead
+        await until(lambda: hub._discovery.book.entries[life.peer_id].record.seq > ahead.seq)  # type: ignore[union-attr]
+    async with Network.open(config) as again:
+        await until(lambda: again._discovery._own().seq > ahead.seq + 10**9)
+        for _ in range(3):
+            await again._discovery._exchange(hub.peer_id)
+        assert not again.outbid.is_set()
