@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 import trio
 
-from consensus import bls, vrf
+from consensus import bls
 from consensus.committee import Committee
 from p2pavs.announcement import Announcement
 from p2pavs.api.app import serve_api
@@ -57,6 +57,7 @@ from p2pavs.openai_api.endpoint import Endpoint
 from p2pavs.restored import settle_restored
 from p2pavs.routing import Router
 from p2pavs.settings import NodeSettings
+from p2pavs.signers import Signers
 from p2pavs.storage import CertificateStore, DataDirectory, EvidenceStore, SignGuard, until_stored
 from p2pavs.storage.retention import forget_old
 from p2pavs.tally import Tally
@@ -97,21 +98,6 @@ class NodeConfig:
     openai: Endpoint | None = None  # off unless the operator sets it up
 
 
-class ConsensusSigner:
-    """Signs with one of the operator's consensus keys: statements for the sign guard alone, beacon proofs."""
-
-    def __init__(self, secret: bls.SecretKey) -> None:
-        self._secret = secret
-
-    def sign(self, statement: bytes) -> bytes:
-        """The 96-byte signature of a 32-byte statement."""
-        return bls.SCHEME.sign(self._secret, statement)
-
-    def prove(self, message: bytes) -> bytes:
-        """The beacon's proof for a 32-byte message: unique, so there is nothing to guard."""
-        return vrf.prove(self._secret, message)
-
-
 @dataclass(frozen=True, slots=True)
 class Parts:
     """How a node makes the parts that another program may want to put something around."""
@@ -139,6 +125,7 @@ class Node:
         shelf: ModelShelf,
         drafts: Drafts,
         parts: Parts,
+        signers: Signers,
     ) -> None:
         self.config = config
         self.network = network
@@ -177,8 +164,8 @@ class Node:
             network, consensus_topic(config.deployment), self._accept, self.router.route
         )
         # An epoch's set fixes which key counts in it: the old one works on until no live epoch has it.
-        secrets = config.identity.consensus_keys()
-        self._signers = {key: ConsensusSigner(secret) for key, secret in secrets.items()}
+        self.signers = signers
+        self._signers = signers.consensus
 
     @classmethod
     @asynccontextmanager
@@ -190,7 +177,8 @@ class Node:
             chain = await Chain.connect(rpc, config.deployment)
             directory = stack.enter_context(DataDirectory(config.data))
             await _bind(directory, chain, config)
-            await _check_registration(chain, config.identity)
+            signers = await stack.enter_async_context(Signers.open(config.identity, config.deployment.domain))
+            await _check_registration(chain, config.identity, signers.consensus)
             if config.openai is not None:
                 config.openai.check(config.identity.address)
             drafts = Drafts()
@@ -209,8 +197,8 @@ class Node:
                     account=config.identity.address,
                 )
             )
-            sender = Sender(rpc, config.identity.account(), store, chain_id=config.deployment.chain_id)
-            yield cls(config, directory, chain, network, sender, shelf, drafts, parts)
+            sender = Sender(rpc, signers.account, store, chain_id=config.deployment.chain_id)
+            yield cls(config, directory, chain, network, sender, shelf, drafts, parts, signers)
 
     async def run(
         self, *, bootstrap_timeout: float = 20.0, ready: Callable[[str], None] = lambda url: None
@@ -238,6 +226,7 @@ class Node:
             keeper = EpochKeeper(self.chain, self._sender, self.config.identity.address, provers)
             nursery.start_soon(keeper.run)
             nursery.start_soon(self.accuser.run)
+            nursery.start_soon(self.signers.watch)
             if self.config.openai is not None:
                 await nursery.start(self.config.openai.run, self.chain, View(self), self.config.data)
             nursery.start_soon(self.shelf.run, self._announce)
@@ -413,7 +402,7 @@ async def _bind(directory: DataDirectory, chain: Chain, config: NodeConfig) -> N
     directory.bind(identity)
 
 
-async def _check_registration(chain: Chain, identity: Identity) -> None:
+async def _check_registration(chain: Chain, identity: Identity, keys: Collection[bytes]) -> None:
     """An honest operator must hear now, not from missing rewards, that it is not in the registry."""
     operator = await read_operator(chain, identity.address)
     account = "0x" + identity.address.hex()
@@ -422,7 +411,6 @@ async def _check_registration(chain: Chain, identity: Identity) -> None:
             f"the account {account} is not a registered operator of this deployment",
             "Register it with 'p2pavs operator register', or pass the right --keys and --deployment.",
         )
-    keys = identity.consensus_keys()
     if operator.consensus_key not in keys:
         raise NotAnOperator(
             f"the account {account} is registered with another consensus key than those in --keys",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from p2pavs.chain.poster import Sender
     from p2pavs.chain.rpc import Rpc
+    from p2pavs.remote_signer.client import RemoteAccount
 
 PENDING_FILE = "pending.sqlite"
 """Unsettled transactions of an account, beside its key; its lock keeps other processes off the account."""
@@ -22,7 +23,7 @@ PENDING_FILE = "pending.sqlite"
 class Payer:
     """An account to send with. All processes that send with it must name the same ``pending`` file."""
 
-    account: LocalAccount
+    account: LocalAccount | RemoteAccount
     pending: Path
 
     @classmethod
@@ -34,7 +35,22 @@ class Payer:
         from p2pavs import keystore
 
         where = Path(directory)
+        if (remote := cls.from_link(where)) is not None:
+            return remote
         return cls(keystore.load_account(where, password), where / PENDING_FILE)
+
+    @classmethod
+    def from_link(cls, directory: Path) -> Payer | None:
+        """Return the account of a key directory whose secrets a remote signer has; None for any other."""
+        from p2pavs import keystore
+
+        link = keystore.load_link(directory)
+        if link is None:
+            return None
+        from p2pavs.remote_signer.client import RemoteAccount, RemoteSigner
+
+        account = RemoteAccount(RemoteSigner(link), keystore.load_public(directory).address)
+        return cls(account, directory / PENDING_FILE)
 
     @property
     def address(self) -> bytes:

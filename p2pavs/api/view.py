@@ -56,6 +56,7 @@ class View:
                 "epoch": node.epoch,
                 "balanceWei": str(node.balance),
             },
+            "signer": node.signers.status(),
             "storageError": None if failure is None else failure.message,
             "models": ["0x" + model.hex() for model in node.executors],
             "inference": [_worker_json(worker) for worker in node.workers],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import trio
@@ -19,7 +20,7 @@ BLOBS_AT_ONCE = 1
 
 _POLL = 0.2
 
-Prover = Callable[[bytes], bytes]
+Prover = Callable[[bytes], bytes | Awaitable[bytes]]
 """Makes an operator's proof (96 B) for a message of the beacon (32 B)."""
 
 
@@ -102,8 +103,10 @@ async def make_seed(chain: Chain, sender: Sender, provers: Mapping[bytes, Prover
     prover = provers.get(leader.key)
     if prover is None or head + 1 < leader.first_block:
         return False
-    proof = bls.signature_to_evm(prover(leader.message))
-    await sender.send(chain.call("EpochManager", "reveal", leader.index, proof))
+    proof = prover(leader.message)
+    if inspect.isawaitable(proof):  # from a remote signer
+        proof = await proof
+    await sender.send(chain.call("EpochManager", "reveal", leader.index, bls.signature_to_evm(proof)))
     return True
 
 

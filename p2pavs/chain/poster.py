@@ -9,6 +9,7 @@ other's nonces: that ends in ``NonceTaken``, and ``SqlitePendingStore`` refuses 
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -41,6 +42,8 @@ from p2pavs.chain.tickets import Ticket
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
     from eth_account.types import TransactionDictType
+
+    from p2pavs.remote_signer.client import RemoteAccount
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +79,7 @@ class Sender:
     def __init__(
         self,
         rpc: Rpc,
-        account: LocalAccount,
+        account: LocalAccount | RemoteAccount,
         store: PendingStore,
         *,
         chain_id: int,
@@ -199,7 +202,7 @@ class Sender:
         """Simulate, sign, store and send one transaction. What it raises is before anything was sent."""
         gas = await self._limit(job.call)
         fees = (await market_fees(self._rpc)).at_most(self._max_fee)
-        transaction = self._sign(job.call, self._next_nonce, gas, fees)
+        transaction = await self._sign(job.call, self._next_nonce, gas, fees)
         await self._store.put(transaction)
         self._next_nonce += 1
         watched = _Watched(transaction, job.waiter, anyio.current_time() + self._bump_after)
@@ -242,8 +245,8 @@ class Sender:
         # A plain payment takes the same gas always.
         return estimate if estimate == 21_000 else int(estimate * GAS_MARGIN)
 
-    def _sign(self, call: Call, nonce: int, gas: int, fees: Fees) -> PendingTransaction:
-        return self._signed(
+    async def _sign(self, call: Call, nonce: int, gas: int, fees: Fees) -> PendingTransaction:
+        return await self._signed(
             PendingTransaction(
                 nonce=nonce,
                 to=call.to,
@@ -258,7 +261,7 @@ class Sender:
             )
         )
 
-    def _signed(self, t: PendingTransaction) -> PendingTransaction:
+    async def _signed(self, t: PendingTransaction) -> PendingTransaction:
         """Return the transaction signed as it stands, its hash added."""
         fields: TransactionDictType = {
             "type": 2,
@@ -272,7 +275,9 @@ class Sender:
         }
         if t.to is not None:
             fields["to"] = t.to
-        signed = self._account.sign_transaction(fields)
+        signed: Any = self._account.sign_transaction(fields)
+        if inspect.isawaitable(signed):  # from a remote signer
+            signed = await signed
         return replace(t, raw=bytes(signed.raw_transaction), hashes=(*t.hashes, bytes(signed.hash)))
 
     async def _take_back(self, watched: _Watched, error: ChainError) -> None:
@@ -415,7 +420,7 @@ class Sender:
             self._complain(watched, f"the fee limit of {self._max_fee} wei per gas is reached")
             await self._send_again(watched)
             return
-        new = self._signed(replace(old, max_fee=fees.max_fee, tip=fees.tip))
+        new = await self._signed(replace(old, max_fee=fees.max_fee, tip=fees.tip))
         await self._store.put(new)
         watched.transaction = new
         log.info("raised the fees", what=new.what, nonce=new.nonce, max_fee=new.max_fee)
@@ -446,7 +451,12 @@ class Sender:
 
 @asynccontextmanager
 async def open_sender(
-    rpc: Rpc, account: LocalAccount, store: PendingStore, *, chain_id: int, poll_interval: float = 0.5
+    rpc: Rpc,
+    account: LocalAccount | RemoteAccount,
+    store: PendingStore,
+    *,
+    chain_id: int,
+    poll_interval: float = 0.5,
 ) -> AsyncIterator[Sender]:
     """Run a sender for as long as the block. What the block raises comes out as it is, in no group."""
     sender = Sender(rpc, account, store, chain_id=chain_id, poll_interval=poll_interval)

@@ -65,6 +65,8 @@ def read_account(keys: Path | None, key_file: Path | None, password_file: Path |
         return Payer(keystore.account_of(secret), key_file.with_name(f"{key_file.name}.{PENDING_FILE}"))
     directory = required(keys, "--keys (or --key-file)", "P2PAVS_KEYS")
     keystore.load_public(directory)  # before the password is asked for
+    if (remote := Payer.from_link(directory)) is not None:
+        return remote
     account = keystore.load_account(directory, read_password(password_file))
     return Payer(account, directory / PENDING_FILE)
 

@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "epoch": ("p2pavs.cli.epoch:epoch", "See and begin epochs."),
     "model": ("p2pavs.cli.model:model", "Register and list models."),
     "node": ("p2pavs.cli.node:node", "Run an operator's node."),
+    "signer": ("p2pavs.cli.signer:signer", "Hold an operator's keys on another machine."),
     "status": ("p2pavs.cli.status:status", "See who is up, and what they do."),
     "request": ("p2pavs.cli.request:request", "Pay for an inference and watch it."),
     "task": ("p2pavs.cli.task:task", "See a task, take a refund."),

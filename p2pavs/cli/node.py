@@ -215,7 +215,7 @@ def run_node(config: NodeConfig, bootstrap_timeout: float, parts: Parts | None =
 
     async def main() -> None:
         async with trio.open_nursery() as nursery:
-            await nursery.start(_stop_on_signal, nursery.cancel_scope)
+            await nursery.start(stop_on_signal, nursery.cancel_scope)
             async with Node.open(config, parts) as node:
                 await node.run(
                     bootstrap_timeout=bootstrap_timeout, ready=lambda url: write_node_file(node, url)
@@ -226,7 +226,8 @@ def run_node(config: NodeConfig, bootstrap_timeout: float, parts: Parts | None =
     trio.run(main)
 
 
-async def _stop_on_signal(scope: trio.CancelScope, task_status: TaskStatus[None]) -> None:
+async def stop_on_signal(scope: trio.CancelScope, task_status: TaskStatus[None]) -> None:
+    """Cancel a scope on Ctrl-C or SIGTERM."""
     import structlog
     import trio
 
