@@ -68,7 +68,7 @@ class Network:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("P2PAVS_")}
         if self.layout.config.exists():
             kept["P2PAVS_CONFIG"] = str(self.layout.config)
-        return {**kept, "PYTHONUNBUFFERED": "1"}
+        return {**kept, "PYTHONUNBUFFERED": "1", "P2PAVS_PROGRESS": "always"}
 
     def command(self, *arguments: str, timeout: float = 180.0, secret: bool = False) -> str:
         """Run `p2pavs` to its end and return what it prints; threads may do so at the same time.

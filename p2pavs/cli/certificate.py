@@ -9,7 +9,7 @@ import click
 
 from p2pavs.cli import common
 from p2pavs.cli.options import json_option, with_chain
-from p2pavs.cli.output import printable, progress, show
+from p2pavs.cli.output import note, printable, show
 from p2pavs.cli.sources import ChainOptions
 from p2pavs.errors import UsageError
 
@@ -124,7 +124,7 @@ def verify(
             "Do not rely on this answer, or check the root you gave.",
         )
     if set_root is None and against == FILE:
-        progress(f"operator set {root}: compare it with p2pavs epoch status, or give --checkpoint")
+        note(f"operator set {root}: compare it with p2pavs epoch status, or give --checkpoint")
     committee = found.verify()
     content = found.summary(committee) | {"verified": True, "against": against}
     _show(content)

@@ -12,7 +12,7 @@ import click
 from p2pavs import keystore
 from p2pavs.cli import common
 from p2pavs.cli.options import json_option, password_option, with_keys
-from p2pavs.cli.output import address, hex_, progress, show
+from p2pavs.cli.output import address, hex_, note, show
 from p2pavs.cli.protection import protection
 from p2pavs.cli.sources import KeyOptions
 from p2pavs.errors import UsageError
@@ -263,7 +263,7 @@ def _write_words(path: Path, words: Secret) -> None:
         raise UsageError(
             f"{path} cannot be written: {error.strerror}.", "Choose another file with --mnemonic-out."
         ) from None
-    progress(f"{path} holds the words that bring all keys back: print it, then delete it.")
+    note(f"{path} holds the words that bring all keys back: print it, then delete it.")
 
 
 def _read_words(path: Path | None) -> Secret:

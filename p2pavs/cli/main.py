@@ -9,9 +9,11 @@ import sys
 from typing import Any, Final, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from p2pavs import __version__
 from p2pavs.errors import P2pavsError
+from p2pavs.exit_codes import MEANING, ExitCode
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "keys": ("p2pavs.cli.keys:keys", "Make and show an operator's keys."),
@@ -35,6 +37,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Make a data directory from a backup.",
     ),
     "account": ("p2pavs.cli.account:account", "Balances and payments."),
+    "config": ("p2pavs.cli.config:config_group", "See and check the configuration."),
+    "init": ("p2pavs.cli.init:init", "Write a configuration file, asking a few questions."),
+    "completion": ("p2pavs.cli.completion:completion", "Make your shell complete commands and options."),
     "openai": ("p2pavs.cli.openai:openai", "API keys for a node's OpenAI endpoint."),
     "sim": ("p2pavs.cli.sim:sim", "Simulate many nodes, bad ones among them."),
     "bench": ("p2pavs.cli.bench:bench", "Measure this machine, the protocol and a test network."),
@@ -77,12 +82,29 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(module), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{COMMANDS[cmd_name][0]} is not a command")
+        from p2pavs.cli.examples import attach
+
+        attach(command, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without loading them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete names without loading the commands: this runs at each press of the tab key."""
+        found = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what exit statuses mean."""
+        with formatter.section("Exit statuses"):
+            formatter.write_dl([(str(int(code)), text) for code, text in MEANING.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run; our errors become messages."""
@@ -108,14 +130,43 @@ def _only_ours(group: BaseExceptionGroup[BaseException]) -> P2pavsError | None:
     return found if isinstance(found, P2pavsError) else None
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "P2PAVS"},
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(),
+    metavar="FILE",
+    envvar="P2PAVS_CONFIG",
+    show_envvar=True,
+    help="TOML file with settings: p2pavs init writes one.",
+)
 @click.version_option(__version__, prog_name="p2pavs")
-def root() -> None:
+@click.pass_context
+def root(ctx: click.Context, config_file: str | None) -> None:
     """Run AI inference that contracts can trust.
 
-    Options can also come from the environment ($P2PAVS_RPC, $P2PAVS_DEPLOYMENT, $P2PAVS_KEYS,
-    $P2PAVS_PASSWORD_FILE) or from a TOML file that $P2PAVS_CONFIG names.
+    Options come from the command line, else from the environment ($P2PAVS_RPC, $P2PAVS_NODE_LISTEN), else
+    from the configuration file. Every command takes --json; $NO_COLOR takes the colours away.
+
+    \b
+    Examples:
+      p2pavs init                                   write a configuration
+      p2pavs keys new --dir keys                    make an operator's keys
+      p2pavs node --data data                       run a node
+      p2pavs request "pay 5 ETH?" --choices yes,no  ask the network
     """
+    if config_file:
+        os.environ["P2PAVS_CONFIG"] = config_file
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
+    if ctx.invoked_subcommand == "node":
+        from p2pavs.cli import node_table, settings
+        from p2pavs.cli.node import node
+
+        ctx.default_map = {"node": node_table.default_map(settings.config(), node)}
     _quiet_logs()
 
 
@@ -134,10 +185,17 @@ def _quiet_logs() -> None:
 def run() -> None:
     """Run the command line; never shows a traceback unless $P2PAVS_TRACEBACK is set."""
     try:
-        root(prog_name="p2pavs")
+        status = root(prog_name="p2pavs", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("Stopped.", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except Exception as error:
         if os.environ.get("P2PAVS_TRACEBACK"):
             raise
         click.echo(f"Error: something unexpected went wrong: {type(error).__name__}: {error}", err=True)
         click.echo("  Run it again with P2PAVS_TRACEBACK=1 set and report what it prints.", err=True)
-        sys.exit(1)
+        sys.exit(ExitCode.FAILURE)
+    sys.exit(status if isinstance(status, int) else ExitCode.OK)

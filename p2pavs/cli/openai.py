@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from p2pavs.cli.options import json_option, parse_amount
-from p2pavs.cli.output import ether, progress, show
+from p2pavs.cli.output import ether, note, show
 from p2pavs.errors import UsageError
 
 
@@ -50,7 +50,7 @@ def new_key(name: str, requests_per_minute: int, ether_per_day: str) -> None:
         config.read_key(entry)
     except ValueError as error:
         raise UsageError(f"No key is made: {error}.", "Choose another name.") from None
-    progress(f"The key, which is kept nowhere: {key}")
+    note(f"The key, which is kept nowhere: {key}")
     lines = [f"{field} = {json.dumps(value)}" for field, value in entry.items()]
     show({"key": key, **entry}, "", "[[key]]", *lines)
 

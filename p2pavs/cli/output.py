@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -27,7 +29,13 @@ def show(content: Mapping[str, Any], *lines: str) -> None:
 
 
 def progress(line: str) -> None:
-    """Tell people what is going on; says nothing with ``--json``."""
+    """Tell people on a terminal what is going on (elsewhere too with $P2PAVS_PROGRESS=always)."""
+    if sys.stderr.isatty() or os.environ.get("P2PAVS_PROGRESS") == "always":
+        note(line)
+
+
+def note(line: str) -> None:
+    """Tell people beside the result what they must not miss; says nothing with ``--json``."""
     if not wants_json():
         click.echo(click.style(line, dim=True), err=True)
 

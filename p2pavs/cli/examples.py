@@ -1,0 +1,79 @@
+"""Examples that ``--help`` ends with, of commands whose description has none. Not imported otherwise."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
+    "deploy": (
+        "p2pavs deploy --out deployment.json --rpc http://127.0.0.1:8545 --key-file deployer.key",
+        "p2pavs deploy --out deployment.json --config deploy.toml --keys keys --owner 0x...",
+    ),
+    "gateway status": ("p2pavs gateway status",),
+    "gateway pause": ("p2pavs gateway pause --keys guardian-keys",),
+    "gateway resume": ("p2pavs gateway resume --keys owner-keys",),
+    "gateway take-ownership": ("p2pavs gateway take-ownership --keys owner-keys",),
+    "timelock status": ("p2pavs timelock status",),
+    "timelock upgrade": ("p2pavs timelock upgrade TaskGateway --keys proposer-keys",),
+    "timelock penalty": ("p2pavs timelock penalty absence 1 --keys proposer-keys",),
+    "timelock execute": ("p2pavs timelock execute proposal.json --keys keys",),
+    "timelock cancel": ("p2pavs timelock cancel proposal.json --keys guardian-keys",),
+    "operator claim": (
+        "p2pavs operator claim --keys keys --key-file other.key    # while the node runs",
+        "p2pavs operator claim --keys keys --withdraw              # while it is stopped",
+    ),
+    "operator register": ("p2pavs operator register --keys keys --stake 32",),
+    "operator stake": ("p2pavs operator stake --keys keys --amount 8",),
+    "operator status": ("p2pavs operator status --keys keys", "p2pavs operator status --all --json"),
+    "operator rotate-key": ("p2pavs operator rotate-key --keys keys",),
+    "operator change-peer-id": ("p2pavs operator change-peer-id --keys keys",),
+    "operator exit": ("p2pavs operator exit --keys keys",),
+    "operator withdraw": ("p2pavs operator withdraw --keys keys",),
+    "epoch status": ("p2pavs epoch status", "p2pavs epoch status 3"),
+    "epoch freeze": ("p2pavs epoch freeze --key-file other.key",),
+    "epoch open": ("p2pavs epoch open --keys keys",),
+    "epoch advance": ("p2pavs epoch advance --key-file other.key",),
+    "model verify": ("p2pavs model verify my-model",),
+    "model remove": ("p2pavs model remove my-model",),
+    "model publish": ("p2pavs model publish my-model --keys keys",),
+    "model royalties": ("p2pavs model royalties --keys keys --withdraw",),
+    "model register": (
+        "p2pavs model register --file demo --keys keys",
+        "p2pavs model register --file my-model --price-per-task 0.002 --royalty 5 --keys keys",
+    ),
+    "model list": ("p2pavs model list", "p2pavs model list --local"),
+    "status": ("p2pavs status", "p2pavs status --node http://127.0.0.1:4002 --json"),
+    "task show": ("p2pavs task show 12",),
+    "task refund": ("p2pavs task refund 12 --keys keys",),
+    "certificate export": ("p2pavs certificate export 12 --out certificate.json",),
+    "certificate verify": (
+        "p2pavs certificate verify 12                  # against the chain",
+        "p2pavs certificate verify certificate.json    # without a chain",
+    ),
+    "evidence list": ("p2pavs evidence list --node http://127.0.0.1:4002",),
+    "evidence submit": ("p2pavs evidence submit --node http://127.0.0.1:4002 --keys keys",),
+    "evidence veto": ("p2pavs evidence veto 3 --keys guardian-keys",),
+    "account fund": ("p2pavs account fund --to 0x... --amount 0.5 --key-file rich.key",),
+    "account balance": ("p2pavs account balance --keys keys",),
+    "openai check": ("p2pavs openai check openai.toml",),
+    "doctor": ("p2pavs doctor",),
+    "sim": (
+        "p2pavs sim --nodes 100 --tasks 20",
+        "p2pavs sim --nodes 100 --byzantine 0.3 --adversary equivocate --seeds 0:50",
+    ),
+    "bench": ("p2pavs bench --list", "p2pavs bench engine --quick"),
+}
+"""By the command's path."""
+
+
+def attach(command: click.Command, *path: str) -> None:
+    """Let a command, and those below it, end its help with its examples."""
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            attach(inner, *path, name)
+        return
+    lines = EXAMPLES.get(" ".join(path), ())
+    if lines and "Example" not in (command.help or "") and command.epilog is None:
+        command.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)

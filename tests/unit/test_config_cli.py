@@ -1,0 +1,234 @@
+"""The configuration file, ``init``, completion, and what holds for every command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from p2pavs.cli import settings
+from p2pavs.cli.main import COMMANDS, root
+from p2pavs.cli.node import node
+from p2pavs.cli.node_table import default_map, options_of
+from p2pavs.errors import UsageError
+from p2pavs.exit_codes import MEANING, ExitCode
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith("P2PAVS_"):
+            monkeypatch.delenv(name)
+    settings.config.cache_clear()
+
+
+def run(*arguments: str, status: int = 0, **environment: str) -> str:
+    settings.config.cache_clear()
+    done = CliRunner(env=environment).invoke(root, arguments)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == status, done.output
+    return done.output if status else done.stdout
+
+
+def configured(text: str) -> settings.Config:
+    Path("c.toml").write_text(text)
+    return settings.read_config(Path("c.toml"))
+
+
+def test_the_table_gives_defaults_of_the_node() -> None:
+    found = configured('[node]\ndata = "d"\nbootstrap = ["/a", "/b"]\nthreads = 4\nmodel = ["demo"]\n')
+    values = default_map(found, node)
+    assert values == {"data": "d", "bootstrap": ["/a", "/b"], "threads": 4, "served": ["demo"]}
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/c.toml").write_text('keys = "k"\n[node]\ndata = "d"\n')
+    found = settings.read_config(tmp_path / "etc/c.toml")
+    assert found.shared["keys"] == str(tmp_path / "etc/k")
+    assert default_map(found, node)["data"] == str(tmp_path / "etc/d")
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("nothing = 1", "unknown"),
+        ("rpc = 'x'", "top of the file"),
+        ("threads = 0", "cannot be used"),
+        ("threads = 'many'", "cannot be used"),
+        ("bootstrap = '/a'", "a list of texts"),
+        ("data = ['a']", "one value"),
+        ("supplement = 'sometimes'", "cannot be used"),
+    ],
+)
+def test_what_the_table_may_not_have(table: str, said: str) -> None:
+    with pytest.raises(UsageError, match=r"c\.toml") as refused:
+        default_map(configured(f"[node]\n{table}\n"), node)
+    assert said in str(refused.value)
+    text = run("--config", "c.toml", "node", status=ExitCode.USAGE)
+    assert "c.toml" in text
+
+
+def test_the_command_line_wins_over_the_environment_and_that_over_the_file() -> None:
+    Path("c.toml").write_text('rpc = "http://file"\n[node]\ndata = "d"\napi = "file:1"\n')
+    seen: list[Any] = []
+    original = node.callback
+
+    def remember(**given: Any) -> None:
+        seen.append(given)
+
+    node.callback = remember
+    try:
+        run("node", P2PAVS_CONFIG="c.toml")
+        run("node", P2PAVS_CONFIG="c.toml", P2PAVS_NODE_API="environment:1", P2PAVS_RPC="http://environment")
+        run("node", "--api", "option:1", P2PAVS_CONFIG="c.toml", P2PAVS_NODE_API="environment:1")
+    finally:
+        node.callback = original
+    assert [one["api"] for one in seen] == ["file:1", "environment:1", "option:1"]
+    assert [one["data"] for one in seen] == [Path("d")] * 3
+    assert seen[0]["listen"] == "/ip4/0.0.0.0/tcp/4001"
+
+
+def test_check_shows_where_settings_come_from() -> None:
+    Path("c.toml").write_text('rpc = "http://user:secret@host/key"\n[node]\nthreads = 2\n')
+    content = json.loads(run("config", "check", "--json", P2PAVS_CONFIG="c.toml", P2PAVS_NODE_DATA="here"))
+    assert content["ok"] is True
+    by_name = {one["name"]: one for one in content["settings"]}
+    assert by_name["node.threads"] == {
+        "name": "node.threads",
+        "value": "2",
+        "source": "file",
+        "problem": None,
+    }
+    assert by_name["node.data"]["source"] == "$P2PAVS_NODE_DATA"
+    assert "secret" not in json.dumps(content) and "key" not in by_name["rpc"]["value"]
+
+
+def test_check_names_what_cannot_be_used() -> None:
+    Path("pw").write_text("x")
+    os.chmod("pw", 0o644)
+    Path("c.toml").write_text('rpc = "host"\ndeployment = "none"\nkeys = "none"\npassword_file = "pw"\n')
+    text = run("config", "check", "c.toml", status=ExitCode.USAGE)
+    for said in ("no http URL", "none", "There is no", "chmod 600", "4 settings"):
+        assert said in text
+
+
+def test_without_a_file_check_says_how_to_begin() -> None:
+    assert "p2pavs init" in run("config", "check")
+    listed = json.loads(run("config", "list", "--json"))["settings"]
+    assert {"rpc", "node.data", "node.doppelganger_wait"} <= {one["name"] for one in listed}
+    assert set(options_of(node)) == {one["name"].removeprefix("node.") for one in listed} - set(
+        settings.SHARED
+    )
+
+
+def test_init_writes_what_config_reads() -> None:
+    run("init", "--yes", "--out", "p.toml", "--rpc", "http://x", "--bootstrap", "/a", "--bootstrap", "/b")
+    found = settings.read_config(Path("p.toml"))
+    assert found.shared["rpc"] == "http://x" and found.shared["nodes"] == ("http://127.0.0.1:4002",)
+    values = default_map(found, node)
+    assert values["bootstrap"] == ["/a", "/b"] and values["announce"] == [] and values["data"] == "data"
+    assert Path("p.toml").read_text().count("#") > 10
+    assert oct(Path("p.toml").stat().st_mode & 0o777) == "0o600"
+    assert "exists" in run("init", "--yes", "--out", "p.toml", status=ExitCode.USAGE)
+    run("init", "--yes", "--out", "p.toml", "--force", "--data", 'quo"te\\ü')
+    assert settings.read_config(Path("p.toml")).node["data"] == 'quo"te\\ü'
+
+
+def test_init_asks_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "--yes" in run("init", status=ExitCode.USAGE)
+    from p2pavs.cli import init
+
+    monkeypatch.setattr(init.sys, "stdin", type("Terminal", (), {"isatty": lambda self: True})())
+    asked: list[str] = []
+
+    def answer(text: str, default: str, **_: Any) -> str:
+        asked.append(text)
+        return "http://answer" if "endpoint" in text else default
+
+    monkeypatch.setattr(init.click, "prompt", answer)
+    init.init.main(["--out", "p.toml", "--data", "given"], standalone_mode=False)
+    assert len(asked) == len(init.QUESTIONS) - 1, "what an option says is not asked"
+    assert settings.read_config(Path("p.toml")).shared["rpc"] == "http://answer"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell: str) -> None:
+    assert "_P2PAVS_COMPLETE" in run("completion", shell)
+
+
+def test_completion_loads_no_command() -> None:
+    program = (
+        "import sys\nfrom p2pavs.cli.main import root\n"
+        "try:\n    root(prog_name='p2pavs')\nexcept SystemExit:\n    pass\n"
+        "heavy = {'web3', 'eth_account', 'libp2p', 'httpx', 'p2pavs.chain.rpc', 'trio'} & set(sys.modules)\n"
+        "sys.exit(', '.join(heavy) or 0)"
+    )
+    environment = {
+        **os.environ,
+        "_P2PAVS_COMPLETE": "bash_complete",
+        "COMP_WORDS": "p2pavs ke",
+        "COMP_CWORD": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment,
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "plain,keys\n"), done.stderr
+
+
+def leaves(command: click.Command, path: tuple[str, ...]) -> list[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        return [(" ".join(path), command)]
+    return [leaf for name, inner in command.commands.items() for leaf in leaves(inner, (*path, name))]
+
+
+def everything() -> list[tuple[str, click.Command]]:
+    found = []
+    for name in COMMANDS:
+        command = root.get_command(click.Context(root), name)
+        assert command is not None
+        found += leaves(command, (name,))
+    return found
+
+
+@pytest.mark.parametrize(("path", "command"), everything(), ids=[path for path, _ in everything()])
+def test_every_command_teaches_by_example(path: str, command: click.Command) -> None:
+    text = f"{command.help}\n{command.epilog}"
+    assert command.help is not None and "Example" in text
+    assert f"p2pavs {path}" in text.split("Example", 1)[1]
+
+
+def test_the_root_tells_exit_statuses() -> None:
+    text = run("--help")
+    for code, meaning in MEANING.items():
+        assert str(int(code)) in text and meaning.split()[0] in text
+    assert set(MEANING) == set(ExitCode)
+
+
+def test_operators_read_the_same_exit_statuses() -> None:
+    """The table in the manual is that of the code."""
+    manual = (Path(__file__).parents[2] / "docs/operators.md").read_text()
+    for code, meaning in MEANING.items():
+        assert f"| {int(code)} | {meaning} |" in manual
+
+
+def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    from p2pavs.cli.output import note, progress
+
+    @click.command()
+    def speak() -> None:
+        progress("busy")
+        note("important")
+
+    assert CliRunner().invoke(speak).stderr == "important\n"
+    assert CliRunner(env={"P2PAVS_PROGRESS": "always"}).invoke(speak).stderr == "busy\nimportant\n"
