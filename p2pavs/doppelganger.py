@@ -5,8 +5,8 @@ the lock on the data directory keeps the second from starting. Across machines t
 
 - For a while after the start (``--doppelganger-wait``) the sign guard is held, and the node listens.
 - Peer records: a node that meets a newer record of itself signs a newer one still. Where something outbids
-  the records that this process signed, another process has the peer key, and is alive. Within two
-  exchanges of records, at most 13 seconds, this shows without any task.
+  the records that this process signed, another process has the peer key, and is alive. This shows within two
+  exchanges of records, without any task.
 - Statements: one that carries the own signature, and that the sign guard never let out, is another node's,
   or of a later run than the data directory is of. They come by gossip, and with what peers tell of running
   tasks.

@@ -51,7 +51,7 @@ class NodeSettings:
     """The first of those left out adds itself so long after it saw the certificate, each further one as much
     later again."""
 
-    doppelganger_wait: float = 15.0
+    doppelganger_wait: float = 30.0
     """How long a node listens for another one with its keys before it signs anything."""
 
     poll_every: float = 0.25

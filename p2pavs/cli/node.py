@@ -103,7 +103,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--doppelganger-wait",
-    default=15.0,
+    default=30.0,
     show_default=True,
     type=click.FloatRange(0, 3600),
     help="Seconds to listen for another node with these keys before anything is signed.",
