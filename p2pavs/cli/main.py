@@ -158,8 +158,8 @@ def root(ctx: click.Context, config_file: str | None) -> None:
       p2pavs node --data data                       run a node
       p2pavs request "pay 5 ETH?" --choices yes,no  ask the network
     """
-    if config_file:
-        os.environ["P2PAVS_CONFIG"] = config_file
+    if config_file and config_file != os.environ.get("P2PAVS_CONFIG"):
+        _use_config(ctx, config_file)
     if os.environ.get("NO_COLOR"):
         ctx.color = False
     if ctx.invoked_subcommand == "node":
@@ -168,6 +168,23 @@ def root(ctx: click.Context, config_file: str | None) -> None:
 
         ctx.default_map = {"node": node_table.default_map(settings.config(), node)}
     _quiet_logs()
+
+
+def _use_config(ctx: click.Context, file: str) -> None:
+    """Let ``settings.config`` read this file, for as long as the command runs."""
+    from p2pavs.cli import settings
+
+    before = os.environ.get(settings.VARIABLE)
+
+    def restore() -> None:
+        settings.config.cache_clear()
+        os.environ.pop(settings.VARIABLE, None)
+        if before is not None:
+            os.environ[settings.VARIABLE] = before
+
+    ctx.call_on_close(restore)
+    settings.config.cache_clear()
+    os.environ[settings.VARIABLE] = file
 
 
 def _quiet_logs() -> None:
