@@ -83,7 +83,7 @@ def test_openai_whole_and_streamed(world: World) -> None:
     with openai.OpenAI(base_url=world.url, api_key=world.key, timeout=300) as client:
         assert [model.id for model in client.models.list()] == ["demo"]
         choices = {"p2pavs": {"choices": ["treasury", "parameter", "membership", "other"]}}
-        once = {"Idempotency-Key": "the first question"}
+        once = {"Idempotency-Key": "first-question"}
         answers: list[Any] = [
             client.chat.completions.create(
                 model="demo", messages=QUESTION, max_tokens=16, extra_body=choices, extra_headers=once
