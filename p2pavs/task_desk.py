@@ -53,6 +53,11 @@ class TaskDesk:
         self.head_time = 0
 
     @property
+    def queued(self) -> int:
+        """How many tasks wait for their turn."""
+        return self._turns.waiting
+
+    @property
     def signatures_refused(self) -> int:
         """How often the sign guard refused a second statement."""
         return self._parts.guard.refused

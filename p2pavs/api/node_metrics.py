@@ -128,6 +128,11 @@ def _risks(node: Node) -> dict[str, bool]:
 def _tasks(node: Node) -> Iterator[Metric]:
     tally = node.tally
     yield gauge("tasks_open", "Tasks that are watched.", 0 if node.desk is None else len(node.desk.tasks))
+    yield gauge(
+        "tasks_queued",
+        "Tasks that wait until others are decided.",
+        0 if node.desk is None else node.desk.queued,
+    )
     yield counter(
         "tasks",
         "Tasks that are over, by outcome.",

@@ -41,6 +41,8 @@ class Narrator:
 
     def _line(self, event: dict[str, Any]) -> str | None:
         match event["event"]:
+            case "queued" if self._news("queued"):
+                return f"queued       {int(event['before']):,} other tasks come first"
             case "committee":
                 return self._committee(event)
             case "inference" if event["generated"] is True and self._news("chunk", event["chunk"]):

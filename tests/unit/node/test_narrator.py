@@ -30,6 +30,8 @@ def story(*events: dict[str, Any]) -> list[str]:
 def test_a_whole_story() -> None:
     value = "ff" * 32
     told = story(
+        {"event": "queued", "before": 12},
+        {"event": "queued", "before": 11},
         COMMITTEE,
         {"event": "inference_done", "tokens": 3, "value": value},
         {"event": "proposal", "round": 0, "operator": A, "value": value},
@@ -51,6 +53,7 @@ def test_a_whole_story() -> None:
         {"event": "of the future"},
     )
     assert told == [
+        "queued       12 other tasks come first",
         "committee    2 members of epoch 1: 0xaaaaaaaa 75%, 0xbbbbbbbb 25%",
         "inference    1 of 2 done, 3 tokens, result ffffffff",
         "proposal     round 0 by 0xaaaaaaaa: ffffffff",
