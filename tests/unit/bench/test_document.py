@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -16,7 +17,7 @@ from p2pavs.bench.result import Bars, Chart, Result, Span, Timeline, shown
 from p2pavs.bench.runner import BenchmarkFailed, run
 from p2pavs.bench.text import as_markdown, as_text
 from p2pavs.cli.main import root
-from tests.unit.bench.test_report import a_run, result
+from tests.unit.bench.test_report import a_run, result, violations
 
 CHAIN, CRYPTO = BY_NAME["chain"], BY_NAME["crypto"]
 
@@ -128,9 +129,9 @@ def test_a_benchmark_that_fails_is_an_error_with_what_it_said(tmp_path: Path) ->
 def test_one_benchmark_writes_its_section_pictures_and_report(tmp_path: Path) -> None:
     out = tmp_path / "benchmarks.md"
     out.write_text("# Ours\n\nby hand\n")
-    command = [sys.executable, "-m", "p2pavs", "bench", "sampling", "--quick", "--out", str(out)]
+    command = [sys.executable, "-m", "p2pavs", "bench", "sampling", "--quick", "--json", "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "What does drawing one token cost?" in done.stdout
+    assert violations(json.loads(done.stdout)) == []
     text = out.read_text()
     assert "by hand" in text
     assert "p2pavs bench sampling --quick" in text
