@@ -1,19 +1,23 @@
 """How long a node takes to start, and what it holds: ``python -m tests.bench.startup``.
 
 Each program is a process of its own. The node is one of a registered network of four that is down; it serves
-no model (a directory with none), then the demo model. Ready is when it has written ``node.json``.
+the demo model. Ready is when it has written ``node.json``.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import trio
+
+from inference.model import demo_model
+from inference.request import Request
+from inference.worker import ModelWorker
 from p2pavs.bench.part import median, run, say
 from p2pavs.bench.result import Cell, Result
 from testnet.network import node_name
@@ -64,37 +68,41 @@ def node(net: Testnet, repeats: int) -> tuple[float, float, float]:
     return median(seconds), max(own), max(worker)
 
 
+async def worker_seconds() -> float:
+    """From nothing to the first answer of the model's worker."""
+    begin = time.perf_counter()
+    async with ModelWorker.open(demo_model(), threads=1) as worker:
+        await worker.generate(Request(b"ready?", 1, task_seed=bytes(32)))
+        return time.perf_counter() - begin
+
+
 def measure(options: argparse.Namespace) -> Result:
-    """Programs, then a node without and with a model."""
+    """Programs, the worker alone, then a node."""
     result = Result()
     rows: list[tuple[Cell, ...]] = []
     for name, arguments in PROGRAMS.items():
         say(name)
         seconds, memory = program(arguments, options.repeats)
         rows.append((name, seconds, memory, None))
-    with contextlib.ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="p2pavs-startup-")))
-        empty = directory / "no-models"
-        empty.mkdir()
-        net = stack.enter_context(Testnet.start(directory / "net", 4, running=False))
-        for name, serving in (
-            ("node without a model", ("--model-directory", str(empty))),
-            ("node with the demo model", ()),
-        ):
-            net.network.options = {0: serving}
-            seconds, memory, worker = node(net, options.repeats)
-            rows.append((name, seconds, memory, worker or None))
-            result.measured(
-                "startup",
-                {"ready_s": seconds, "memory_mb": memory, "worker_memory_mb": worker},
-                model="demo" if not serving else "none",
-            )
+    say("the model's worker")
+    model = median([trio.run(worker_seconds) for _ in range(options.repeats)])
+    rows.append(("the demo model's worker, until its first answer", model, None, None))
+    with (
+        tempfile.TemporaryDirectory(prefix="p2pavs-startup-") as directory,
+        Testnet.start(Path(directory) / "net", 4, running=False) as net,
+    ):
+        seconds, memory, worker = node(net, options.repeats)
+    rows.append(("node with the demo model", seconds, memory, worker))
+    rows.append(("the node less the worker", seconds - model, memory, None))
     result.table(("", "seconds", "MB", "MB of its worker"), rows, f"median of {options.repeats}")
-    seconds, memory = (float(value or 0) for value in rows[-2][1:3])
-    met = "met" if seconds <= GOAL_SECONDS and memory <= GOAL_MB else "not met"
+    result.measured(
+        "startup", {"ready_s": seconds, "memory_mb": memory, "worker_memory_mb": worker}, model="demo"
+    )
+    result.measured("startup", {"ready_s": seconds - model, "memory_mb": memory}, model="none")
+    met = "met" if seconds - model <= GOAL_SECONDS and memory <= GOAL_MB else "not met"
     result.notes.append(
-        f"The goal of {GOAL_SECONDS:g} s and {GOAL_MB:g} MB without a model is {met}. A node with a model "
-        "answers the model's golden prompt before it is ready."
+        f"The goal of {GOAL_SECONDS:g} s and {GOAL_MB:g} MB without a model is {met}. A node does not start "
+        "without a model, so that is what it takes less what its worker alone takes."
     )
     return result
 
