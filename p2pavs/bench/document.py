@@ -35,7 +35,8 @@ def replaced(document: str, benchmark: Benchmark, section: str) -> str:
     Raises ``DocumentRefused`` for a marker without its partner, or twice.
     """
     first, last = begin(benchmark.name), end(benchmark.name)
-    block = f"{first}\n\n{section.strip()}\n\n{last}"
+    text = section.strip("\n")
+    block = f"{first}\n\n{text}\n\n{last}"
     counts = document.count(first), document.count(last)
     if counts == (0, 0):
         return f"{document.rstrip()}\n\n## {benchmark.title}\n\n{block}\n"

@@ -70,8 +70,8 @@ BENCHMARKS = (
         "What do the contracts cost?",
         "k-of-n ECDSA signatures checked by a small contract on the same chain; published figures of others",
         "tests.bench.chain",
-        4,
-        4,
+        0.5,
+        0.5,
     ),
     Benchmark(
         "slashing",
@@ -79,8 +79,8 @@ BENCHMARKS = (
         "What does it cost to prove an offence?",
         "one transaction beside the other",
         "tests.bench.slashing_gas",
-        1,
-        1,
+        0.3,
+        0.3,
     ),
     Benchmark(
         "crypto",

@@ -25,6 +25,7 @@ from tests.integration.contracts.test_slashing import (
 from tests.integration.contracts.world import (
     ABSENT_TASKS,
     PEER_ID,
+    SUPPLEMENT_WINDOW,
     VETO_WINDOW,
     Participant,
     World,
@@ -47,6 +48,7 @@ def measure(options: argparse.Namespace) -> Result:
         world.send(world.submit_call(task, certificate))
         scene = Scene(staffed, task, world.committee(task, staffed.operators), certificate, result)
         gone = absence(missed(staffed, 5, ABSENT_TASKS), 5)
+        world.pass_time(SUPPLEMENT_WINDOW)  # until then whoever was left out may still add itself
 
         proof = scene.encode(equivocation(scene, 4))
         gas.row("equivocation: report and loss, first bounty", report(world, proof)["gasUsed"], 600_000)

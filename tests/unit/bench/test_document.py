@@ -134,6 +134,6 @@ def test_one_benchmark_writes_its_section_pictures_and_report(tmp_path: Path) ->
     assert violations(json.loads(done.stdout)) == []
     text = out.read_text()
     assert "by hand" in text
-    assert "p2pavs bench sampling --quick" in text
+    assert "\n    p2pavs bench sampling --quick\n" in text
     assert "| greedy |" in text
     assert (tmp_path / "benchmarks" / "report.json").is_file()
