@@ -84,6 +84,10 @@ GATHER = 0.0005
 Votes checked one by one cost three times what they cost together; with 64 members this makes 32 ms.
 """
 
+REPEATED_AS_SET = 10
+"""Members up to which the rebroadcast period is the one that is set. With more it grows in proportion: each
+repetition costs every member something, and what is missed is also asked for."""
+
 FIRST_LOOK = 1.0
 """Seconds after which peers are first asked for what was missed, where there is no certificate by then."""
 
@@ -372,7 +376,8 @@ class Member:
 
     async def _repeat(self) -> None:
         """Repeat the last words: gossip loses messages."""
-        pause = self._ports.settings.rebroadcast_every
+        size = len(self.committee.members) / REPEATED_AS_SET
+        pause = self._ports.settings.rebroadcast_every * max(1.0, size)
         while True:
             if self._decided:
                 pause *= 2  # those who missed the certificate also ask for it, and find it on the chain
