@@ -246,6 +246,11 @@ class Node:
         return self._signers.keys()
 
     @property
+    def signer_error(self) -> str | None:
+        """Why the remote signer does not sign; None where all is well, or the keys are here."""
+        return None if self.signers.remote is None else self.signers.remote.error
+
+    @property
     def operator_name(self) -> str:
         """This operator's account, as text."""
         return "0x" + self.config.identity.address.hex()

@@ -70,6 +70,8 @@ def _models(node: Node) -> Condition:
 
 def _keys(node: Node) -> Condition:
     record, held = node.records.get(node.network.peer_id), node.signing_keys
+    if node.signer_error is not None:
+        return Condition("keys", False, node.signer_error)
     if record is not None and record.consensus_key not in held:
         return Condition("keys", False, "the registered consensus key is not here")
     return Condition("keys", bool(held), f"{len(held)} consensus key{'s' if len(held) != 1 else ''} open")

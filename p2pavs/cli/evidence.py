@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from p2pavs.cli import common
-from p2pavs.cli.options import json_option, with_account, with_chain
+from p2pavs.cli.options import json_option, node_urls, nodes_option, with_account, with_chain
 from p2pavs.cli.output import address, ether, hex_, moment, show, table
-from p2pavs.cli.settings import list_setting
 from p2pavs.cli.sources import AccountOptions, ChainOptions
 from p2pavs.errors import P2pavsError, UsageError
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from p2pavs.chain.evidence import ChainEvidence
     from p2pavs.chain.slashing import Case
 
-_node_option = click.option("--node", "nodes", multiple=True, help="API of a node. Repeatable.")
-
 
 @click.group()
 def evidence() -> None:
@@ -28,7 +25,7 @@ def evidence() -> None:
 
 
 @evidence.command("list")
-@_node_option
+@nodes_option
 @with_chain
 @json_option
 def list_(nodes: tuple[str, ...], where: ChainOptions) -> None:
@@ -52,7 +49,7 @@ def list_(nodes: tuple[str, ...], where: ChainOptions) -> None:
 
 
 @evidence.command()
-@_node_option
+@nodes_option
 @click.option("--task", type=click.IntRange(1), help="Only offences in this task.")
 @with_chain
 @with_account
@@ -136,7 +133,7 @@ async def _held(nodes: tuple[str, ...]) -> list[dict[str, Any]]:
     """Return what the nodes hold, each offence once."""
     from p2pavs import client
 
-    urls = nodes or list_setting("nodes")
+    urls = node_urls(nodes)
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     async with client.NodeApi(urls) as api:
         for url in api.urls:

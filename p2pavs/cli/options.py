@@ -11,7 +11,7 @@ import click
 
 from p2pavs import amounts
 from p2pavs.cli.main import JSON_WANTED
-from p2pavs.cli.settings import text_setting
+from p2pavs.cli.settings import list_setting, text_setting
 from p2pavs.cli.sources import AccountOptions, ChainOptions, KeyOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -114,6 +114,18 @@ def account_options(command: F) -> F:
         type=click.Path(path_type=Path),
         help="File with an account's secret key in hex, not encrypted; it sends in place of that of --keys.",
     )(key_options(command))
+
+
+def nodes_option(command: F) -> F:
+    """Add ``--node`` as ``nodes``: those of the configuration unless some are given (``node_urls``)."""
+    return click.option(
+        "--node", "nodes", multiple=True, help="API of a node, http://HOST:PORT. Repeatable."
+    )(command)
+
+
+def node_urls(nodes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the APIs that ``--node`` names, else those of the configuration."""
+    return nodes or list_setting("nodes")
 
 
 def with_rpc(command: F) -> F:

@@ -11,9 +11,8 @@ import trio
 from p2pavs import strict_json
 from p2pavs.cli import common
 from p2pavs.cli.narrator import Narrator
-from p2pavs.cli.options import json_option, parse_amount, with_account, with_chain
+from p2pavs.cli.options import json_option, node_urls, nodes_option, parse_amount, with_account, with_chain
 from p2pavs.cli.output import ether, hex_, printable, progress, show
-from p2pavs.cli.settings import list_setting
 from p2pavs.cli.sources import AccountOptions, ChainOptions
 from p2pavs.errors import UsageError
 from p2pavs.light_client import NotCertified
@@ -79,7 +78,7 @@ _MAX_SCHEMA_FILE = 1 << 16
 )
 @click.option("--tip", type=parse_amount, default="0", help="More for the signers, in ETH.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the certificate.")
-@click.option("--node", "nodes", multiple=True, help="API of a node that tells the progress. Repeatable.")
+@nodes_option
 @with_chain
 @with_account
 @json_option
@@ -141,7 +140,7 @@ def request(
     async def work() -> dict[str, Any]:
         async with (
             where.open_chain() as chain,
-            client.NodeApi(nodes or list_setting("nodes")) as api,
+            client.NodeApi(node_urls(nodes)) as api,
         ):
             chosen = await client.choose_model(chain, model)
             await client.check_served(api, chosen)

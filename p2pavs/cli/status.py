@@ -7,22 +7,21 @@ from typing import Any
 import click
 
 from p2pavs.cli import common
-from p2pavs.cli.options import json_option
+from p2pavs.cli.options import json_option, node_urls, nodes_option
 from p2pavs.cli.output import ether, printable, table, wants_json
-from p2pavs.cli.settings import list_setting
 from p2pavs.errors import UsageError
 
 SHOWN, LONGEST = 5, 300  # divergences of a node, characters of a line
 
 
 @click.command()
-@click.option("--node", "nodes", multiple=True, help="API of a node. Repeatable.")
+@nodes_option
 @json_option
 def status(nodes: tuple[str, ...]) -> None:
     """Show the nodes whose APIs are configured: up or not, peers, chain, epoch, tasks."""
     from p2pavs import client
 
-    urls = nodes or list_setting("nodes")
+    urls = node_urls(nodes)
     if not urls:
         raise UsageError(
             "No node is named.", "Give --node http://HOST:PORT, or 'nodes' in the configuration."
@@ -46,7 +45,7 @@ def status(nodes: tuple[str, ...]) -> None:
     )
     if not wants_json():
         for one in content:
-            for line in _divergences(one):
+            for line in (*_signer(one), *_divergences(one)):
                 click.secho(line, fg="yellow", err=True)
 
 
@@ -69,6 +68,14 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
         )
     except (KeyError, TypeError, ValueError):
         return (one["url"], "speaks another version", "", "", "", "", "")
+
+
+def _signer(one: dict[str, Any]) -> list[str]:
+    """What keeps a node with a remote signer from signing."""
+    signer = one.get("signer")
+    if not isinstance(signer, dict) or not signer.get("error"):
+        return []
+    return [printable(f"{one['url']}: {signer['error']}")[:LONGEST]]
 
 
 def _divergences(one: dict[str, Any]) -> list[str]:

@@ -153,6 +153,7 @@ class NodeDouble:
     pid: int | None = 1
     failure: Any = None
     signing_keys: Any = field(default_factory=lambda: {KEY})
+    signer_error: str | None = None
 
     @property
     def network(self) -> Any:
@@ -191,6 +192,7 @@ def broken() -> Iterator[tuple[NodeDouble, str, str]]:
     yield replace(well, executors={}), "models", "no model is served"
     yield replace(well, pid=None), "models", "the worker of demo does not run"
     yield replace(well, signing_keys={b"other"}), "keys", "the registered consensus key is not here"
+    yield replace(well, signer_error="The signer is gone."), "keys", "The signer is gone."
     yield replace(well, failure=error), "disk", "The endpoint is gone."
     yield (
         replace(well, records={}),
