@@ -134,7 +134,7 @@ def _problem(name: str, value: str) -> str:
         if name == "password_file":
             return _password_problem(Path(value))
     except P2pavsError as error:
-        return error.message
+        return error.message.rstrip(".")
     return ""
 
 

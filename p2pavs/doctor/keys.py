@@ -53,7 +53,13 @@ def password(directory: Path, given: str | None) -> tuple[Collection[bytes] | No
     if given is None:
         return None, skip(name, "not tried: give --password-file, or set $P2PAVS_PASSWORD")
     try:
-        keys = keystore.load(directory, given).consensus_keys()
+        identity = keystore.load(directory, given)
+        if identity.remote is not None:
+            from p2pavs.remote_signer.client import keys_now
+
+            found = keys_now(identity.remote)
+            return found, ok(name, f"opens; {identity.remote.url} holds {len(found)} consensus key(s)")
+        keys = identity.consensus_keys()
     except P2pavsError as error:
         return None, fail(name, error.message, error.remedy)
     return keys.keys(), ok(name, f"opens {len(keys)} consensus key{'s' if len(keys) != 1 else ''}")

@@ -140,6 +140,23 @@ class RemoteSigner:
         return f"The signer at {self.link.url}"
 
 
+def keys_now(link: SignerLink) -> tuple[bytes, ...]:
+    """Ask a signer, without an event loop, for its consensus keys. Raises ``RemoteSignerFailed``."""
+    body = b""
+    try:
+        with (
+            httpx.Client(verify=link.tls(), timeout=wire.SECONDS, trust_env=False) as client,
+            client.stream("GET", link.url + wire.STATE) as response,
+        ):
+            for part in response.iter_raw():
+                body += part
+                if len(body) > wire.MAX_RESPONSE:
+                    raise ValueError("its answer is too long")
+        return tuple(wire.data(key, 48) for key in wire.parse(body)["consensusKeys"])
+    except (httpx.HTTPError, KeyError, TypeError, ValueError) as error:
+        raise RemoteSignerFailed(f"The signer at {link.url} does not answer ({error}).", _REMEDY) from None
+
+
 class RemoteConsensusKey:
     """One of the signer's consensus keys, for the sign guard and the beacon."""
 

@@ -21,7 +21,13 @@ from p2pavs import keystore
 from p2pavs.errors import UsageError
 from p2pavs.keystore import KeystoreError
 from p2pavs.remote_signer import wire
-from p2pavs.remote_signer.client import RemoteAccount, RemoteConsensusKey, RemoteSigner, RemoteSignerFailed
+from p2pavs.remote_signer.client import (
+    RemoteAccount,
+    RemoteConsensusKey,
+    RemoteSigner,
+    RemoteSignerFailed,
+    keys_now,
+)
 from p2pavs.remote_signer.link import SignerLink, check_url
 from p2pavs.remote_signer.policy import Policy
 from p2pavs.remote_signer.server import ServerFiles, SignerService, serve_signer
@@ -175,6 +181,7 @@ async def test_statements_of_another_network_or_key_are_refused(setting: Setting
 async def test_a_signer_of_another_operator_is_noticed(setting: Setting) -> None:
     keys = await setting.signer.consensus_keys(setting.identity.address, 31337, DOMAIN.gateway)
     assert keys == (setting.identity.public.consensus_key,)
+    assert await trio.to_thread.run_sync(keys_now, setting.link) == keys
     for wrong in ((b"\x44" * 20, 31337, DOMAIN.gateway), (setting.identity.address, 1, DOMAIN.gateway)):
         with pytest.raises(KeystoreError, match="not for this one"):
             await setting.signer.consensus_keys(*wrong)
