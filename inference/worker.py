@@ -32,6 +32,9 @@ from inference.stats import OUTCOMES, Meter, WorkerStats, resident_bytes
 
 __all__ = ["Generation", "Guide", "ModelWorker", "Progress", "Request"]
 
+SLOTS, BATCH = 4, 128
+"""Requests that a worker computes at once, and positions in one step, where nothing else is said."""
+
 
 class ModelWorker:
     """One model, served by a subprocess that is restarted when it dies. Make it with ``ModelWorker.open``."""
@@ -67,8 +70,8 @@ class ModelWorker:
         profile: RuntimeProfile = CANONICAL,
         *,
         threads: int | None = None,
-        slots: int = 4,
-        batch: int = 128,
+        slots: int = SLOTS,
+        batch: int = BATCH,
         max_queue: int = 64,
         retries: int = 2,
         time_limit: float = 600.0,

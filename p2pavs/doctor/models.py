@@ -10,11 +10,9 @@ from inference import memory
 from inference.errors import InferenceError
 from inference.model import Manifest, ModelFile
 from inference.runtime import runtime_profile
+from inference.worker import BATCH, SLOTS
 from p2pavs.chain.records import ModelEntry
 from p2pavs.doctor.check import Check, fail, ok, warn
-
-SLOTS, BATCH = 4, 128
-"""What a node's workers compute at once (defaults of ``ModelWorker.open``)."""
 
 
 @dataclass(frozen=True, slots=True)
