@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ from p2pavs.chain.pending import PendingStore, PendingTransaction
 from p2pavs.chain.receipts import Receipt, canonical_receipt
 from p2pavs.chain.reverts import explain
 from p2pavs.chain.rpc import Rpc
-from p2pavs.chain.rpc_values import Block, RawReceipt
+from p2pavs.chain.rpc_values import Block, BlockHeader, RawReceipt
 from p2pavs.chain.tickets import Ticket
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ GAS_MARGIN = 1.25
 """Gas limit over estimate: what a call takes may grow until it is mined."""
 DEFAULT_MAX_FEE = 500 * GWEI
 _MISSED_LOOKS = 3
+_ASK_EVERY = 4
+"""Looks between two questions whether the pool still has a transaction."""
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class _Watched:
     bump_at: float  # the event loop's time
     head: int | None = None  # newest block when it was first looked at, or its fees were raised
     block: tuple[int, bytes] | None = None  # number and hash of the block that holds it, once it is mined
+    ask_at: float = 0.0  # when the pool is asked next whether it still has it
     missed_looks: int = 0
     complaint: str = ""  # logged last
 
@@ -106,8 +109,8 @@ class Sender:
         self._jobs: deque[_Job] = deque()
         self._news = anyio.Event()
         self._running = False
-        self._looked_at = b""
-        """The newest block at the last look that was done to its end."""
+        self._looked_at: tuple[int, bytes] | None = None
+        """Number and hash of the newest block at the last look, if that was done to its end."""
 
     @property
     def address(self) -> bytes:
@@ -323,15 +326,24 @@ class Sender:
         latest = await self._rpc.block("latest")
         if latest is None:
             return
-        head, mined = latest.number, await self._rpc.transaction_count(self.address)
-        # What a block holds changes only with the head. Before that is known each is asked for once.
-        unchanged, self._looked_at = latest.hash == self._looked_at, b""
+        firm = await self._firm(latest)
+        self._looked_at = None
         on_chain: dict[int, bytes | None] = {}
+        others = []
         for _, watched in sorted(self._watched.items()):
-            if watched.block is not None and (unchanged or await self._still_holds(watched.block, on_chain)):
-                if head - watched.block[0] >= self._settled_after:
-                    await self._forget(watched)
-                continue
+            block = watched.block
+            if block is None or not (block[0] <= firm or await self._still_holds(block, on_chain)):
+                others.append(watched)
+            elif latest.number - block[0] >= self._settled_after:
+                await self._forget(watched)
+        if others:
+            await self._look_for(others, latest.number)
+        self._looked_at = latest.number, latest.hash
+
+    async def _look_for(self, some: Sequence[_Watched], head: int) -> None:
+        """Find out about those of which no block is known that holds them."""
+        mined = await self._rpc.transaction_count(self.address)
+        for watched in some:
             # Nonces are mined in their order: without that there is no receipt to ask for.
             waits = watched.transaction.nonce >= mined
             receipt = None if waits else await self._find_receipt(watched.transaction)
@@ -341,7 +353,22 @@ class Sender:
                 await self._lost_nonce(watched)
             else:
                 await self._not_mined(watched, head)
-        self._looked_at = latest.hash
+
+    async def _firm(self, latest: BlockHeader) -> int:
+        """The block up to which the chain is what it was at the last look; -1 where that is not known."""
+        if self._looked_at is None:
+            return -1
+        number, known = self._looked_at
+        if latest.number == number:
+            there = latest.hash
+        elif latest.number == number + 1:
+            there = latest.parent_hash
+        elif latest.number > number:
+            found = await self._rpc.block(number)
+            there = b"" if found is None else found.hash
+        else:
+            there = b""
+        return number if there == known else -1
 
     async def _still_holds(self, block: tuple[int, bytes], on_chain: dict[int, bytes | None]) -> bool:
         """Whether a block is on the chain; ``on_chain`` keeps what was asked in this look."""
@@ -408,8 +435,10 @@ class Sender:
         if anyio.current_time() >= watched.bump_at and head > watched.head:
             watched.head = head
             await self._bump(watched)
-        elif await self._rpc.transaction(t.hashes[-1]) is None:
-            await self._send_again(watched)
+        elif anyio.current_time() >= watched.ask_at:
+            watched.ask_at = anyio.current_time() + _ASK_EVERY * self._poll_interval
+            if await self._rpc.transaction(t.hashes[-1]) is None:
+                await self._send_again(watched)
 
     async def _bump(self, watched: _Watched) -> None:
         old = watched.transaction
