@@ -162,11 +162,11 @@ def root(ctx: click.Context, config_file: str | None) -> None:
         _use_config(ctx, config_file)
     if os.environ.get("NO_COLOR"):
         ctx.color = False
-    if ctx.invoked_subcommand == "node":
+    if ctx.invoked_subcommand in ("node", "doctor", "backup"):  # they share the names of their options
         from p2pavs.cli import node_table, settings
         from p2pavs.cli.node import node
 
-        ctx.default_map = {"node": node_table.default_map(settings.config(), node)}
+        ctx.default_map = {ctx.invoked_subcommand: node_table.default_map(settings.config(), node)}
     _quiet_logs()
 
 

@@ -76,3 +76,14 @@ def test_what_is_broken_is_a_line_and_no_traceback(tmp_path: Path) -> None:
 
 def test_quick_belongs_to_the_matrix() -> None:
     assert doctor("--quick").exit_code == 2
+
+
+def test_it_takes_what_the_configuration_says_of_the_node(tmp_path: Path) -> None:
+    config = tmp_path / "p2pavs.toml"
+    config.write_text(
+        '[node]\ndata = "data"\nlisten = "/ip4/192.0.2.1/tcp/4001"\napi = "127.0.0.1:0"\nthreads = 2\n'
+    )
+    found = CliRunner().invoke(root, ["--config", str(config), "doctor"])
+    assert found.exit_code == 8
+    assert "FAIL  port: 192.0.2.1 port 4001" in found.stdout
+    assert f"sign guard: {tmp_path / 'data'} is new" in found.stdout
