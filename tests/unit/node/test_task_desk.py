@@ -16,7 +16,7 @@ from consensus.committee import OperatorSet
 from consensus.hashing import keccak256
 from consensus.types import InstanceId
 from inference.errors import EngineError, QueueFull
-from p2pavs import task_desk
+from p2pavs import task_desk, turns
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ReorgTooDeep, RpcUnreachable, WrongChain
 from p2pavs.chain.events import TaskCertified
@@ -213,6 +213,34 @@ async def test_a_task_is_worked_on_posted_and_put_away(office: Office, autojump_
     over = office.journal.events(1)[-1]
     assert over.fields == {"state": "certified", "signed": True}
     assert office.router._over == {InstanceId(1, 0): None}
+
+
+async def test_many_tasks_at_once_are_begun_a_few_at_a_time_in_the_order_of_the_chain(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    go_on, many = trio.Event(), turns.AT_ONCE + 2
+    office.executor.before = go_on.wait
+    async with office.open() as desk:
+        await office.follower.give(block(10, *(requested(number) for number in range(1, many + 1))))
+        await until(lambda: len(office.executor.asked) == turns.AT_ONCE)
+        begun = [desk.tasks[number].member is not None for number in range(1, many + 1)]
+        assert begun == [True] * turns.AT_ONCE + [False] * 2
+        assert desk.queued == 2
+        assert "queued" not in office.kinds(turns.AT_ONCE)
+        assert office.journal.events(many)[-1].fields == {"before": 1}
+        go_on.set()
+        await office.sender.wait_for(many)
+        assert desk.queued == 0
+
+
+async def test_a_task_whose_model_is_not_served_waits_for_nobody(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    office.served, many = False, turns.AT_ONCE + 2
+    async with office.open() as desk:
+        await office.follower.give(block(10, *(requested(number) for number in range(1, many + 1))))
+        await until(lambda: all(task.member is not None for task in desk.tasks.values()))
+        assert desk.queued == 0
 
 
 async def test_confirmations_are_waited_for(office: Office, autojump_clock: MockClock) -> None:
