@@ -16,7 +16,7 @@ from p2pavs.errors import P2pavsError
 from p2pavs.exit_codes import MEANING, ExitCode
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "keys": ("p2pavs.cli.keys:keys", "Make and show an operator's keys."),
+    "keys": ("p2pavs.cli.keys:keys", "Make, back up, move and protect an operator's keys."),
     "deploy": ("p2pavs.cli.deploy:deploy", "Put the contracts on a chain."),
     "gateway": ("p2pavs.cli.gateway:gateway", "Pause requests, and allow them again."),
     "timelock": ("p2pavs.cli.timelock:timelock", "Upgrade contracts and set penalties, with a delay."),

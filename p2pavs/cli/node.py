@@ -11,8 +11,8 @@ import click
 
 from p2pavs.cli import common
 from p2pavs.cli.model_files import open_store, store_option
-from p2pavs.cli.options import chain_options, json_option, key_options
-from p2pavs.payer import PENDING_FILE
+from p2pavs.cli.options import json_option, with_chain, with_keys
+from p2pavs.cli.sources import ChainOptions, KeyOptions
 
 if TYPE_CHECKING:
     import trio
@@ -114,8 +114,8 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Serve OpenAI's HTTP interface as this file says: see docs/operators.md.",
 )
-@chain_options
-@key_options
+@with_chain
+@with_keys
 @json_option
 def node(
     data: Path,
@@ -136,10 +136,8 @@ def node(
     bootstrap_timeout: float,
     doppelganger_wait: float,
     openai_file: Path | None,
-    rpc: str | None,
-    deployment: Path | None,
-    keys: Path | None,
-    password_file: Path | None,
+    where: ChainOptions,
+    who: KeyOptions,
 ) -> None:
     """Run a node until it is told to stop (Ctrl-C or SIGTERM).
 
@@ -153,18 +151,15 @@ def node(
     """
     from consensus.timeouts import TimeoutConfig
     from inference.model import demo_model
-    from p2pavs import keystore
-    from p2pavs.chain.deployment import Deployment
     from p2pavs.node import NodeConfig
     from p2pavs.relay import Patience
     from p2pavs.settings import NodeSettings, Supplement
 
-    directory = common.required(keys, "--keys", "P2PAVS_KEYS")
     config = NodeConfig(
-        rpc_url=common.required(rpc, "--rpc", "P2PAVS_RPC"),
-        deployment=Deployment.load(common.required(deployment, "--deployment", "P2PAVS_DEPLOYMENT")),
-        identity=keystore.load(directory, common.read_password(password_file)),
-        pending=directory / PENDING_FILE,
+        rpc_url=common.required(where.rpc, "--rpc", "P2PAVS_RPC"),
+        deployment=where.load_deployment(),
+        identity=who.identity(),
+        pending=who.pending(),
         data=data,
         listen=listen,
         api=api,

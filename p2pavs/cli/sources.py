@@ -12,6 +12,7 @@ from p2pavs.payer import PENDING_FILE, Payer
 
 if TYPE_CHECKING:
     from p2pavs.chain.contracts import Chain
+    from p2pavs.chain.deployment import Deployment
     from p2pavs.chain.rpc import Rpc
     from p2pavs.keystore import Identity, PublicIdentity
 
@@ -26,6 +27,12 @@ class ChainOptions:
     def open_chain(self) -> AbstractAsyncContextManager[Chain]:
         """Open the network and check that it is there."""
         return common.open_chain(self.rpc, self.deployment)
+
+    def load_deployment(self) -> Deployment:
+        """Read the deployment file; asks no chain."""
+        from p2pavs.chain.deployment import Deployment
+
+        return Deployment.load(common.required(self.deployment, "--deployment", "P2PAVS_DEPLOYMENT"))
 
     def open_rpc(self) -> AbstractAsyncContextManager[Rpc]:
         """Open the endpoint alone."""
