@@ -62,6 +62,25 @@ def signer(net: Testnet, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[byte
             process.kill()
 
 
+def test_a_second_node_with_the_same_keys_finds_out_and_signs_nothing(net: Testnet, tmp_path: Path) -> None:
+    """As on another machine: nothing shared but the keys. Nothing was certified yet that would tell it."""
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    for path in net.network.keys(net.network.layout.operator(DOUBLED)).glob("*.json"):
+        shutil.copy(path, keys)
+    command = [sys.executable, "-m", "p2pavs", "node", *_node_options(net, DOUBLED), "--keys", str(keys)]
+    command += [*net.network._chain_options(), "--data", str(tmp_path / "data")]
+    command += ["--listen", "/ip4/127.0.0.1/tcp/0", "--api", "127.0.0.1:0"]
+    command += ["--bootstrap", net.network.address(0), "--doppelganger-wait", "300"]
+    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    assert second.returncode == ExitCode.IN_USE, second.stderr[-2000:]
+    assert "Another node uses the keys of this one" in second.stderr
+    assert "no_doppelganger" not in second.stderr, "it was still listening, and held its signatures back"
+    assert net.running(DOUBLED)
+    asked = net.request("is ice hot?", choices=("yes", "no"), wait=True)
+    assert asked["status"] == "certified"
+
+
 def test_a_node_whose_keys_a_signer_holds(net: Testnet, signer: tuple[subprocess.Popen[bytes], Path]) -> None:
     process, linked = signer
     assert net.terminate(REMOTE) == 0
@@ -83,22 +102,3 @@ def test_a_node_whose_keys_a_signer_holds(net: Testnet, signer: tuple[subprocess
         lambda: any(entry.get("event") == "signer_unavailable" for entry in net.logs(REMOTE)), "its log line"
     )
     assert net.running(REMOTE)
-
-
-def test_a_second_node_with_the_same_keys_finds_out_and_signs_nothing(net: Testnet, tmp_path: Path) -> None:
-    """As on another machine: nothing shared but the keys."""
-    keys = tmp_path / "keys"
-    keys.mkdir()
-    for path in net.network.keys(net.network.layout.operator(DOUBLED)).glob("*.json"):
-        shutil.copy(path, keys)
-    command = [sys.executable, "-m", "p2pavs", "node", *_node_options(net, DOUBLED), "--keys", str(keys)]
-    command += [*net.network._chain_options(), "--data", str(tmp_path / "data")]
-    command += ["--listen", "/ip4/127.0.0.1/tcp/0", "--api", "127.0.0.1:0"]
-    command += ["--bootstrap", net.network.address(0), "--doppelganger-wait", "300"]
-    second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
-    assert second.returncode == ExitCode.IN_USE, second.stderr[-2000:]
-    assert "Another node uses the keys of this one" in second.stderr
-    assert "no_doppelganger" not in second.stderr, "it was still listening, and held its signatures back"
-    assert net.running(DOUBLED)
-    asked = net.request("is ice hot?", choices=("yes", "no"), wait=True)
-    assert asked["status"] == "certified"
