@@ -256,16 +256,9 @@ def backend_advice() -> str | None:
 
 
 def key_xy(key: bytes) -> bytes:
-    """Return a public key's coordinates as an epoch record holds them: x (48 B) then y (48 B)."""
+    """Return a public key's coordinates as a snapshot takes them: x (48 B) then y (48 B)."""
     x, y = _g1(key)
     return x.to_bytes(48, "big") + y.to_bytes(48, "big")
-
-
-def key_from_xy(coordinates: bytes) -> bytes:
-    """Return the compressed key of 96 bytes of coordinates; raises ``BlsError`` unless it is a valid key."""
-    if len(coordinates) != 96:
-        raise BlsError(f"a key's coordinates have 96 bytes, not {len(coordinates)}")
-    return _compress_key(int.from_bytes(coordinates[:48], "big"), int.from_bytes(coordinates[48:], "big"))
 
 
 def public_key_to_evm(key: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -10,7 +11,8 @@ from consensus import bls, sortition
 from consensus.hashing import keccak256, words
 from consensus.types import MAX_OPERATORS, MAX_SEATS
 
-RECORD_BYTES = 148
+RECORD_BYTES = 84
+STAKE_BYTES = 16
 RECORDS_PER_BLOB = 64
 _UINT128 = 1 << 128
 
@@ -42,27 +44,17 @@ class Member:
     weight: int  # its stake, or its number of seats
 
 
-def _split(records: bytes) -> tuple[bytes, ...]:
-    size = RECORD_BYTES * RECORDS_PER_BLOB
-    return tuple(records[at : at + size] for at in range(0, len(records), size))
-
-
-def _read_records(records: bytes) -> Iterator[Operator]:
-    cumulative = 0
-    for index, at in enumerate(range(0, len(records), RECORD_BYTES)):
+def _read_records(records: bytes, before: int, first: int) -> Iterator[Operator]:
+    """``before`` is the stake of all before these records, ``first`` the number of the first one."""
+    for index, at in enumerate(range(0, len(records), RECORD_BYTES), first):
         record = records[at : at + RECORD_BYTES]
-        before = int.from_bytes(record[20:36], "big")
-        stake = int.from_bytes(record[36:52], "big")
-        if before != cumulative:
-            raise OperatorSetError(
-                f"record {index}: cumBefore is {before}, the stakes before it sum to {cumulative}"
-            )
+        key, end = record[20:68], int.from_bytes(record[68:], "big")
         try:
-            key = bls.key_from_xy(record[52:])
+            bls.check_key(key)
         except bls.BlsError as error:
             raise OperatorSetError(f"record {index}: {error}") from error
-        yield Operator(record[:20], key, stake)
-        cumulative += stake
+        yield Operator(record[:20], key, end - before)
+        before = end
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,42 +107,58 @@ class OperatorSet:
             raise OperatorSetError("a consensus key is in the set twice")
 
     def _root(self) -> bytes:
-        records, fold, at = self.to_records(), bytes(32), 0
-        for count in self.blob_counts:
-            size = count * RECORD_BYTES
-            fold = keccak256(fold + keccak256(records[at : at + size]))
-            at += size
+        fold = bytes(32)
+        for blob in self.to_blobs():
+            fold = keccak256(fold + keccak256(blob))
         return words("p2pavs/set/1", len(self.operators), self.total_stake, fold)
 
     @classmethod
     def from_records(cls, epoch: int, records: bytes) -> OperatorSet:
-        """Read the records of an epoch (148 bytes each) that were frozen in full blobs of 64.
+        """Read the records of an epoch (84 bytes each) that were frozen in full blobs of 64.
 
         Raises ``OperatorSetError`` where the records contradict themselves or a key is not a valid point.
         """
-        return cls.from_blobs(epoch, _split(records))
+        size, blobs, before = RECORD_BYTES * RECORDS_PER_BLOB, [], bytes(STAKE_BYTES)
+        for at in range(0, len(records), size):
+            part = records[at : at + size]
+            blobs.append(before + part)
+            before = part[-STAKE_BYTES:]
+        return cls.from_blobs(epoch, blobs)
 
     @classmethod
     def from_blobs(cls, epoch: int, blobs: Sequence[bytes]) -> OperatorSet:
         """Read the records of an epoch blob by blob, however many records each holds."""
-        total = sum(map(len, blobs))
-        if total > MAX_OPERATORS * RECORD_BYTES:
-            raise OperatorSetError(f"{total} bytes hold more than {MAX_OPERATORS} operators")
-        if any(len(blob) % RECORD_BYTES for blob in blobs):
-            raise OperatorSetError(
-                f"records have {RECORD_BYTES} bytes each; {total} bytes are not whole records"
-            )
-        return cls(epoch, _read_records(b"".join(blobs)), [len(blob) // RECORD_BYTES for blob in blobs])
+        lengths = [len(blob) - STAKE_BYTES for blob in blobs]
+        if sum(lengths) > MAX_OPERATORS * RECORD_BYTES:
+            raise OperatorSetError(f"{sum(lengths)} bytes hold more than {MAX_OPERATORS} operators")
+        operators: list[Operator] = []
+        total = 0
+        for blob, length in zip(blobs, lengths, strict=True):
+            if length < 0 or length % RECORD_BYTES:
+                raise OperatorSetError(f"{length} bytes are not whole records, of {RECORD_BYTES} bytes each")
+            before = int.from_bytes(blob[:STAKE_BYTES], "big")
+            if before != total:
+                raise OperatorSetError(f"record {len(operators)} begins at {before}, and not at {total}")
+            operators += _read_records(blob[STAKE_BYTES:], before, len(operators))
+            total = int.from_bytes(blob[-STAKE_BYTES:], "big")
+        return cls(epoch, operators, [length // RECORD_BYTES for length in lengths])
+
+    def to_blobs(self) -> tuple[bytes, ...]:
+        """Return the blobs as the chain stores them: the stake of all before, then the records."""
+        records, blobs, at = self.to_records(), [], 0
+        before = bytes(STAKE_BYTES)
+        for count in self.blob_counts:
+            part = records[at : at + count * RECORD_BYTES]
+            blobs.append(before + part)
+            before, at = part[-STAKE_BYTES:], at + len(part)
+        return tuple(blobs)
 
     def to_records(self) -> bytes:
-        """Return the records as the chain stores them."""
-        cumulative = sortition.starts([entry.stake for entry in self.operators])
+        """Return all records, one after another."""
+        ends = itertools.accumulate(entry.stake for entry in self.operators)
         return b"".join(
-            entry.operator
-            + before.to_bytes(16, "big")
-            + entry.stake.to_bytes(16, "big")
-            + bls.key_xy(entry.key)
-            for before, entry in zip(cumulative, self.operators, strict=True)
+            entry.operator + entry.key + end.to_bytes(STAKE_BYTES, "big")
+            for end, entry in zip(ends, self.operators, strict=True)
         )
 
 
@@ -233,38 +241,43 @@ class Committee:
         """Return the operator indexes in the order in which they may post the certificate."""
         return sortition.poster_order(self.task_seed, self.attempt, [member.index for member in self.members])
 
-    def bitmap_and_hints(self, signers: Sequence[int]) -> tuple[int, bytes]:
-        """Describe the signers as the contract wants them: a bitmap, and an operator index per set bit.
-
-        Whole set: bit i is operator i, no hints. Seats: bit i is seat i, hints are uint16, ascending by seat.
-        """
+    def bitmap_of(self, signers: Sequence[int]) -> int:
+        """Return the signers as bits. Whole set: bit i is operator i. Seats: bit i is seat i."""
         chosen = set(signers)
         if len(chosen) != len(signers):
             raise CommitteeError("a signer is named twice")
         for index in signers:
             self.member(index)
-        if not self.seats:
-            return sum(1 << index for index in chosen), b""
-        bits = [(seat, index) for seat, index in enumerate(self.seats) if index in chosen]
-        return sum(1 << seat for seat, _ in bits), b"".join(index.to_bytes(2, "big") for _, index in bits)
+        places = enumerate(self.seats) if self.seats else ((index, index) for index in chosen)
+        return sum(1 << place for place, index in places if index in chosen)
 
-    def signers_from(self, bitmap: int, hints: bytes) -> tuple[int, ...]:
-        """Read the contract's description back: distinct operator indexes, ascending.
+    def bitmap_and_hints(self, signers: Sequence[int]) -> tuple[int, bytes]:
+        """Describe the signers of a certificate as the contract wants them.
 
-        A bitmap with only some seats of an operator still names that operator: it did sign.
+        Hints for the whole set: the y of each missing operator's key. For seats: the operator index (uint16)
+        of each set bit, then the y of each of these operators once.
         """
-        if bitmap <= 0 or bitmap.bit_length() > MAX_SEATS:
-            raise CommitteeError("the bitmap is empty or wider than 256 bits")
-        bits = [bit for bit in range(bitmap.bit_length()) if bitmap >> bit & 1]
-        if not self.seats:
-            if hints:
-                raise CommitteeError("the whole set decides: there are no seats to give hints for")
-            for bit in bits:
-                self.member(bit)
-            return tuple(bits)
-        if bits[-1] >= len(self.seats):
-            raise CommitteeError(f"seat {bits[-1]} is set, the committee has {len(self.seats)}")
-        owners = [self.seats[bit] for bit in bits]
-        if hints != b"".join(index.to_bytes(2, "big") for index in owners):
-            raise CommitteeError("the seat hints do not name the owners of the seats that are set")
-        return tuple(sorted(set(owners)))
+        bitmap = self.bitmap_of(signers)
+        if self.seats:
+            return bitmap, self._seat_hints(bitmap)
+        return bitmap, b"".join(_y(one.key) for one in self.members if not bitmap >> one.index & 1)
+
+    def supplement_bitmap_and_hints(self, signers: Sequence[int], taken: int = 0) -> tuple[int, bytes]:
+        """Describe who is added to a certificate that has the bits of ``taken``.
+
+        Hints are as in ``bitmap_and_hints``, but for the whole set they are of those who are added.
+        """
+        bitmap = self.bitmap_of(signers) & ~taken
+        if self.seats:
+            return bitmap, self._seat_hints(bitmap)
+        return bitmap, b"".join(_y(one.key) for one in self.members if bitmap >> one.index & 1)
+
+    def _seat_hints(self, bitmap: int) -> bytes:
+        owners = [index for seat, index in enumerate(self.seats) if bitmap >> seat & 1]
+        keys = [_y(self.member(index).key) for index in dict.fromkeys(owners)]
+        return b"".join(index.to_bytes(2, "big") for index in owners) + b"".join(keys)
+
+
+def _y(key: bytes) -> bytes:
+    """Return the y (48 bytes) of a key; the records have x and y's sign only."""
+    return bls.key_xy(key)[bls.KEY_BYTES :]

@@ -52,7 +52,7 @@ class EpochKeeper:
             try:
                 await self.step()
             except ContractRevert as error:
-                if error.name not in MOVED_ON | {"AlreadyFrozen", "EpochNotDue"}:
+                if error.name not in MOVED_ON | {"AlreadyFrozen", "EpochNotDue", "KeyMissing"}:
                     log.warning("epoch_not_begun", error=error.message, remedy=error.remedy)
             except ChainError as error:
                 log.warning("epoch_not_begun", error=error.message, remedy=error.remedy)

@@ -24,16 +24,10 @@ from p2pavs.chain.contracts import Chain
 from p2pavs.chain.deployment import Deployment
 from p2pavs.chain.errors import ChainError
 from p2pavs.chain.follower import Follower
+from p2pavs.chain.operators import list_operators, read_operator
 from p2pavs.chain.pending import SqlitePendingStore
 from p2pavs.chain.poster import Sender
-from p2pavs.chain.reader import (
-    current_epoch,
-    list_operators,
-    read_epoch,
-    read_operator,
-    read_operator_set,
-    read_task,
-)
+from p2pavs.chain.reader import current_epoch, read_epoch, read_operator_set, read_task
 from p2pavs.chain.records import OperatorRecord, TaskHeader
 from p2pavs.chain.registry_watch import RegistryWatch
 from p2pavs.chain.rpc import Rpc

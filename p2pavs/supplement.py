@@ -102,16 +102,8 @@ class Latecomer:
         return tuple(
             vote
             for vote in self._precommits(certificate.round, certificate.value_id)
-            if self._missing([vote.sender])[0]
+            if self._committee.bitmap_of([vote.sender]) & ~self._view.bitmap
         )
-
-    def _missing(self, members: list[int]) -> tuple[int, bytes]:
-        """The bits of these members that the certificate lacks, with their hints."""
-        bitmap, hints = self._committee.bitmap_and_hints(members)
-        missing = bitmap & ~self._view.bitmap
-        bits = [bit for bit in range(bitmap.bit_length()) if bitmap >> bit & 1]
-        kept = [hints[2 * n : 2 * n + 2] for n, bit in enumerate(bits) if missing >> bit & 1]
-        return missing, b"".join(kept)
 
     async def _add(self) -> None:
         certificate, late = self._view.certificate, self._late()
@@ -122,7 +114,9 @@ class Latecomer:
                 self._attendance.let_go(self._header.id)
                 self._journal.add(self._header.id, "left_out", worth=False)
                 return
-            bitmap, hints = self._missing([vote.sender for vote in late])
+            bitmap, hints = self._committee.supplement_bitmap_and_hints(
+                [vote.sender for vote in late], self._view.bitmap
+            )
             signature = bls.aggregate([vote.signature for vote in late])
             supplement = records.Supplement(
                 certificate.round, certificate.value_id, bitmap, hints, bls.signature_to_evm(signature)

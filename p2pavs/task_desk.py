@@ -368,5 +368,5 @@ def _signed(task: OpenTask) -> bool | None:
     certificate, member = task.view.certificate, task.member
     if certificate is None or member is None or member.scope.instance.attempt != certificate.attempt:
         return None
-    bits, _ = member.committee.bitmap_and_hints([member.own])
+    bits = member.committee.bitmap_of([member.own])
     return bool(bits & task.view.bitmap)

@@ -3,7 +3,8 @@
 import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
 
-const RECORD_BYTES = 148;
+const RECORD_BYTES = 84;
+const STAKE_BYTES = 16;
 const RECORDS_PER_BLOB = 64;
 const MAX_OPERATORS = 256;
 const MAX_SEATS = 256;
@@ -54,7 +55,7 @@ function draw(tag, seed, a, b, bound) {
   }
 }
 
-/** Reads the 148-byte records of an epoch. Throws Error where they are no set that the chain could freeze. */
+/** Reads the 84-byte records of an epoch. Throws Error where they are no set that the chain could freeze. */
 export function readOperators(records) {
   const count = records.length / RECORD_BYTES;
   if (!Number.isInteger(count) || count < 1 || count > MAX_OPERATORS) {
@@ -66,35 +67,34 @@ export function readOperators(records) {
   for (let at = 0; at < records.length; at += RECORD_BYTES) {
     const record = records.subarray(at, at + RECORD_BYTES);
     const address = toHex(record.subarray(0, 20));
-    const stake = toNumber(record.subarray(36, 52));
-    const key = readKey(record.subarray(52));
-    if (toNumber(record.subarray(20, 36)) !== total) throw new Error("the operators' stakes do not add up");
-    if (stake === 0n) throw new Error("an operator has no stake");
-    for (const name of [address, toHex(record.subarray(52))]) {
+    const compressed = toHex(record.subarray(20, 68));
+    const end = toNumber(record.subarray(68)); // the stake of all up to and with this one
+    if (end <= total) throw new Error("an operator has no stake");
+    for (const name of [address, compressed]) {
       if (seen.has(name)) throw new Error("an operator or a key is in the set twice");
       seen.add(name);
     }
-    operators.push({ address, stake, key });
-    total += stake;
+    operators.push({ address, stake: end - total, key: readKey(compressed) });
+    total = end;
   }
-  if (total >= 1n << 128n) throw new Error("the total stake does not fit 128 bits");
   return { operators, total, root: setRoot(records, count, total) };
 }
 
-function readKey(coordinates) {
-  const [x, y] = [toNumber(coordinates.subarray(0, 48)), toNumber(coordinates.subarray(48))];
-  const modulus = bls12_381.fields.Fp.ORDER;
-  if (x >= modulus || y >= modulus || (x === 0n && y === 0n)) throw new Error("a key is not canonical");
-  const key = bls12_381.G1.Point.fromAffine({ x, y });
+function readKey(compressed) {
+  const key = bls12_381.G1.Point.fromHex(compressed.slice(2));
+  if (key.equals(bls12_381.G1.Point.ZERO)) throw new Error("a key is infinity");
   key.assertValidity(); // on the curve and in the subgroup
   return key;
 }
 
 function setRoot(records, count, total) {
   let fold = new Uint8Array(32);
+  let before = new Uint8Array(STAKE_BYTES); // each blob begins with the stake of all before it
   const size = RECORD_BYTES * RECORDS_PER_BLOB;
   for (let at = 0; at < records.length; at += size) {
-    fold = keccak(concat(fold, keccak(records.subarray(at, at + size))));
+    const part = records.subarray(at, at + size);
+    fold = keccak(concat(fold, keccak(concat(before, part))));
+    before = part.subarray(-STAKE_BYTES);
   }
   return words("p2pavs/set/1", count, total, fold);
 }

@@ -142,7 +142,7 @@ class View:
                 "peerId": peer_id,
                 "stakeWei": str(record.stake),
                 "active": record.active,
-                "registeredAt": record.registered_at,
+                "keyBlock": record.key_block,
                 "connected": peer_id in connected or peer_id == own,
                 "self": peer_id == own,
             }

@@ -126,6 +126,10 @@ class Chain:
         """All events of our contracts in one block."""
         return self._decode(await self.rpc.logs(list(self._addresses.values()), block_hash=block_hash))
 
+    async def events_at(self, contract: str, block: int) -> tuple[LoggedEvent, ...]:
+        """All events of one contract in one block."""
+        return self._decode(await self.rpc.logs([self.address(contract)], first=block, last=block))
+
     async def range_events(self, first: int, last: int) -> tuple[LoggedEvent, ...]:
         """All events of our contracts in a range of blocks, both ends included."""
         return self._decode(await self.rpc.logs(list(self._addresses.values()), first=first, last=last))

@@ -12,11 +12,12 @@ from consensus import bls, sortition, vrf
 from p2pavs.chain import reader
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ContractRevert
+from p2pavs.chain.operators import wanted_keys
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.records import PendingEpoch
 
-BLOBS_AT_ONCE = 1
-"""64 operators in one transaction: some 3 million gas, far below what a block takes."""
+KEYS_AT_ONCE = 64
+"""A blob of operators in one transaction: some 2 million gas, far below what a block takes."""
 
 _POLL = 0.2
 
@@ -45,7 +46,8 @@ async def freeze_epoch(chain: Chain, sender: Sender) -> int:
     """
     epoch = (await reader.pending_epoch(chain)).epoch
     while True:
-        await sender.send(chain.call("EpochManager", "freeze", BLOBS_AT_ONCE))
+        keys = await wanted_keys(chain, KEYS_AT_ONCE)
+        await sender.send(chain.call("EpochManager", "freeze", keys))
         if (await reader.pending_epoch(chain)).frozen_at or await reader.current_epoch(chain) >= epoch:
             return epoch
 
@@ -106,7 +108,9 @@ async def make_seed(chain: Chain, sender: Sender, provers: Mapping[bytes, Prover
     proof = prover(leader.message)
     if inspect.isawaitable(proof):  # from a remote signer
         proof = await proof
-    await sender.send(chain.call("EpochManager", "reveal", leader.index, bls.signature_to_evm(proof)))
+    hint = bls.key_xy(leader.key)[bls.KEY_BYTES :]
+    call = chain.call("EpochManager", "reveal", leader.index, hint, bls.signature_to_evm(proof))
+    await sender.send(call)
     return True
 
 
@@ -133,5 +137,14 @@ async def advance_epoch(chain: Chain, sender: Sender, provers: Mapping[bytes, Pr
     return current
 
 
-MOVED_ON = frozenset({"NothingFrozen", "SameBlockAsFreeze", "NotTheLeader", "LadderOver", "LadderNotOver"})
+MOVED_ON = frozenset(
+    {
+        "NothingFrozen",
+        "SameBlockAsFreeze",
+        "NotTheLeader",
+        "LadderOver",
+        "LadderNotOver",
+        "SignatureMismatch",  # the same operator leads the next rank, for which its proof is another one
+    }
+)
 """Refusals that say only that the chain has moved on: look again."""

@@ -94,8 +94,25 @@ class OperatorRegistered:
     """A new operator, with its consensus key in EVM form (128 bytes)."""
 
     operator: bytes
-    id: int
+    previous: int  # block of the registration before; 0 = there is none
     public_key: bytes
+    peer_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRotationBegun:
+    """An operator brought another key, in EVM form (128 bytes)."""
+
+    operator: bytes
+    starts: int  # unix seconds: in snapshots from then on
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PeerIdChanged:
+    """An operator's node has another name in the network."""
+
+    operator: bytes
     peer_id: bytes
 
 
@@ -104,7 +121,6 @@ class OperatorExited:
     """An operator leaves with the next snapshot."""
 
     operator: bytes
-    id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +192,8 @@ Event: TypeAlias = (
     | EpochOpened
     | BeaconRevealed
     | OperatorRegistered
+    | KeyRotationBegun
+    | PeerIdChanged
     | OperatorExited
     | CallbackFailed
     | CaseOpened
@@ -228,8 +246,12 @@ BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Event]] = {
     "EpochFrozen": lambda a: EpochFrozen(a["epoch"], a["count"], a["totalStake"], a["setRoot"]),
     "EpochOpened": lambda a: EpochOpened(a["epoch"], a["seed"]),
     "BeaconRevealed": lambda a: BeaconRevealed(a["epoch"], a["operator"], a["rank"]),
-    "OperatorRegistered": lambda a: OperatorRegistered(a["operator"], a["id"], a["publicKey"], a["peerId"]),
-    "OperatorExited": lambda a: OperatorExited(a["operator"], a["id"]),
+    "OperatorRegistered": lambda a: OperatorRegistered(
+        a["operator"], a["previous"], a["publicKey"], a["peerId"]
+    ),
+    "KeyRotationBegun": lambda a: KeyRotationBegun(a["operator"], a["from"], a["publicKey"]),
+    "PeerIdChanged": lambda a: PeerIdChanged(a["operator"], a["peerId"]),
+    "OperatorExited": lambda a: OperatorExited(a["operator"]),
     "CaseOpened": lambda a: CaseOpened(a["id"], a["operator"], a["executableFrom"], a["evidence"]),
     "OperatorSlashed": lambda a: OperatorSlashed(
         a["operator"], a["verifier"], a["reporter"], a["firstTask"], a["wad"], a["taken"], a["bounty"]

@@ -8,7 +8,13 @@ from typing import Any
 from eth_utils.crypto import keccak
 
 from consensus import bls
-from consensus.committee import OperatorSet, OperatorSetError
+from consensus.committee import (
+    RECORD_BYTES,
+    RECORDS_PER_BLOB,
+    STAKE_BYTES,
+    OperatorSet,
+    OperatorSetError,
+)
 from consensus.messages import Certificate
 from p2pavs.chain.abi import UndecodableData
 from p2pavs.chain.contracts import Chain, interface
@@ -18,7 +24,6 @@ from p2pavs.chain.records import (
     ChainCertificate,
     EpochInfo,
     ModelEntry,
-    OperatorRecord,
     PendingEpoch,
     TaskHeader,
     TaskResult,
@@ -126,8 +131,12 @@ async def read_operator_set(chain: Chain, epoch: int) -> OperatorSet:
     info = await read_epoch(chain, epoch)
     if info is None:
         raise NotFound(f"There is no epoch {epoch}.", "See p2pavs epoch status.")
-    # The records are the code of the blob contracts after one zero byte, which keeps them from being run.
-    blobs = [(await chain.rpc.code(address))[1:] for address in info.blobs]
+    blobs, left = [], info.count
+    for address in info.blobs:
+        # After one zero byte, which keeps them from being run. Behind the last records are the set's sums.
+        end = 1 + STAKE_BYTES + min(left, RECORDS_PER_BLOB) * RECORD_BYTES
+        blobs.append((await chain.rpc.code(address))[1:end])
+        left -= RECORDS_PER_BLOB
     try:
         operator_set = OperatorSet.from_blobs(epoch, blobs)
     except OperatorSetError as error:
@@ -137,35 +146,7 @@ async def read_operator_set(chain: Chain, epoch: int) -> OperatorSet:
     return operator_set
 
 
-# --- operators --------------------------------------------------------------------------------------------
-
-
-async def read_operator(chain: Chain, account: bytes) -> OperatorRecord | None:
-    """Return an account's operator with its stake; None where it never registered."""
-    value = await chain.read_one("OperatorRegistry", "operatorOf", account)
-    if not any(value["account"]):
-        return None
-    return await _with_stake(chain, value)
-
-
-async def key_owner(chain: Chain, key: bytes) -> bytes:
-    """Return the account that brought a consensus key (48 bytes); zero where nobody did."""
-    return bytes(await chain.read_one("OperatorRegistry", "ownerOf", keccak(key)))
-
-
-async def list_operators(chain: Chain) -> tuple[OperatorRecord, ...]:
-    """Return all operators that ever registered, in that order, with their stakes."""
-    count = await chain.read_one("OperatorRegistry", "count")
-    found = [await chain.read_one("OperatorRegistry", "operatorAt", number) for number in range(count)]
-    return tuple([await _with_stake(chain, value) for value in found])
-
-
-async def _with_stake(chain: Chain, value: Any) -> OperatorRecord:
-    try:
-        record = OperatorRecord.from_abi(value)
-    except bls.BlsError as error:
-        raise BadRecord(f"the key of operator {value['id']} is {error}") from None
-    return record.with_stake(await stake_of(chain, record.account))
+# --- stake ------------------------------------------------------------------------------------------------
 
 
 async def stake_of(chain: Chain, account: bytes) -> int:
@@ -291,7 +272,7 @@ async def read_certificate(chain: Chain, task_id: int) -> CertifiedTask:
         if output != event.output or keccak(output) != event.result.output_hash:
             raise BadRecord(f"the output of task {task_id} is not the one its certificate names")
         try:
-            certificate = on_chain.to_certificate(task_id)
+            certificate = on_chain.to_certificate(task_id, header.committee_size)
         except bls.BlsError as error:
             raise BadRecord(f"the certificate of task {task_id}: {error}") from None
         return CertifiedTask(

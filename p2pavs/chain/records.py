@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum, unique
 from typing import Any
 
@@ -233,7 +233,7 @@ class ChainCertificate:
     round: int
     result: Result
     bitmap: int  # bit i = operator i of the set, or seat i of the committee
-    seat_hints: bytes  # operator index (2 bytes) per set bit; empty where the whole set decides
+    hints: bytes  # see ``Committee.bitmap_and_hints``
     signature: bytes  # 256 bytes
 
     def to_abi(self) -> AbiTuple:
@@ -243,7 +243,7 @@ class ChainCertificate:
             self.round,
             result_to_abi(self.result),
             self.bitmap,
-            self.seat_hints,
+            self.hints,
             self.signature,
         )
 
@@ -255,12 +255,12 @@ class ChainCertificate:
             round=value["round"],
             result=result_from_abi(value["result"]),
             bitmap=value["bitmap"],
-            seat_hints=value["seatHints"],
+            hints=value["hints"],
             signature=value["signature"],
         )
 
     @classmethod
-    def build(cls, certificate: Certificate, bitmap: int, seat_hints: bytes) -> ChainCertificate:
+    def build(cls, certificate: Certificate, bitmap: int, hints: bytes) -> ChainCertificate:
         """From the members' form; the bitmap and hints are those of ``Committee.bitmap_and_hints``.
 
         Raises ``bls.BlsError`` where the signature is not a point.
@@ -270,12 +270,12 @@ class ChainCertificate:
             round=certificate.round,
             result=certificate.result,
             bitmap=bitmap,
-            seat_hints=seat_hints,
+            hints=hints,
             signature=bls.signature_to_evm(certificate.signature),
         )
 
-    def to_certificate(self, task_id: int) -> Certificate:
-        """Return the members' form. Signers come from the hints, or from the bitmap where there are none.
+    def to_certificate(self, task_id: int, committee_size: int) -> Certificate:
+        """Return the members' form. Signers come from the bitmap, or with drawn seats from the hints.
 
         Nothing is verified here. Raises ``bls.BlsError`` where the signature is not a point.
         """
@@ -283,14 +283,14 @@ class ChainCertificate:
             instance=InstanceId(task_id, self.attempt),
             round=self.round,
             result=self.result,
-            signers=self._signers(),
+            signers=self._signers(committee_size),
             signature=bls.signature_from_evm(self.signature),
         )
 
-    def _signers(self) -> tuple[int, ...]:
-        hints = self.seat_hints
-        if hints:
-            return tuple(sorted({int.from_bytes(hints[i : i + 2], "big") for i in range(0, len(hints), 2)}))
+    def _signers(self, committee_size: int) -> tuple[int, ...]:
+        if committee_size:
+            seats = range(0, 2 * self.bitmap.bit_count(), 2)
+            return tuple(sorted({int.from_bytes(self.hints[at : at + 2], "big") for at in seats}))
         return tuple(bit for bit in range(self.bitmap.bit_length()) if self.bitmap >> bit & 1)
 
 
@@ -301,45 +301,26 @@ class Supplement:
     round: int
     value_id: bytes
     bitmap: int  # of those who are added
-    seat_hints: bytes
+    hints: bytes
     signature: bytes  # 256 bytes, the sum of theirs
 
     def to_abi(self) -> AbiTuple:
         """Return the struct for the ABI encoder."""
-        return (self.round, self.value_id, self.bitmap, self.seat_hints, self.signature)
+        return (self.round, self.value_id, self.bitmap, self.hints, self.signature)
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorRecord:
     """An operator as registered; ``stake`` is what counts for the next snapshot."""
 
-    id: int  # in order of registration, not the index in an epoch's set
     account: bytes
     consensus_key: bytes  # 48 bytes compressed
+    key_block: int  # in which this key entered
     peer_id: bytes  # a multihash
     active: bool
-    registered_at: int  # unix seconds
-    stake: int = 0
+    stake: int
     next_key: bytes | None = None  # 48 bytes compressed: takes the key's place
     next_key_from: int = 0  # unix seconds: in snapshots from then on
-
-    @classmethod
-    def from_abi(cls, value: Mapping[str, Any]) -> OperatorRecord:
-        """From a decoded struct. Raises ``bls.BlsError``."""
-        return cls(
-            id=value["id"],
-            account=value["account"],
-            consensus_key=bls.public_key_from_evm(value["publicKey"]),
-            peer_id=value["peerId"],
-            active=value["active"],
-            registered_at=value["registeredAt"],
-            next_key=bls.public_key_from_evm(value["nextKey"]) if value["nextKey"] else None,
-            next_key_from=value["nextKeyFrom"],
-        )
-
-    def with_stake(self, stake: int) -> OperatorRecord:
-        """Return the same operator with its stake."""
-        return replace(self, stake=stake)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The account {account} is not an active operator.",
         "Register it first: p2pavs operator register.",
     ),
-    "UnknownOperator": ("There is no operator number {id}.", "See p2pavs operator status for who there is."),
     "WrongPeerIdLength": ("A peer id of {length} bytes is not accepted.", _CHECK_POINT),
     "NotTheRegistrar": (
         "Only the stake source {registrar} registers others, not {sender}.",
@@ -62,6 +61,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The account {account} did not take {amount:eth} ETH.",
         "Use an account that can receive ETH.",
     ),
+    "TooMuchStake": (
+        "A stake of {stake:eth} ETH is more than the {maximum:eth} ETH that can be counted.",
+        "Deposit less.",
+    ),
     "SetFull": (
         "All 256 places are taken, each with {leastMember:eth} ETH or more; this stake is {stake:eth} ETH.",
         "Deposit more stake than the smallest member has.",
@@ -83,7 +86,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "An epoch cannot be opened in the block that froze it.",
         "Try again in the next block.",
     ),
-    "NoBlobs": ("A snapshot of no blobs writes nothing.", "Ask for at least one."),
+    "WrongKeysLength": ("Keys have 96 bytes each; {length} bytes are not whole keys.", _REPORT),
+    "KeyMissing": (
+        "The snapshot needs the key of {account}, which has joined or changed its key meanwhile.",
+        "Try again.",
+    ),
     "WrongRevealBlocks": ("A leader needs at least 2 blocks, not {revealBlocks}.", "Give it more."),
     "NoLeaderYet": (
         "Epoch {epoch} has no leaders: there is none before it.",
@@ -235,7 +242,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "SignatureMismatch": ("The signature does not fit the signers and the statement.", _FAULTY_POSTER),
     "BitmapTooWide": ("The bitmap names more than the {places} places there are.", _FAULTY_POSTER),
-    "WrongHintsLength": ("The seat hints have {length} bytes, not {expected}.", _FAULTY_POSTER),
+    "WrongKeyHint": ("The y that came along is not that of the key of operator {index}.", _FAULTY_POSTER),
+    "WrongHintsLength": ("The hints have {length} bytes, not {expected}.", _FAULTY_POSTER),
     "UnknownSeatHolder": (
         "Seat {seat} is said to belong to operator {index}, which does not exist.",
         _FAULTY_POSTER,

@@ -10,6 +10,7 @@ from p2pavs import keystore
 from p2pavs.chain import reader, slashing
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ContractRevert
+from p2pavs.chain.operators import key_owner, list_operators, read_operator
 from p2pavs.chain.records import OperatorRecord
 from p2pavs.chain.rewards import find_rewards
 from p2pavs.cli import common
@@ -45,7 +46,7 @@ def register(stake: int | None, where: ChainOptions, who: KeyOptions) -> None:
 
     async def work() -> tuple[bool, OperatorRecord]:
         async with where.open_chain() as chain:
-            known = await reader.read_operator(chain, identity.address)
+            known = await read_operator(chain, identity.address)
             registered = known is not None and known.active
             if known is not None and registered:
                 _require_same_keys(known, identity)
@@ -61,7 +62,7 @@ def register(stake: int | None, where: ChainOptions, who: KeyOptions) -> None:
     show(
         _json(record) | {"changed": changed},
         f"{address(record.account)} is {'now registered' if changed else 'registered already'} "
-        f"as operator {record.id}, with {ether(record.stake)} at stake.",
+        f"with {ether(record.stake)} at stake.",
         "It takes part from the next epoch on (p2pavs epoch status).",
     )
 
@@ -334,7 +335,7 @@ def _proven(chain: Chain, account: bytes, key: bytes, secret: bls.SecretKey) -> 
 async def _unused_key(chain: Chain, identity: keystore.Identity) -> bytes | None:
     """Return a key of the directory that never was registered: one of a rotation that was interrupted."""
     for key in identity.consensus_keys():
-        if not any(await reader.key_owner(chain, key)):
+        if not any(await key_owner(chain, key)):
             return key
     return None
 
@@ -349,7 +350,7 @@ def _require_same_keys(record: OperatorRecord, identity: keystore.Identity) -> N
 
 
 async def _must_read(chain: Chain, account: bytes) -> OperatorRecord:
-    record = await reader.read_operator(chain, account)
+    record = await read_operator(chain, account)
     if record is None:
         raise P2pavsError(
             f"{address(account)} is not registered.", "Register it first: p2pavs operator register."
@@ -370,7 +371,7 @@ async def _last_epoch(chain: Chain, account: bytes) -> int | None:
 
 
 async def _status(chain: Chain, account: bytes, from_block: int | None) -> dict[str, Any]:
-    record = await reader.read_operator(chain, account)
+    record = await read_operator(chain, account)
     unclaimed = () if record is None else await find_rewards(chain, account, first_block=from_block)
     leaving = await reader.withdrawal_of(chain, account)
     current = await reader.current_epoch(chain)
@@ -379,7 +380,6 @@ async def _status(chain: Chain, account: bytes, from_block: int | None) -> dict[
         "address": address(account),
         "registered": record is not None,
         "active": record is not None and record.active,
-        "id": None if record is None else record.id,
         "consensusKey": None if record is None else hex_(record.consensus_key),
         "nextKey": None if record is None or record.next_key is None else hex_(record.next_key),
         "nextKeyFrom": None if record is None else record.next_key_from or None,
@@ -398,7 +398,7 @@ async def _status(chain: Chain, account: bytes, from_block: int | None) -> dict[
 def _registered(content: dict[str, Any]) -> str:
     if not content["registered"]:
         return "no (p2pavs operator register)"
-    return f"yes, operator {content['id']}" if content["active"] else "no longer"
+    return "yes" if content["active"] else "no longer"
 
 
 def _unclaimed(content: dict[str, Any]) -> str:
@@ -412,20 +412,19 @@ def _unclaimed(content: dict[str, Any]) -> str:
 def _show_all(where: ChainOptions) -> None:
     async def work() -> tuple[OperatorRecord, ...]:
         async with where.open_chain() as chain:
-            return await reader.list_operators(chain)
+            return await list_operators(chain)
 
     records = common.run(work)
     table(
         {"operators": [_json(record) for record in records]},
-        ("id", "account", "active", "stake"),
-        [(str(r.id), address(r.account), "yes" if r.active else "no", ether(r.stake)) for r in records],
+        ("account", "active", "stake"),
+        [(address(r.account), "yes" if r.active else "no", ether(r.stake)) for r in records],
         "No operator is registered yet.",
     )
 
 
 def _json(record: OperatorRecord) -> dict[str, Any]:
     return {
-        "id": record.id,
         "address": address(record.account),
         "consensusKey": hex_(record.consensus_key),
         "nextKey": None if record.next_key is None else hex_(record.next_key),

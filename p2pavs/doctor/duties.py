@@ -9,12 +9,12 @@ from typing import Final
 from p2pavs.chain import slashing
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ChainError, format_ether
+from p2pavs.chain.operators import read_operator
 from p2pavs.chain.reader import (
     current_epoch,
     minimum_stake,
     pending_epoch,
     read_epoch,
-    read_operator,
     read_operator_set,
 )
 from p2pavs.chain.records import OperatorRecord
@@ -81,7 +81,7 @@ def registration(record: OperatorRecord, keys: Collection[bytes], peer_id: bytes
             "the operator has left; it works on until its last epoch is over",
             "See section 'Leave' of docs/operators.md.",
         )
-    return ok(name, f"operator {record.id}, active")
+    return ok(name, "active")
 
 
 def rotation(record: OperatorRecord, keys: Collection[bytes]) -> Check:

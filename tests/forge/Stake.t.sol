@@ -72,6 +72,15 @@ contract StakeTest is ForgeTest {
         assertEq(stakers.deposited() - stakers.paid(), owed, "deposited and not paid");
     }
 
+    /// The list of members says what each account has.
+    function invariant_members_have_the_stake_that_is_listed() external view {
+        (address[] memory accounts, uint256[] memory amounts) = stakes.members();
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            assertEq(amounts[i], stakes.stakeOf(accounts[i]), "listed");
+            assertTrue(amounts[i] >= stakes.minimumStake(), "enough");
+        }
+    }
+
     /// Whatever happened, everybody can have everything back in the end.
     function testFuzz_money_can_always_leave(uint96 amount, uint96 part) external {
         uint256 whole = bound(amount, 1, type(uint96).max);

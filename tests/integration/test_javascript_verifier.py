@@ -159,7 +159,7 @@ def test_a_key_outside_the_subgroup_is_refused() -> None:
     modulus = encoding.P
     y = pow(4**3 + 4, (modulus + 1) // 4, modulus)
     assert y * y % modulus == 4**3 + 4
-    point = (4).to_bytes(48, "big") + y.to_bytes(48, "big")
-    changed = content | {"operators": "0x" + (operators[:52] + point + operators[148:]).hex()}
+    point = encoding.compress_g1(4, y)
+    changed = content | {"operators": "0x" + (operators[:20] + point + operators[68:]).hex()}
     (said,) = in_javascript([json.dumps(changed)])
     assert isinstance(said, str) and "root" not in said, said

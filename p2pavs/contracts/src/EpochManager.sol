@@ -20,7 +20,6 @@ contract EpochManager is OperatorSets {
     error AlreadyFrozen(uint64 epoch);
     error NothingFrozen(uint64 epoch);
     error SameBlockAsFreeze(uint256 blockNumber);
-    error NoBlobs();
     error WrongRevealBlocks(uint64 revealBlocks);
     error NoLeaderYet(uint64 epoch);
     error LadderOver(uint64 epoch, uint256 rank);
@@ -44,8 +43,7 @@ contract EpochManager is OperatorSets {
     }
 
     /// @inheritdoc IEpochManager
-    function freeze(uint256 mostBlobs) external {
-        if (mostBlobs == 0) revert NoBlobs();
+    function freeze(bytes calldata keys) external {
         uint64 next = currentEpoch + 1;
         Epoch storage epoch = _epochs[next];
         // A set that was never opened grows old: stake in it may have been paid out. Then it is frozen anew.
@@ -56,24 +54,30 @@ contract EpochManager is OperatorSets {
             if (block.number < due) revert EpochNotDue(due, block.number);
             before = _epochs[next - 1].seed;
         }
-        if (!_snapshot(next, mostBlobs)) return;
+        if (!_snapshot(next, keys)) return;
         // Without the block's randomness the first leader would know its output long before the set is frozen, and
         // could fit the set to it.
         epoch.seed = Words.words(Words.PRE_SEED, uint256(before), next, block.prevrandao);
     }
 
     /// @inheritdoc IEpochManager
-    function reveal(uint16 index, bytes calldata proof) external {
+    function reveal(uint16 index, bytes calldata keyHint, bytes calldata proof) external {
         (uint64 next, Epoch storage epoch) = _frozen();
         if (next == 1) revert NoLeaderYet(next);
         uint256 rank = (block.number - epoch.frozenAt - 1) / revealBlocks;
         if (rank >= RANKS) revert LadderOver(next, rank);
         OperatorRecords.Record memory leader = _leader(next, rank, index);
         bytes32 preSeed = epoch.seed;
+        if (keyHint.length != OperatorRecords.Y_LENGTH) revert OperatorRecords.WrongKeyHint(index);
+        uint256 y;
+        assembly ("memory-safe") {
+            y := keyHint.offset
+        }
+        BLS12381.G1 memory key = OperatorRecords.keyOf(leader, y, index);
         bytes32 message = Words.words(
             Words.VRF_INPUT, block.chainid, uint256(uint160(address(this))), next, rank, uint256(preSeed)
         );
-        BLS12381.requireSignature(leader.key, message, BLS12381.VRF_DST, proof);
+        BLS12381.requireSignature(key, message, BLS12381.VRF_DST, proof);
         (uint256 a, uint256 b, uint256 c) = BLS12381.compressSignature(proof);
         epoch.revealer = leader.operator;
         emit BeaconRevealed(next, leader.operator, uint16(rank));

@@ -2,7 +2,6 @@
 pragma solidity ^0.8.30;
 
 import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
-import {Blob} from "./libraries/Blob.sol";
 import {BLS12381} from "./libraries/BLS12381.sol";
 import {Words} from "./libraries/Words.sol";
 
@@ -11,26 +10,29 @@ import {Words} from "./libraries/Words.sol";
 /// account, key), so nobody can replay it for another account, and it keeps out the keys made from other keys which
 /// would forge aggregates. A key that was brought once is never taken again, from anyone. A new key takes the
 /// place of the old one after a delay, in which its operator has its node learn the new secret.
+/// @dev Keys and peer ids are in events only. What is stored are the hashes of keys, and the blocks whose events have
+/// the bytes: whoever wants them asks for the events of one block, and checks the hash.
 contract OperatorRegistry is IOperatorRegistry {
     error AlreadyRegistered(address account);
     error KeyAlreadyUsed(bytes32 keyHash);
     error NotAnOperator(address account);
     error NotTheRegistrar(address sender, address registrar);
     error RotationUnderWay(address account, uint64 from);
-    error UnknownOperator(uint32 id);
     error WrongPeerIdLength(uint256 length);
 
     uint256 private constant MAX_PEER_ID = 64;
-    /// In a blob: block timestamp (8) | key x (48) | key y (48) | peer id.
-    uint256 private constant KEY_OFFSET = 8;
-    uint256 private constant PEER_ID_OFFSET = 104;
 
     /// One slot: a snapshot reads it for every operator.
     struct Entry {
-        address blob;
-        uint32 idPlusOne;
-        bool active;
+        bytes26 key; // the first 208 bits of its hash: two keys of one hash take 2^104 tries
         uint40 nextFrom; // 0: no other key waits
+        bool active;
+    }
+
+    struct Key {
+        address owner;
+        uint40 keyBlock;
+        uint40 peerBlock;
     }
 
     /// Seconds until a rotated key takes its place.
@@ -38,11 +40,11 @@ contract OperatorRegistry is IOperatorRegistry {
     /// A stake source that registers operators by itself; zero where they come by themselves.
     address public immutable registrar;
 
-    address[] private _accounts;
-    mapping(address account => Entry) private _entries;
-    mapping(address account => address blob) private _next;
     /// @inheritdoc IOperatorRegistry
-    mapping(bytes32 keyHash => address) public ownerOf;
+    uint64 public lastRegistration;
+    mapping(address account => Entry) private _entries;
+    mapping(address account => bytes26 key) private _next;
+    mapping(bytes26 key => Key) private _keys;
 
     constructor(uint64 keyDelay_, address registrar_) {
         (keyDelay, registrar) = (keyDelay_, registrar_);
@@ -75,22 +77,21 @@ contract OperatorRegistry is IOperatorRegistry {
     function rotateKey(bytes calldata publicKey, bytes calldata proofOfPossession) external {
         Entry memory entry = _activeEntry(msg.sender);
         if (entry.nextFrom != 0) revert RotationUnderWay(msg.sender, entry.nextFrom);
-        _take(msg.sender, publicKey, proofOfPossession);
+        bytes26 key = _take(msg.sender, publicKey, proofOfPossession, _keys[entry.key].peerBlock);
         uint64 from = uint64(block.timestamp) + keyDelay;
         entry.nextFrom = uint40(from);
         _entries[msg.sender] = entry;
-        _next[msg.sender] = _write(publicKey, Blob.read(entry.blob, PEER_ID_OFFSET));
-        emit KeyRotationBegun(msg.sender, entry.idPlusOne - 1, publicKey, from);
+        _next[msg.sender] = key;
+        emit KeyRotationBegun(msg.sender, from, publicKey);
     }
 
     /// @notice Gives the sender's node another name in the network, at once.
     function changePeerId(bytes calldata peerId) external {
         _checkPeerId(peerId);
         Entry memory entry = _activeEntry(msg.sender);
-        entry.blob = _rename(entry.blob, peerId);
-        if (entry.nextFrom != 0) _next[msg.sender] = _rename(_next[msg.sender], peerId);
-        _entries[msg.sender] = entry;
-        emit PeerIdChanged(msg.sender, entry.idPlusOne - 1, peerId);
+        _keys[entry.key].peerBlock = uint40(block.number);
+        if (entry.nextFrom != 0) _keys[_next[msg.sender]].peerBlock = uint40(block.number);
+        emit PeerIdChanged(msg.sender, peerId);
     }
 
     /// @notice Takes the sender out of all snapshots to come. Sets that are frozen keep it.
@@ -104,34 +105,45 @@ contract OperatorRegistry is IOperatorRegistry {
     }
 
     /// @inheritdoc IOperatorRegistry
-    function count() external view returns (uint32) {
-        return uint32(_accounts.length);
-    }
-
-    /// @inheritdoc IOperatorRegistry
-    function operatorOf(address account) public view returns (Operator memory operator) {
+    function operatorOf(address account) external view returns (Operator memory operator) {
         Entry memory entry = _current(account);
-        if (entry.idPlusOne == 0) return operator;
-        operator.id = entry.idPlusOne - 1;
-        operator.account = account;
-        operator.active = entry.active;
-        operator.registeredAt = uint64(bytes8(Blob.read(entry.blob, 0, 8)));
-        operator.publicKey = _keyIn(entry.blob);
-        operator.keyHash = keccak256(BLS12381.compress(_point(operator.publicKey)));
-        operator.peerId = Blob.read(entry.blob, PEER_ID_OFFSET);
-        if (entry.nextFrom != 0) (operator.nextKey, operator.nextKeyFrom) = (_keyIn(_next[account]), entry.nextFrom);
+        Key memory key = _keys[entry.key];
+        operator = Operator(entry.active, entry.key, key.keyBlock, key.peerBlock, 0, 0, 0);
+        if (entry.nextFrom == 0) return operator;
+        (operator.nextKey, operator.nextKeyFrom) = (_next[account], entry.nextFrom);
+        operator.nextKeyBlock = _keys[operator.nextKey].keyBlock;
     }
 
     /// @inheritdoc IOperatorRegistry
-    function operatorAt(uint32 id) external view returns (Operator memory) {
-        if (id >= _accounts.length) revert UnknownOperator(id);
-        return operatorOf(_accounts[id]);
+    function ownerOf(bytes32 keyHash) external view returns (address) {
+        return _keys[bytes26(keyHash)].owner;
     }
 
     /// @inheritdoc IOperatorRegistry
-    function activeKeyOf(address account) external view returns (bytes memory coordinates) {
-        Entry memory entry = _current(account);
-        return entry.active ? Blob.read(entry.blob, KEY_OFFSET, 96) : bytes("");
+    function activeKeys(address[] calldata accounts) external view returns (bytes26[] memory keys) {
+        keys = new bytes26[](accounts.length);
+        uint256 accountsAt;
+        assembly ("memory-safe") {
+            accountsAt := accounts.offset
+        }
+        for (uint256 i = 0; i < keys.length;) {
+            // accounts[i], and keys[i] below, without looking twice whether i is in range.
+            address account;
+            assembly ("memory-safe") {
+                account := calldataload(add(accountsAt, shl(5, i)))
+            }
+            Entry storage entry = _entries[account];
+            if (entry.active) {
+                uint256 from = entry.nextFrom;
+                bytes26 key = from == 0 || block.timestamp < from ? entry.key : _next[account];
+                assembly ("memory-safe") {
+                    mstore(add(add(keys, 32), shl(5, i)), key)
+                }
+            }
+            unchecked {
+                ++i;
+            }
+        }
     }
 
     function _register(
@@ -141,22 +153,23 @@ contract OperatorRegistry is IOperatorRegistry {
         bytes calldata peerId
     ) private {
         _checkPeerId(peerId);
-        uint32 idPlusOne = _entries[account].idPlusOne;
         if (_entries[account].active) revert AlreadyRegistered(account);
-        _take(account, publicKey, proofOfPossession);
-        if (idPlusOne == 0) {
-            _accounts.push(account);
-            idPlusOne = uint32(_accounts.length);
-        }
-        _entries[account] = Entry(_write(publicKey, peerId), idPlusOne, true, 0);
-        emit OperatorRegistered(account, idPlusOne - 1, publicKey, peerId);
+        bytes26 key = _take(account, publicKey, proofOfPossession, uint40(block.number));
+        _entries[account] = Entry(key, 0, true);
+        emit OperatorRegistered(account, lastRegistration, publicKey, peerId);
+        lastRegistration = uint64(block.number);
     }
 
     /// @dev Takes a key from `account`, which must hold its secret, and never again from anyone.
-    function _take(address account, bytes calldata publicKey, bytes calldata proofOfPossession) private {
+    function _take(
+        address account,
+        bytes calldata publicKey,
+        bytes calldata proofOfPossession,
+        uint40 peerBlock
+    ) private returns (bytes26) {
         BLS12381.G1 memory key = BLS12381.readKey(publicKey);
         bytes32 keyHash = keccak256(BLS12381.compress(key));
-        if (ownerOf[keyHash] != address(0)) revert KeyAlreadyUsed(keyHash);
+        if (_keys[bytes26(keyHash)].owner != address(0)) revert KeyAlreadyUsed(keyHash);
         bytes32 message = Words.words(
             Words.PROOF_OF_POSSESSION,
             block.chainid,
@@ -165,14 +178,15 @@ contract OperatorRegistry is IOperatorRegistry {
             uint256(keyHash)
         );
         BLS12381.requireSignature(key, message, BLS12381.POSSESSION_DST, proofOfPossession);
-        ownerOf[keyHash] = account;
+        _keys[bytes26(keyHash)] = Key(account, uint40(block.number), peerBlock);
+        return bytes26(keyHash);
     }
 
     function _exit(address account) private {
         Entry memory entry = _activeEntry(account);
         entry.active = false;
         _entries[account] = entry;
-        emit OperatorExited(account, entry.idPlusOne - 1);
+        emit OperatorExited(account);
     }
 
     /// @dev The entry of an active operator, a rotation that is due written down.
@@ -185,36 +199,10 @@ contract OperatorRegistry is IOperatorRegistry {
     function _current(address account) private view returns (Entry memory entry) {
         entry = _entries[account];
         if (entry.nextFrom == 0 || block.timestamp < entry.nextFrom) return entry;
-        (entry.blob, entry.nextFrom) = (_next[account], 0);
+        (entry.key, entry.nextFrom) = (_next[account], 0);
     }
 
     function _checkPeerId(bytes calldata peerId) private pure {
         if (peerId.length == 0 || peerId.length > MAX_PEER_ID) revert WrongPeerIdLength(peerId.length);
-    }
-
-    function _write(bytes calldata publicKey, bytes memory peerId) private returns (address) {
-        return Blob.write(
-            abi.encodePacked(uint64(block.timestamp), publicKey[16:64], publicKey[80:128], peerId)
-        );
-    }
-
-    function _rename(address blob, bytes calldata peerId) private returns (address) {
-        return Blob.write(abi.encodePacked(Blob.read(blob, 0, PEER_ID_OFFSET), peerId));
-    }
-
-    /// @dev A key in the precompiles' form.
-    function _keyIn(address blob) private view returns (bytes memory key) {
-        bytes memory coordinates = Blob.read(blob, KEY_OFFSET, 96);
-        key = new bytes(128);
-        assembly ("memory-safe") {
-            mcopy(add(key, 48), add(coordinates, 32), 48)
-            mcopy(add(key, 112), add(coordinates, 80), 48)
-        }
-    }
-
-    function _point(bytes memory key) private pure returns (BLS12381.G1 memory point) {
-        assembly ("memory-safe") {
-            mcopy(point, add(key, 32), 128)
-        }
     }
 }

@@ -139,9 +139,7 @@ contract TaskGateway is TaskLedger, Pausing {
     {
         Task storage task = _tasks[header.id];
         // Members race to post, so the losers' answer comes first and costs one read.
-        if (task.status == CERTIFIED) revert AlreadyCertified(header.id);
-        if (task.status == NONE) revert UnknownTask(header.id);
-        if (task.status == REFUNDED) revert AlreadyRefunded(header.id);
+        _requireRequested(task, header.id);
         if (_isLate(task)) revert DeadlinePassed(header.id, _deadline(task));
         _requireHeader(task, header);
         // Another attempt is another committee, so only time begins attempts: whoever could choose one could choose the
@@ -157,19 +155,18 @@ contract TaskGateway is TaskLedger, Pausing {
             header.committeeSize,
             statementOf(header, certificate.attempt, uint8(PRECOMMIT), certificate.round, value),
             certificate.bitmap,
-            certificate.seatHints,
+            certificate.hints,
             certificate.signature
         );
 
-        task.status = CERTIFIED;
         task.resultStatus = certificate.result.status;
         task.signedBps = uint16((signed * 10_000) / total);
         task.outputLength = uint16(output.length);
         task.attempt = uint8(certificate.attempt);
         task.finalizedAt = uint40(block.timestamp);
         task.decision = _decision(certificate.round, value);
-        task.value = _commitment(output);
         _setBitmap(task, certificate.bitmap);
+        task.value = _commitment(output);
         emit TaskCertified(
             header.id,
             header.modelId,
@@ -196,7 +193,7 @@ contract TaskGateway is TaskLedger, Pausing {
     /// count as absent. For some time after the certificate; anyone may do it.
     function supplement(TaskHeader calldata header, Supplement calldata late) external {
         Task storage task = _tasks[header.id];
-        if (task.status != CERTIFIED) revert NotCertified(header.id);
+        if (_statusOf(task) != CERTIFIED) revert NotCertified(header.id);
         uint256 until = uint256(task.finalizedAt) + supplementWindow;
         if (block.timestamp >= until) revert SupplementTooLate(header.id, until);
         _requireHeader(task, header);
@@ -211,7 +208,7 @@ contract TaskGateway is TaskLedger, Pausing {
             header.committeeSize,
             statementOf(header, task.attempt, uint8(PRECOMMIT), late.round, late.value),
             late.bitmap,
-            late.seatHints,
+            late.hints,
             late.signature
         );
         bitmap |= late.bitmap;
@@ -226,7 +223,7 @@ contract TaskGateway is TaskLedger, Pausing {
     /// @notice Delivers a result whose callback failed, with all the gas of this call.
     function retryCallback(TaskHeader calldata header, bytes calldata output) external {
         Task storage task = _tasks[header.id];
-        if (task.status != CERTIFIED) revert NotCertified(header.id);
+        if (_statusOf(task) != CERTIFIED) revert NotCertified(header.id);
         _requireHeader(task, header);
         if (!task.callbackFailed) revert NoCallbackToRetry(header.id);
         if (!_isResult(task, output)) revert WrongOutput(header.id);
@@ -238,9 +235,7 @@ contract TaskGateway is TaskLedger, Pausing {
     /// @notice Credits the fee of a task that nobody certified in time back to its requester.
     function refund(TaskHeader calldata header) external {
         Task storage task = _tasks[header.id];
-        if (task.status == NONE) revert UnknownTask(header.id);
-        if (task.status == CERTIFIED) revert AlreadyCertified(header.id);
-        if (task.status == REFUNDED) revert AlreadyRefunded(header.id);
+        _requireRequested(task, header.id);
         if (!_isLate(task)) revert DeadlineNotPassed(header.id, _deadline(task));
         _requireHeader(task, header);
         task.status = REFUNDED;
@@ -257,7 +252,7 @@ contract TaskGateway is TaskLedger, Pausing {
         returns (uint8 status, bytes32 value, uint64 finalizedAt, uint16 signedBps)
     {
         Task storage task = _tasks[id];
-        status = task.status;
+        status = _statusOf(task);
         if (status == REQUESTED && _isLate(task)) status = EXPIRED;
         if (status == CERTIFIED) (value, finalizedAt, signedBps) = (task.value, task.finalizedAt, task.signedBps);
     }
@@ -265,7 +260,7 @@ contract TaskGateway is TaskLedger, Pausing {
     /// @notice Whether `output` is what was certified for this task.
     function verifyResult(uint256 id, bytes calldata output) external view returns (bool) {
         Task storage task = _tasks[id];
-        return task.status == CERTIFIED && _isResult(task, output);
+        return _statusOf(task) == CERTIFIED && _isResult(task, output);
     }
 
     /// @inheritdoc ITaskGateway
@@ -343,11 +338,24 @@ contract TaskGateway is TaskLedger, Pausing {
     }
 
     /// @notice The name of a result in votes and certificates.
-    function valueIdOf(Result calldata result) public pure returns (bytes32) {
-        return keccak256(abi.encode(Words.RESULT, result));
+    function valueIdOf(Result calldata result) public pure returns (bytes32 id) {
+        // keccak256(abi.encode(Words.RESULT, result)): a result is words only, and lies in the call data as it is encoded.
+        bytes32 tag = Words.RESULT;
+        assembly ("memory-safe") {
+            let words := mload(0x40) // scratch beyond the free memory pointer
+            mstore(words, tag)
+            calldatacopy(add(words, 32), result, 256)
+            id := keccak256(words, 288)
+        }
     }
 
     // --- internals --------------------------------------------------------------------------------------------
+
+    function _requireRequested(Task storage task, uint256 id) private view {
+        if (task.finalizedAt != 0) revert AlreadyCertified(id);
+        if (task.status == NONE) revert UnknownTask(id);
+        if (task.status == REFUNDED) revert AlreadyRefunded(id);
+    }
 
     function _checkRequest(InferenceRequest calldata request) private view {
         if (request.input.length == 0) revert InputEmpty();

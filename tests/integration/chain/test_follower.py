@@ -15,7 +15,7 @@ from p2pavs.chain.events import EpochOpened, OperatorRegistered, TaskCertified, 
 from p2pavs.chain.follower import BlockAdded, BlockRemoved, Follower
 from p2pavs.chain.rpc import Rpc
 from tests.integration.anvil import Anvil, free_port
-from tests.integration.chain.network import POLL, Network, running_network, wait_for
+from tests.integration.chain.network import POLL, Network, address_of, running_network, wait_for
 
 T = TypeVar("T")
 
@@ -41,9 +41,12 @@ async def test_everything_that_happened_is_told_in_order(anvil: Anvil, tmp_path:
         _, call = await network.certify(header)
         await network.sender.send(call)
         follower = follow(network)
+        before = 0
         for number in range(2):
-            _, registered = await next_event(follower, OperatorRegistered)
-            assert registered.id == number
+            block, registered = await next_event(follower, OperatorRegistered)
+            assert registered.operator == address_of(network.operators[number].account)
+            assert registered.previous == before
+            before = block.number
         assert (await next_event(follower, EpochOpened))[1].epoch == 1
         block, requested = await next_event(follower, TaskRequested)
         assert (requested.header, requested.input) == (header, b"text")

@@ -11,7 +11,7 @@ from consensus.types import Kind, Scope
 from inference.errors import RequestError
 from inference.request import Request
 from p2pavs import client
-from p2pavs.chain import reader
+from p2pavs.chain import operators, reader
 from p2pavs.chain.contracts import Call, Chain
 from p2pavs.chain.errors import ContractRevert, NotDeployed, NotFound, WrappedCertificate
 from p2pavs.chain.records import InferenceParams, TaskStatus, request_hash
@@ -34,12 +34,12 @@ async def test_what_was_registered_is_read(anvil: Anvil, tmp_path: Path) -> None
         ]
         with pytest.raises(NotFound, match="no epoch 2"):
             await reader.read_operator_set(chain, 2)
-        records = await reader.list_operators(chain)
-        for number, (record, member) in enumerate(zip(records, network.operators, strict=True)):
-            assert record == await reader.read_operator(chain, address_of(member.account))
-            assert (record.id, record.active, record.stake) == (number, True, (number + 1) * ETH)
+        records = await operators.list_operators(chain)
+        for number, (record, member) in enumerate(zip(records, network.operators, strict=True), 1):
+            assert record == await operators.read_operator(chain, address_of(member.account))
+            assert (record.active, record.stake) == (True, number * ETH)
             assert record.consensus_key == bls.public_key(member.secret)
-        assert await reader.read_operator(chain, b"\x99" * 20) is None
+        assert await operators.read_operator(chain, b"\x99" * 20) is None
         (model,) = await reader.list_models(chain)
         assert (model.id, model.name, model.runtime_profile) == (network.model_id, "test", PROFILE)
         with pytest.raises(ContractRevert, match="There is no model 0x00"):

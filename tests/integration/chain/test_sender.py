@@ -73,7 +73,7 @@ async def test_what_would_revert_costs_nothing(anvil: Anvil, tmp_path: Path) -> 
         chain, sender = network.chain, network.sender
         balance, nonce = await chain.rpc.balance(sender.address), sender.next_nonce
         with pytest.raises(ContractRevert, match="can be frozen from block") as caught:
-            await sender.send(chain.call("EpochManager", "freeze", 4))
+            await sender.send(chain.call("EpochManager", "freeze", b""))
         assert caught.value.name == "EpochNotDue"
         assert await chain.rpc.balance(sender.address) == balance
         assert sender.next_nonce == nonce

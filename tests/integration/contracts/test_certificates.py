@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from consensus import bls
+from consensus.bls_backends.encoding import P as MODULUS
 from consensus.bls_backends.protocol import CURVE_ORDER
 from consensus.committee import OperatorSet
 from consensus.hashing import keccak256
@@ -80,25 +81,50 @@ def test_a_quorum_of_seats_and_nothing_less(staffed: Staffed) -> None:
 
 
 def swap(certificate: tuple[Any, ...], **changes: Any) -> tuple[Any, ...]:
-    names = ("attempt", "round", "result", "bitmap", "seatHints", "signature")
+    names = ("attempt", "round", "result", "bitmap", "hints", "signature")
     return tuple((dict(zip(names, certificate, strict=True)) | changes).values())
 
 
 def test_wrong_bits_of_the_whole_set(staffed: Staffed) -> None:
     world, task = staffed.world, staffed.world.request()
     certificate = world.certify(task, staffed.operators, EVERYONE[1:])
-    claims_more = swap(certificate, bitmap=2 ** len(EVERYONE) - 1)
+    claims_more = swap(certificate, bitmap=2 ** len(EVERYONE) - 1, hints=b"")
     assert refusal_of(world, task, claims_more).name == "SignatureMismatch"
-    claims_other = swap(certificate, bitmap=2 ** len(EVERYONE) - 1 - 0b10)
+    claims_other = swap(certificate, bitmap=2 ** len(EVERYONE) - 1 - 0b10, hints=world.key_hint(1))
     assert refusal_of(world, task, claims_other).name == "SignatureMismatch"
     beyond = swap(certificate, bitmap=certificate[3] | 1 << len(EVERYONE))
     assert refusal_of(world, task, beyond).name == "BitmapTooWide"
     far_beyond = swap(certificate, bitmap=certificate[3] | 1 << 255)
     assert refusal_of(world, task, far_beyond).name == "BitmapTooWide"
-    nobody = swap(certificate, bitmap=0)
+    nobody = swap(certificate, bitmap=0, hints=b"".join(map(world.key_hint, EVERYONE)))
     assert refusal_of(world, task, nobody).name == "QuorumNotReached"
-    hinted = swap(certificate, seatHints=b"\0\0")
-    assert refusal_of(world, task, hinted).name == "WrongHintsLength"
+    for hints in (b"", b"\0\0", certificate[4][:-1], certificate[4] + b"\0", certificate[4] * 2):
+        assert refusal_of(world, task, swap(certificate, hints=hints)).name == "WrongHintsLength"
+
+
+@pytest.mark.parametrize("size", [0, 9])
+def test_wrong_keys_in_hints(staffed: Staffed, size: int) -> None:
+    """A y that is the other root, another key's, off the curve or not below the modulus makes no key."""
+    world, task = staffed.world, staffed.world.request(committeeSize=size)
+    committee = world.committee(task, staffed.operators)
+    missing = 0 if not size else min(committee.members, key=lambda member: member.weight).index
+    signers = [member.index for member in committee.members if member.index != missing]
+    certificate = world.certify(task, staffed.operators, signers)
+    hints, y = certificate[4][:-48], certificate[4][-48:]
+    index = int.from_bytes(hints[-2:], "big") if size else 0
+    number = int.from_bytes(y, "big")
+    forms = {
+        "the other root": (MODULUS - number).to_bytes(48, "big"),
+        "not below the modulus": (MODULUS + number).to_bytes(48, "big"),
+        "off the curve": y[:-1] + bytes([y[-1] ^ 1]),
+        "another key's": world.key_hint(1 + (index + 1) % (len(EVERYONE) - 1)),
+        "zero": bytes(48),
+    }
+    for name, form in forms.items():
+        refusal = refusal_of(world, task, swap(certificate, hints=hints + form))
+        assert refusal.name in ("WrongKeyHint", "PrecompileFailed"), name
+        assert name != "the other root" or refusal.name == "WrongKeyHint"
+    world.send(world.submit_call(task, certificate))
 
 
 def test_wrong_hints_and_bits_of_seats(staffed: Staffed) -> None:
@@ -111,14 +137,14 @@ def test_wrong_hints_and_bits_of_seats(staffed: Staffed) -> None:
             if wrong == committee.seats[seat]:
                 continue
             forged = hints[: 2 * seat] + wrong.to_bytes(2, "big") + hints[2 * seat + 2 :]
-            refusal = refusal_of(world, task, swap(certificate, seatHints=forged))
+            refusal = refusal_of(world, task, swap(certificate, hints=forged))
             assert (refusal.name, refusal.arguments) == ("WrongSeatHolder", (seat, wrong))
     stranger = hints[:2] + len(EVERYONE).to_bytes(2, "big") + hints[4:]
-    assert refusal_of(world, task, swap(certificate, seatHints=stranger)).name == "UnknownSeatHolder"
-    assert refusal_of(world, task, swap(certificate, seatHints=hints[:-2])).name == "WrongHintsLength"
-    assert refusal_of(world, task, swap(certificate, seatHints=hints + b"\0")).name == "WrongHintsLength"
-    assert refusal_of(world, task, swap(certificate, seatHints=b"")).name == "WrongHintsLength"
-    wide = swap(certificate, bitmap=2**10 - 1, seatHints=hints + hints[:2])
+    assert refusal_of(world, task, swap(certificate, hints=stranger)).name == "UnknownSeatHolder"
+    assert refusal_of(world, task, swap(certificate, hints=hints[:-2])).name == "WrongHintsLength"
+    assert refusal_of(world, task, swap(certificate, hints=hints + b"\0")).name == "WrongHintsLength"
+    assert refusal_of(world, task, swap(certificate, hints=b"")).name == "WrongHintsLength"
+    wide = swap(certificate, bitmap=2**10 - 1, hints=hints + hints[:2])
     assert refusal_of(world, task, wide).name == "BitmapTooWide"
 
 
@@ -134,7 +160,9 @@ def test_an_operator_with_several_seats_signs_once(staffed: Staffed) -> None:
     fewer = swap(
         certificate,
         bitmap=certificate[3] & ~(1 << seat),
-        seatHints=certificate[4][: 2 * seat] + certificate[4][2 * seat + 2 :],
+        hints=committee.supplement_bitmap_and_hints(
+            [member.index for member in committee.members], 1 << seat
+        )[1],
     )
     receipt = world.send(world.submit_call(task, fewer))
     [log] = world.gateway.events.TaskCertified().process_receipt(receipt)
@@ -240,7 +268,11 @@ def test_a_set_of_two_blobs(world: World) -> None:
     assert len(operators.operators) == 170
     info = world.epochs.functions.epochInfo(1).call()
     assert info[3] == operators.root
-    assert [len(world.w3.eth.get_code(blob)) for blob in info[5]] == [1 + 64 * 148] * 2 + [1 + 42 * 148]
+    assert [len(world.w3.eth.get_code(blob)) for blob in info[5]] == [
+        17 + 64 * 84,
+        17 + 64 * 84,
+        17 + 42 * 84 + 128 + 2 * 20,
+    ]
     absent = {0, 3, 158, 159, 160, 161, 169}
     task = world.request()
     certificate = world.certify(task, operators, [i for i in range(170) if i not in absent])

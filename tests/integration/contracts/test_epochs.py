@@ -41,7 +41,7 @@ def refused(world: World, name: str, *arguments: object, sender: str | None = No
 
 def test_nothing_before_the_first_epoch(world: World) -> None:
     assert world.epochs.functions.currentEpoch().call() == 0
-    assert refused(world, "freeze", 4) == ("NoOperators",)
+    assert refused(world, "freeze", b"") == ("NoOperators",)
     assert refused(world, "open") == ("NothingFrozen", 1)
     for name in ("epochInfo", "recordsOf", "setRootOf", "setOf"):
         with pytest.raises(Reverted) as refusal:
@@ -59,11 +59,17 @@ def test_the_set_on_chain_is_the_set_off_chain(staffed: Staffed) -> None:
     assert (total, count, root) == (expected.total_stake, len(STAKES), expected.root)
     assert opened_at == world.w3.eth.block_number
     assert len(blobs) == 1
-    assert world.w3.eth.get_code(blobs[0]) == b"\0" + expected.to_records()
-    summed = bls.SCHEME.backend.sum_g1(
-        [bls.SCHEME.backend.decode_g1(entry.key) for entry in expected.operators]
+    assert world.w3.eth.get_code(blobs[0]) == b"\0" + expected.to_blobs()[0] + root + bls.key_xy(
+        apk_of(expected)
     )
-    assert apk == bls.public_key_to_evm(bls.SCHEME.backend.encode_g1(summed))
+    assert apk == bls.public_key_to_evm(apk_of(expected))
+    assert world.epochs.functions.recordsOf(1).call() == expected.to_records()
+
+
+def apk_of(operators: OperatorSet) -> bytes:
+    """The sum of all keys."""
+    backend = bls.SCHEME.backend
+    return backend.encode_g1(backend.sum_g1([backend.decode_g1(one.key) for one in operators.operators]))
 
 
 def mix_hash(world: World) -> bytes:
@@ -78,7 +84,7 @@ def test_seeds_are_chained_and_made_by_leaders(staffed: Staffed) -> None:
     assert first == words("p2pavs/seed/0", chain_id, manager, mix_hash(world))
     assert world.epochs.functions.revealerOf(1).call() == "0x" + "00" * 20
     world.mine(EPOCH_LENGTH)
-    world.send(world.epochs.functions.freeze(4))
+    world.send(world.freeze_call())
     pre_seed = vrf.pre_seed(first, 2, mix_hash(world))
     assert world.epochs.functions.pending().call() == [2, world.w3.eth.block_number, pre_seed]
     assert world.epochs.functions.epochInfo(2).call()[0] == bytes(32)
@@ -99,7 +105,7 @@ def test_seeds_are_chained_and_made_by_leaders(staffed: Staffed) -> None:
 def frozen(staffed: Staffed) -> Staffed:
     """The set of epoch 2 is frozen, and its seed is the leaders' to make."""
     staffed.world.mine(EPOCH_LENGTH)
-    staffed.world.send(staffed.world.epochs.functions.freeze(4))
+    staffed.world.send(staffed.world.freeze_call())
     return staffed
 
 
@@ -111,7 +117,8 @@ def test_each_rank_has_a_window_of_its_own(frozen: Staffed) -> None:
         for wrong in range(len(STAKES)):
             if wrong != leaders[rank]:
                 proof = bls.signature_to_evm(world.proof(rank, wrong))
-                assert refused(world, "reveal", wrong, proof) == ("NotTheLeader", wrong, rank)
+                hint = world.key_hint(wrong)
+                assert refused(world, "reveal", wrong, hint, proof) == ("NotTheLeader", wrong, rank)
         world.simulate(world.reveal_call(rank), world.owner)
         assert refused(world, "open")[0] == "LadderNotOver"
         world.mine(REVEAL_BLOCKS)
@@ -130,7 +137,7 @@ def test_with_all_leaders_dead_the_block_makes_the_seed(frozen: Staffed) -> None
     world.mine(frozen_at + RANKS * REVEAL_BLOCKS - world.w3.eth.block_number - 1)
     assert refused(world, "open")[0] == "LadderNotOver"
     world.mine()
-    assert refused(world, "reveal", 0, bytes(256)) == ("LadderOver", 2, RANKS)
+    assert refused(world, "reveal", 0, bytes(48), bytes(256)) == ("LadderOver", 2, RANKS)
     world.send(world.epochs.functions.open(), account("stranger"))
     assert world.epochs.functions.epochInfo(2).call()[0] == words("p2pavs/seed/2", pre_seed, mix_hash(world))
     assert world.epochs.functions.revealerOf(2).call() == "0x" + "00" * 20
@@ -139,9 +146,9 @@ def test_with_all_leaders_dead_the_block_makes_the_seed(frozen: Staffed) -> None
 def test_a_set_that_is_never_opened_is_frozen_anew(frozen: Staffed) -> None:
     world = frozen.world
     world.mine(RANKS * REVEAL_BLOCKS + EPOCH_LENGTH - 1)
-    assert refused(world, "freeze", 4) == ("AlreadyFrozen", 2)
+    assert refused(world, "freeze", b"") == ("AlreadyFrozen", 2)
     world.send(world.registry.functions.exit(), operator(0).account)
-    world.send(world.epochs.functions.freeze(4))
+    world.send(world.freeze_call())
     assert world.epochs.functions.epochInfo(2).call()[2] == len(STAKES) - 1
     world.send(world.reveal_call())
 
@@ -150,6 +157,7 @@ def test_the_seed_cannot_be_ground_through_encodings(frozen: Staffed) -> None:
     """Only one form of the one valid proof is taken: each other form would be another seed."""
     world = frozen.world
     leader, proof = world.leader(), world.proof()
+    hint = world.key_hint(leader)
     evm = bls.signature_to_evm(proof)
     world.simulate(world.reveal_call(), world.owner)
     elements = [evm[at : at + 64] for at in range(0, 256, 64)]
@@ -173,13 +181,22 @@ def test_the_seed_cannot_be_ground_through_encodings(frozen: Staffed) -> None:
         "compressed": proof,
     }
     for name, form in forms.items():
-        refusal = refused(world, "reveal", leader, form)[0]
+        refusal = refused(world, "reveal", leader, hint, form)[0]
         assert refusal in REFUSED_FORMS, (name, refusal)
     other = [index for index in range(len(STAKES)) if index != leader]
     for index in other:  # nor by another's key, nor under another suite
         form = bls.signature_to_evm(world.proof(0, index))
-        assert refused(world, "reveal", leader, form) == ("SignatureMismatch",)
+        assert refused(world, "reveal", leader, hint, form) == ("SignatureMismatch",)
+    for wrong in (negated_y(hint), hint[:-1], hint + b"\0"):
+        assert refused(world, "reveal", leader, wrong, evm) == ("WrongKeyHint", leader)
+    off_curve = hint[:-1] + bytes([hint[-1] ^ 1])
+    assert refused(world, "reveal", leader, off_curve, evm) == ("InvalidPoint",)
     world.send(world.reveal_call())
+
+
+def negated_y(y: bytes) -> bytes:
+    """The other root: on the curve as well."""
+    return (FIELD - int.from_bytes(y, "big")).to_bytes(48, "big")
 
 
 REFUSED_FORMS = {"InvalidPoint", "InfinitySignature", "SignatureMismatch", "WrongSignatureLength"}
@@ -214,14 +231,14 @@ def _add_g2(one: bytes, other: bytes) -> bytes:
 def test_who_stays_away_is_in_no_snapshot_of_the_next(world: World) -> None:
     """A set is written in several transactions, all from the stakes of the first one's moment."""
     crew = world.enlist([ETHER + i for i in range(70)])
-    world.send(world.epochs.functions.freeze(1))
+    world.send(world.freeze_call(64))
     assert refused(world, "open") == ("NothingFrozen", 1)
     late = operator(70)
     world.send(world.registration(late), late.account)
     world.send(world.stakes.functions.deposit(), late.account, value=ETHER)
     world.send(world.stakes.functions.deposit(), crew[69].account, value=ETHER)
     world.send(world.stakes.functions.requestWithdrawal(ETHER), crew[0].account)
-    receipt = world.send(world.epochs.functions.freeze(1), account("stranger"))
+    receipt = world.send(world.freeze_call(64), account("stranger"))
     assert [log["args"]["count"] for log in world.epochs.events.EpochFrozen().process_receipt(receipt)] == [
         70
     ]
@@ -234,26 +251,87 @@ def test_who_stays_away_is_in_no_snapshot_of_the_next(world: World) -> None:
 
 def test_an_abandoned_snapshot_is_begun_anew(world: World) -> None:
     crew = world.enlist([ETHER + i for i in range(65)])
-    world.send(world.epochs.functions.freeze(1))
+    world.send(world.freeze_call(64))
     world.send(world.stakes.functions.requestWithdrawal(ETHER), crew[0].account)
     world.mine(DRAFT_BLOCKS + 1)
-    world.send(world.epochs.functions.freeze(2))
+    world.send(world.freeze_call(128))
     world.send(world.epochs.functions.open())
     assert crew[0].address not in {one.operator for one in world.operator_set().operators}
+
+
+def test_keys_are_those_that_the_registry_has(world: World) -> None:
+    """Others do no harm, but without the right ones there is no set."""
+    crew = world.enlist([ETHER + i for i in range(3)])
+    good = [bls.key_xy(who.key) for who in crew]
+    missing = ("KeyMissing", crew[2].account)
+    for keys in (good[:2], [*good[:2], good[1]], [good[0], good[1], bls.key_xy(operator(9).key)]):
+        assert refused(world, "freeze", b"".join(keys)) == missing
+    assert refused(world, "freeze", b"".join([good[1], good[0], good[2]])) == ("KeyMissing", crew[1].account)
+    wrong_sign = good[2][:48] + negated_y(good[2][48:])
+    assert refused(world, "freeze", b"".join([*good[:2], wrong_sign])) == missing
+    # Its hash has only x and the sign of y; that the point is on the curve, the precompile says.
+    for off_curve in (bytes([good[2][48] ^ 2]) + good[2][49:], good[2][49:] + b"\1"):
+        keys = good[0] + good[1] + good[2][:48] + off_curve
+        assert refused(world, "freeze", keys)[0] in ("PrecompileFailed", "KeyMissing")
+    shifted = (int.from_bytes(good[2][48:], "big") + FIELD).to_bytes(48, "big")
+    assert refused(world, "freeze", good[0] + good[1] + good[2][:48] + shifted)[0] in (
+        "PrecompileFailed",
+        "KeyMissing",
+    )
+    assert refused(world, "freeze", good[0][:-1]) == ("WrongKeysLength", 95)
+    stranger = bls.key_xy(operator(9).key)
+    world.send(world.epochs.functions.freeze(b"".join([stranger, *good, stranger])))
+    assert world.epochs.functions.pending().call()[1] == world.w3.eth.block_number
+
+
+def test_a_snapshot_without_keys_notes_who_counts(world: World) -> None:
+    """So nobody can keep a set from being frozen by joining or leaving all the time."""
+    crew = world.enlist([ETHER + i for i in range(3)])
+    world.send(world.epochs.functions.freeze(b""))
+    late = operator(3)
+    world.send(world.registration(late), late.account)
+    world.send(world.stakes.functions.deposit(), late.account, value=ETHER)
+    world.send(world.stakes.functions.requestWithdrawal(ETHER), crew[0].account)
+    assert world.wanted_keys() == [who.key for who in crew]
+    world.send(world.freeze_call())
+    world.send(world.epochs.functions.open())
+    assert [one.operator for one in world.operator_set().operators] == [who.address for who in crew]
+
+
+def test_a_draft_whose_rest_has_left_is_begun_anew(world: World) -> None:
+    crew = world.enlist([ETHER + i for i in range(65)])
+    world.send(world.freeze_call(64))
+    world.send(world.registry.functions.exit(), crew[64].account)
+    world.send(world.freeze_call())
+    assert world.epochs.functions.pending().call()[1] == 0
+    world.send(world.freeze_call())
+    world.send(world.epochs.functions.open())
+    operators = world.operator_set()
+    assert [one.operator for one in operators.operators] == [who.address for who in crew[:64]]
+    assert world.epochs.functions.epochInfo(1).call()[3] == operators.root
+
+
+def test_exactly_full_blobs_with_members_behind_that_do_not_count(world: World) -> None:
+    crew = world.enlist([ETHER + i for i in range(66)])
+    for who in crew[64:]:
+        world.send(world.registry.functions.exit(), who.account)
+    operators = world.next_epoch()
+    assert (len(operators.operators), operators.blob_counts) == (64, (64,))
+    assert world.epochs.functions.epochInfo(1).call()[3] == operators.root
 
 
 def test_an_unchanged_set_is_not_written_again(staffed: Staffed) -> None:
     world = staffed.world
     before = world.epochs.functions.epochInfo(1).call()
     world.mine(EPOCH_LENGTH)
-    cheap = world.send(world.epochs.functions.freeze(4))["gasUsed"]
+    cheap = world.send(world.freeze_call())["gasUsed"]
     world.send(world.reveal_call())
     after = world.epochs.functions.epochInfo(2).call()
     assert (after[3], after[5]) == (before[3], before[5])
     world.send(world.stakes.functions.deposit(), operator(0).account, value=1)
     world.mine(EPOCH_LENGTH)
-    dear = world.send(world.epochs.functions.freeze(4))["gasUsed"]
-    assert cheap < 0.6 * dear
+    dear = world.send(world.freeze_call())["gasUsed"]
+    assert cheap < 0.8 * dear
     changed = world.epochs.functions.epochInfo(3).call()
     assert changed[5] != before[5]
     assert world.epochs.functions.recordsOf(1).call() != world.epochs.functions.recordsOf(3).call()
@@ -276,7 +354,7 @@ def test_a_set_is_frozen_before_its_seed_exists(world: World) -> None:
     try:
         sent = [
             call.transact(world.transaction(world.owner, gas=5_000_000))
-            for call in (world.epochs.functions.freeze(4), world.epochs.functions.open())
+            for call in (world.freeze_call(), world.epochs.functions.open())
         ]
         world.mine()
     finally:
@@ -287,7 +365,7 @@ def test_a_set_is_frozen_before_its_seed_exists(world: World) -> None:
     seed, _, count, root, opened_at, *_ = world.epochs.functions.epochInfo(1).call()
     assert (seed, count, opened_at) == (bytes(32), 1, 0)
     assert root != bytes(32)
-    assert refused(world, "freeze", 4) == ("AlreadyFrozen", 1)
+    assert refused(world, "freeze", b"") == ("AlreadyFrozen", 1)
     # Who joins now is too late for the frozen set.
     late = operator(1)
     world.send(world.registration(late), late.account)
@@ -301,13 +379,13 @@ def test_an_epoch_lasts_its_length_and_anyone_may_end_it(staffed: Staffed) -> No
     world = staffed.world
     opened_at = world.epochs.functions.epochInfo(1).call()[4]
     world.mine(EPOCH_LENGTH - 2)
-    assert refused(world, "freeze", 4) == (
+    assert refused(world, "freeze", b"") == (
         "EpochNotDue",
         opened_at + EPOCH_LENGTH,
         opened_at + EPOCH_LENGTH - 1,
     )
     world.mine()
-    receipt = world.send(world.epochs.functions.freeze(4), account("stranger"))
+    receipt = world.send(world.freeze_call(), account("stranger"))
     [log] = world.epochs.events.EpochFrozen().process_receipt(receipt)
     assert dict(log["args"]) == {
         "epoch": 2,

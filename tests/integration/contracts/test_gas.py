@@ -33,7 +33,7 @@ def measure(staffed: Staffed) -> dict[str, int]:
     world.pass_time(SUPPLEMENT_WINDOW)
     gas["claim"] = world.send(world.gateway.functions.claim(6, [task.header]))["gasUsed"]
     world.mine(EPOCH_LENGTH)
-    gas["freeze the same 7"] = world.send(world.epochs.functions.freeze(4))["gasUsed"]
+    gas["freeze the same 7"] = world.send(world.freeze_call())["gasUsed"]
     gas["reveal"] = world.send(world.reveal_call())["gasUsed"]
     return gas
 

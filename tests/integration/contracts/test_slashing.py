@@ -439,14 +439,14 @@ def test_what_is_no_absence(staffed: Staffed) -> None:
 def test_a_slash_makes_the_next_epoch_due(scene: Scene) -> None:
     world = scene.world
     with pytest.raises(Reverted) as refusal:
-        world.send(world.epochs.functions.freeze(1))
+        world.send(world.freeze_call(64))
     assert refusal.value.name == "EpochNotDue"
     assert world.stakes.functions.lastSlashAt().call() == 0
     report(world, scene.encode(equivocation(scene, 4)))
     slashed_at = world.w3.eth.block_number
     assert world.stakes.functions.lastSlashAt().call() == slashed_at
     assert world.epochs.functions.dueBlock().call() == slashed_at
-    world.send(world.epochs.functions.freeze(1))
+    world.send(world.freeze_call(64))
     world.mine(REVEAL_BLOCKS * world.epochs.functions.RANKS().call())
     world.send(world.epochs.functions.open())
     accounts = [one.operator for one in world.operator_set().operators]

@@ -37,14 +37,12 @@ def supplement(
     message = statement(world.scope(task, committee), kind, signed_round, value)
     by_key = {who.key: who for who in map(operator, range(len(staffed.operators.operators)))}
     signatures = [bls.sign(by_key[committee.member(index).key].secret, message) for index in signers]
-    bitmap, hints = committee.bitmap_and_hints(signers)
-    bits = [bit for bit in range(bitmap.bit_length()) if bitmap >> bit & 1]
-    kept = [hints[2 * n : 2 * n + 2] for n, bit in enumerate(bits) if not taken >> bit & 1]
+    bitmap, hints = committee.supplement_bitmap_and_hints(signers, taken)
     fields = {
         "round": 0,
         "value": value,
-        "bitmap": bitmap & ~taken,
-        "seatHints": b"".join(kept),
+        "bitmap": bitmap,
+        "hints": hints,
         "signature": bls.signature_to_evm(bls.aggregate(signatures)),
     }
     assert changes.keys() <= fields.keys()
@@ -87,7 +85,7 @@ def test_seats_are_added(staffed: Staffed, size: int) -> None:
     rest = [member.index for member in committee.members if member is not late]
     world.send(world.submit_call(task, world.certify(task, staffed.operators, rest)))
     signers = world.gateway.functions.signersOf(task.id)
-    assert signers.call() == committee.bitmap_and_hints(rest)[0]
+    assert signers.call() == committee.bitmap_of(rest)
     world.send(supplement(staffed, task, [late.index]))
     assert signers.call() == (1 << size) - 1
     for member in committee.members:
@@ -99,11 +97,12 @@ def test_a_poster_cannot_keep_some_of_ones_seats_back(staffed: Staffed) -> None:
     world, task = staffed.world, staffed.world.request(committeeSize=64)
     committee = world.committee(task, staffed.operators)
     whole = world.certify(task, staffed.operators)
-    bitmap, hints = committee.bitmap_and_hints([member.index for member in committee.members])
+    everyone = [member.index for member in committee.members]
+    bitmap = committee.bitmap_of(everyone)
     victim = committee.seats[63]
     assert committee.seats.count(victim) > 1
-    short = bitmap & ~(1 << 63)
-    world.send(world.submit_call(task, (*whole[:3], short, hints[:-2], whole[5])))
+    short, hints = committee.supplement_bitmap_and_hints(everyone, 1 << 63)
+    world.send(world.submit_call(task, (*whole[:3], short, hints, whole[5])))
     world.send(supplement(staffed, task, [victim], taken=short))
     assert world.gateway.functions.signersOf(task.id).call() == bitmap
 
@@ -118,7 +117,7 @@ def test_only_precommits_of_the_decision_are_added(staffed: Staffed) -> None:
         supplement(staffed, task, [2], signed_round=1),
         supplement(staffed, task, [2], committee=other),
         supplement(staffed, task, [2], committee=fresh),
-        supplement(staffed, task, [2], bitmap=1 << 5),
+        supplement(staffed, task, [2], bitmap=1 << 5, hints=world.key_hint(5)),
     ):
         assert refusal(world, call).name == "SignatureMismatch"
     later = supplement(staffed, task, [2], round=1)
@@ -127,7 +126,7 @@ def test_only_precommits_of_the_decision_are_added(staffed: Staffed) -> None:
     assert refusal(world, supplement(staffed, task, [2], bitmap=0)).name == "NothingToAdd"
     assert refusal(world, supplement(staffed, task, [0, 2])).arguments == (task.id, 1)
     assert refusal(world, supplement(staffed, task, [2], bitmap=1 << 7)).name == "BitmapTooWide"
-    assert refusal(world, supplement(staffed, task, [2], seatHints=b"\0\0")).name == "WrongHintsLength"
+    assert refusal(world, supplement(staffed, task, [2], hints=b"\0\0")).name == "WrongHintsLength"
     assert refusal(world, supplement(staffed, world.request(), [2])).name == "NotCertified"
 
 

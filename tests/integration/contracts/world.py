@@ -384,13 +384,30 @@ class World:
     def next_epoch(self) -> OperatorSet:
         """Freeze and open an epoch, and read its set."""
         if not self.epochs.functions.currentEpoch().call():
-            self.send(self.epochs.functions.freeze(4))
+            self.send(self.freeze_call())
             self.send(self.epochs.functions.open())
         else:
             self.mine(EPOCH_LENGTH)
-            self.send(self.epochs.functions.freeze(4))
+            self.send(self.freeze_call())
             self.send(self.reveal_call())
         return self.operator_set()
+
+    def freeze_call(self, most: int = 256) -> ContractFunction:
+        """Freeze the next set, with the keys that are wanted next, at most so many."""
+        return self.epochs.functions.freeze(b"".join(map(bls.key_xy, self.wanted_keys()[:most])))
+
+    def wanted_keys(self) -> list[bytes]:
+        """The keys (48 bytes each) that the next call of ``freeze`` wants."""
+        _, wanted = self.epochs.functions.wanted().call(block_identifier="pending")
+        events = self.registry.events
+        logs = [
+            log
+            for event in (events.OperatorRegistered, events.KeyRotationBegun)
+            for log in event.get_logs(from_block=0)
+        ]
+        keys = [bls.public_key_from_evm(log["args"]["publicKey"]) for log in logs]
+        known = {keccak(key)[:26]: key for key in keys}
+        return [known[key_hash] for key_hash in wanted]
 
     def leader(self, rank: int = 0) -> int:
         """The index of the operator that makes the next seed, in the running epoch's set."""
@@ -409,7 +426,14 @@ class World:
         return vrf.prove(who.secret, vrf.vrf_input(self.w3.eth.chain_id, manager, epoch, rank, pre_seed))
 
     def reveal_call(self, rank: int = 0) -> ContractFunction:
-        return self.epochs.functions.reveal(self.leader(rank), bls.signature_to_evm(self.proof(rank)))
+        index = self.leader(rank)
+        return self.epochs.functions.reveal(
+            index, self.key_hint(index), bls.signature_to_evm(self.proof(rank))
+        )
+
+    def key_hint(self, index: int) -> bytes:
+        """The y of the key of an operator of the running epoch."""
+        return bls.key_xy(self.operator_set().operators[index].key)[48:]
 
     def operator_set(self) -> OperatorSet:
         epoch = self.epochs.functions.currentEpoch().call()
@@ -516,7 +540,7 @@ class World:
             "round": round_,
             "result": result_tuple(result),
             "bitmap": bitmap,
-            "seatHints": hints,
+            "hints": hints,
             "signature": bls.signature_to_evm(bls.aggregate(signatures)),
         }
         assert changes.keys() <= fields.keys()

@@ -51,7 +51,7 @@ RESULT = Result(
     runtime_profile=b"\x09" * 32,
 )
 CERTIFICATE = ChainCertificate(
-    attempt=0, round=3, result=RESULT, bitmap=0b1011, seat_hints=b"\x00\x01\x00\x02", signature=b"\x0a" * 256
+    attempt=0, round=3, result=RESULT, bitmap=0b1011, hints=b"\x00\x01\x00\x02", signature=b"\x0a" * 256
 )
 
 

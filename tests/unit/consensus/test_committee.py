@@ -33,20 +33,20 @@ def test_records_turn_back() -> None:
     assert len(records) == len(STAKES) * RECORD_BYTES
     assert OperatorSet.from_records(1, records) == made
     second = records[RECORD_BYTES : 2 * RECORD_BYTES]
-    assert second[:20] == address(1)
-    assert int.from_bytes(second[20:36], "big") == 5
-    assert int.from_bytes(second[36:52], "big") == 1
-    assert second[52:] == bls.key_xy(key(1))
+    assert second == address(1) + key(1) + (5 + 1).to_bytes(16, "big")
 
 
 def test_the_root_folds_the_blobs() -> None:
     made = operator_set(STAKES)
     records = made.to_records()
-    fold = keccak256(bytes(32) + keccak256(records))
+    assert made.to_blobs() == (bytes(16) + records,)
+    fold = keccak256(bytes(32) + keccak256(bytes(16) + records))
     assert made.root == words("p2pavs/set/1", 4, 10, fold)
-    split = OperatorSet.from_blobs(1, [records[:RECORD_BYTES], records[RECORD_BYTES:]])
-    fold = keccak256(bytes(32) + keccak256(records[:RECORD_BYTES]))
-    fold = keccak256(fold + keccak256(records[RECORD_BYTES:]))
+    blobs = (bytes(16) + records[:RECORD_BYTES], (5).to_bytes(16, "big") + records[RECORD_BYTES:])
+    split = OperatorSet.from_blobs(1, blobs)
+    fold = keccak256(bytes(32) + keccak256(blobs[0]))
+    fold = keccak256(fold + keccak256(blobs[1]))
+    assert split.to_blobs() == blobs
     assert split.root == words("p2pavs/set/1", 4, 10, fold)
     assert split.operators == made.operators
 
@@ -61,20 +61,19 @@ def broken_records() -> dict[str, bytes]:
     good = operator_set(STAKES).to_records()
     first, second = good[:RECORD_BYTES], good[RECORD_BYTES : 2 * RECORD_BYTES]
 
-    def stake(record: bytes, before: int, value: int) -> bytes:
-        return record[:20] + before.to_bytes(16, "big") + value.to_bytes(16, "big") + record[52:]
+    def end(record: bytes, stake: int) -> bytes:
+        return record[:68] + stake.to_bytes(16, "big")
 
     return {
         "no operators": b"",
         "half a record": good[:-1],
-        "wrong cumBefore": first + stake(second, 4, 1),
-        "cumBefore not from zero": stake(first, 1, 5),
-        "no stake": first + stake(second, 5, 0),
-        "stakes above 128 bits": stake(first, 0, 2**128 - 1) + stake(second, 2**128 - 1, 1),
-        "same operator": first + first[:20] + stake(second, 5, 1)[20:],
-        "same key": first + stake(second, 5, 1)[:52] + first[52:],
-        "key off the curve": first[:-1] + bytes([first[-1] ^ 1]),
-        "key at infinity": first[:52] + bytes(96),
+        "less than all before it": first + end(second, 4),
+        "no stake": first + end(second, 5),
+        "same operator": first + first[:20] + second[20:],
+        "same key": first + second[:20] + first[20:68] + second[68:],
+        "key off the curve": first[:67] + bytes([first[67] ^ 1]) + first[68:],
+        "key not compressed": first[:20] + bytes([first[20] & 0x7F]) + first[21:],
+        "key at infinity": first[:20] + b"\xc0" + bytes(47) + first[68:],
         "too many": first * 257,
     }
 
@@ -83,6 +82,16 @@ def broken_records() -> dict[str, bytes]:
 def test_broken_records_are_refused(name: str) -> None:
     with pytest.raises(OperatorSetError):
         OperatorSet.from_records(1, broken_records()[name])
+
+
+def test_a_blob_begins_with_the_stake_before_it() -> None:
+    records = operator_set(STAKES).to_records()
+    first, rest = records[:RECORD_BYTES], records[RECORD_BYTES:]
+    for one, other in ((1, 5), (0, 4), (0, 0)):
+        with pytest.raises(OperatorSetError, match="begins at"):
+            OperatorSet.from_blobs(1, [one.to_bytes(16, "big") + first, other.to_bytes(16, "big") + rest])
+    with pytest.raises(OperatorSetError, match="whole records"):
+        OperatorSet.from_blobs(1, [bytes(15)])
 
 
 def test_blobs_must_make_up_the_set() -> None:
@@ -172,46 +181,42 @@ def test_quorums_overlap_in_more_than_a_third(total: int, data: st.DataObject) -
         assert 3 * (total - one) >= total
 
 
+def y(index: int) -> bytes:
+    return bls.key_xy(key(index))[48:]
+
+
 @settings(max_examples=30)
 @given(st.integers(0, 12), st.sets(st.integers(0, 5)))
-def test_the_contract_form_turns_back(size: int, wanted: set[int]) -> None:
+def test_the_contract_form_names_the_signers(size: int, wanted: set[int]) -> None:
     made = committee([5, 1, 3, 1, 1, 9], size)
     signers = tuple(sorted(index for index in wanted if index in made))
     bitmap, hints = made.bitmap_and_hints(signers)
-    if not signers:
-        assert (bitmap, hints) == (0, b"")
+    assert bitmap == made.bitmap_of(signers)
+    places = [bit for bit in range(12) if bitmap >> bit & 1]
+    if not size:
+        assert places == list(signers)
+        assert hints == b"".join(y(index) for index in range(6) if index not in signers)
+        assert made.supplement_bitmap_and_hints(signers) == (bitmap, b"".join(map(y, signers)))
         return
-    assert made.signers_from(bitmap, hints) == signers
-    if size:
-        assert bitmap.bit_count() == sum(map(made.weight_of, signers)) == len(hints) // 2
-    else:
-        assert [bit for bit in range(6) if bitmap >> bit & 1] == list(signers)
+    owners = [made.seats[place] for place in places]
+    assert (set(owners), len(owners)) == (set(signers), sum(map(made.weight_of, signers)))
+    indexes = b"".join(index.to_bytes(2, "big") for index in owners)
+    assert hints == indexes + b"".join(map(y, sorted(set(owners), key=owners.index)))
+    assert made.supplement_bitmap_and_hints(signers) == (bitmap, hints)
 
 
-def test_some_seats_of_a_signer_still_name_it() -> None:
-    made = committee([5, 1, 3, 1], 8)
-    twice = next(member for member in made.members if member.weight > 1)
-    seat = made.seats.index(twice.index)
-    assert made.signers_from(1 << seat, twice.index.to_bytes(2, "big")) == (twice.index,)
+def test_what_a_certificate_has_is_not_added_again() -> None:
+    whole, seats = committee(STAKES), committee(STAKES, 8)
+    assert whole.supplement_bitmap_and_hints((1, 2), 0b1011) == (0b100, y(2))
+    twice = next(member for member in seats.members if member.weight > 1)
+    first = 1 << seats.seats.index(twice.index)
+    bitmap, hints = seats.supplement_bitmap_and_hints((twice.index,), first)
+    assert bitmap == seats.bitmap_of((twice.index,)) & ~first
+    assert hints == twice.index.to_bytes(2, "big") * (twice.weight - 1) + y(twice.index)
 
 
-def test_bad_contract_forms_are_refused() -> None:
-    whole, seats = committee(STAKES), committee(STAKES, 4)
-    owner = seats.seats[0].to_bytes(2, "big")
-    bad: list[tuple[Committee, int, bytes]] = [
-        (whole, 0, b""),
-        (whole, 1 << 4, b""),
-        (whole, 1, b"\0\0"),
-        (whole, -1, b""),
-        (seats, 1 << 4, b"\0\0"),
-        (seats, 1, b""),
-        (seats, 1, owner + b"\0\0"),
-        (seats, 1, ((seats.seats[0] + 1) % 4).to_bytes(2, "big")),
-        (whole, 1 << 256, b""),
-    ]
-    for made, bitmap, hints in bad:
-        with pytest.raises(CommitteeError):
-            made.signers_from(bitmap, hints)
+def test_signers_that_are_none_are_refused() -> None:
+    whole = committee(STAKES)
     with pytest.raises(CommitteeError, match="twice"):
         whole.bitmap_and_hints((1, 1))
     with pytest.raises(CommitteeError, match="not on"):

@@ -11,7 +11,7 @@ from p2pavs.doctor.check import Status
 from p2pavs.doctor.duties import LOW_BALANCE, balance, registration, rotation, stake
 
 KEY, PEER = b"\x01" * 48, b"\x02" * 38
-RECORD = OperatorRecord(1, bytes(20), KEY, PEER, True, 0, stake=10)
+RECORD = OperatorRecord(bytes(20), KEY, 1, PEER, True, stake=10)
 
 
 @pytest.mark.parametrize(

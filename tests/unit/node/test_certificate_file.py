@@ -135,7 +135,7 @@ def test_any_change_of_the_certificate_is_refused(what: str) -> None:
         changed(taskSeed="0x" + "11" * 33),
         changed(operators="0x"),
         changed(operators="0x00"),
-        changed(operators="0x" + "00" * 148),
+        changed(operators="0x" + "00" * 84),
         changed(operators="0x" + SET.to_records().hex() * 2),
         changed(commit="0x"),
         changed(commit="0x00"),

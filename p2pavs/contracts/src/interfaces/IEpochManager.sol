@@ -14,16 +14,21 @@ interface IEpochManager {
     /// `rank` leaders before this one let their window pass.
     event BeaconRevealed(uint64 indexed epoch, address indexed operator, uint16 rank);
 
-    /// @notice Writes down the next epoch's set: every member of the stake source that is an active operator. Each
-    /// call writes at most `mostBlobs` blobs of 64 records; the set is frozen when none is left to write.
-    function freeze(uint256 mostBlobs) external;
+    /// @notice Writes down the next epoch's set: every member of the stake source that is an active operator. The first
+    /// call notes members and stakes. The set is frozen when the keys of all were passed in, in whole blobs of 64.
+    /// @param keys x and y, 48 bytes each, of those that `wanted` names, in this order. Others among them do no harm.
+    function freeze(bytes calldata keys) external;
+
+    /// @notice Whose keys `freeze` wants next, and what the registry knows them by.
+    function wanted() external view returns (address[] memory accounts, bytes26[] memory keys);
 
     /// @notice Makes the frozen set the current one, with a seed out of the signature of the leader whose turn it is.
     /// Anyone may send it.
     /// @param index The leader's index in the running epoch's set.
+    /// @param keyHint The y of its key, 48 bytes.
     /// @param proof Its signature, 256 bytes, under the beacon's own suite, of
     /// words("p2pavs/vrf-in/1", chainId, this contract, epoch, rank, preSeed).
-    function reveal(uint16 index, bytes calldata proof) external;
+    function reveal(uint16 index, bytes calldata keyHint, bytes calldata proof) external;
 
     /// @notice Opens the frozen epoch with a seed out of the block's randomness: the first one, which has no leaders,
     /// or one whose leaders have all let their windows pass.
@@ -60,7 +65,7 @@ interface IEpochManager {
             bytes memory apk
         );
 
-    /// @notice All records of the epoch, one after another.
+    /// @notice All records of the epoch, one after another, without what its blobs begin with.
     function recordsOf(uint64 epoch) external view returns (bytes memory);
 
     /// @notice The open epoch, its seed and the number of its operators, in one call.

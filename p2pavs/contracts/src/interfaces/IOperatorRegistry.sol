@@ -2,23 +2,24 @@
 pragma solidity ^0.8.30;
 
 /// @title Who the operators are
+/// @notice A key is known by the first 26 bytes of the keccak-256 of its 48 compressed bytes. The bytes of keys and peer
+/// ids are in the events of the blocks that are named here.
 interface IOperatorRegistry {
     struct Operator {
-        uint32 id; // in order of registration, from 0; not the index in an epoch's set
-        address account;
-        bytes32 keyHash; // keccak-256 of the 48-byte compressed key
         bool active;
-        uint64 registeredAt; // block timestamp, seconds: when this key entered
-        bytes publicKey; // 128 bytes, the precompiles' form: the key of the next snapshot
-        bytes peerId;
-        bytes nextKey; // 128 bytes: the key that takes its place; empty where there is none
+        bytes26 key; // of the next snapshot; zero where the account never registered
+        uint64 keyBlock; // whose events have the key: OperatorRegistered or KeyRotationBegun
+        uint64 peerBlock; // whose events have the peer id: OperatorRegistered or PeerIdChanged, the last one
+        bytes26 nextKey; // that takes its place; zero where there is none
+        uint64 nextKeyBlock;
         uint64 nextKeyFrom; // block timestamp from which it does
     }
 
-    event OperatorRegistered(address indexed operator, uint32 indexed id, bytes publicKey, bytes peerId);
-    event KeyRotationBegun(address indexed operator, uint32 indexed id, bytes publicKey, uint64 from);
-    event PeerIdChanged(address indexed operator, uint32 indexed id, bytes peerId);
-    event OperatorExited(address indexed operator, uint32 indexed id);
+    /// `previous` is the block of the registration before this one, 0 where there is none.
+    event OperatorRegistered(address indexed operator, uint64 previous, bytes publicKey, bytes peerId);
+    event KeyRotationBegun(address indexed operator, uint64 from, bytes publicKey);
+    event PeerIdChanged(address indexed operator, bytes peerId);
+    event OperatorExited(address indexed operator);
 
     function register(bytes calldata publicKey, bytes calldata proofOfPossession, bytes calldata peerId) external;
     function rotateKey(bytes calldata publicKey, bytes calldata proofOfPossession) external;
@@ -34,14 +35,15 @@ interface IOperatorRegistry {
     ) external;
     function exitFor(address account) external;
 
-    /// @notice The latest registration of `account`; all zero where there is none.
+    /// @notice The latest registration of `account`.
     function operatorOf(address account) external view returns (Operator memory);
-    function operatorAt(uint32 id) external view returns (Operator memory);
-    function count() external view returns (uint32);
+
+    /// @notice The block of the last registration; 0 where there was none. Its event names the one before.
+    function lastRegistration() external view returns (uint64);
 
     /// @notice Who brought a key; zero where nobody did. Stays after the key was rotated out and its operator has left.
     function ownerOf(bytes32 keyHash) external view returns (address);
 
-    /// @notice The key of `account`: two 48-byte coordinates. Empty where it is not an active operator.
-    function activeKeyOf(address account) external view returns (bytes memory coordinates);
+    /// @notice The keys of `accounts`; zero for those that are not active operators.
+    function activeKeys(address[] calldata accounts) external view returns (bytes26[] memory keys);
 }

@@ -65,7 +65,7 @@ interface ITaskGateway {
         uint32 round;
         Result result;
         uint256 bitmap;
-        bytes seatHints;
+        bytes hints;
         bytes signature;
     }
 
@@ -74,7 +74,7 @@ interface ITaskGateway {
         uint32 round;
         bytes32 value; // the value id
         uint256 bitmap; // of those who are added
-        bytes seatHints;
+        bytes hints;
         bytes signature; // the sum of theirs
     }
 

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+// (p - 1) / 2 in two words: a greater y has its sign set in a compressed key.
+uint256 constant HALF0 = 0x0d0088f51cbff34d258dd3db21a5d66b;
+uint256 constant HALF1 = 0xb23ba5c279c2895fb39869507b587b120f55ffff58a9ffffdcff7fffffffd555;
+
 /// @title BLS signatures over BLS12-381, with the precompiles of EIP-2537
 /// @notice Public keys are in G1, signatures in G2 (the suite of Ethereum's consensus layer).
 /// Points have the precompiles' form: a field element is 64 bytes, 16 of them zero padding; G1 is x|y
@@ -33,6 +37,18 @@ library BLS12381 {
         uint256 y1;
     }
 
+    /// A sum, and behind it in memory what is to be added.
+    struct Sum {
+        uint256 sumX0;
+        uint256 sumX1;
+        uint256 sumY0;
+        uint256 sumY1;
+        uint256 x0;
+        uint256 x1;
+        uint256 y0;
+        uint256 y1;
+    }
+
     string internal constant SIGNATURE_DST = "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
     string internal constant VRF_DST = "P2PAVS_VRF_BLS12381G2_XMD:SHA-256_SSWU_RO_";
     string internal constant POSSESSION_DST = "BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
@@ -40,11 +56,14 @@ library BLS12381 {
     uint256 internal constant KEY_LENGTH = 128;
     uint256 internal constant SIGNATURE_LENGTH = 256;
 
-    // The field's modulus p, and (p - 1) / 2, in two words.
+    // Flags in the first byte of a compressed key, as bits of its first 16 bytes; the third flag is infinity's.
+    uint256 internal constant COMPRESSED_FLAG = 1 << 127;
+    uint256 internal constant SIGN_FLAG = 1 << 125;
+    uint256 internal constant X0_MASK = (1 << 125) - 1;
+
+    // The field's modulus p in two words.
     uint256 private constant P0 = 0x1a0111ea397fe69a4b1ba7b6434bacd7;
     uint256 private constant P1 = 0x64774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab;
-    uint256 private constant HALF0 = 0x0d0088f51cbff34d258dd3db21a5d66b;
-    uint256 private constant HALF1 = 0xb23ba5c279c2895fb39869507b587b120f55ffff58a9ffffdcff7fffffffd555;
 
     uint256 private constant SHA256 = 0x02;
     uint256 private constant MODEXP = 0x05;
@@ -105,7 +124,14 @@ library BLS12381 {
             mstore(add(input, 96), 0x67816aef1db507c96655b9d5caac42364e6f38ba0ecb751bad54dcd6b939c2ca)
             calldatacopy(add(input, 128), signature.offset, 256)
             mcopy(add(input, 384), key, 128)
-            for { let i := 128 } lt(i, 384) { i := add(i, 32) } { anyBit := or(anyBit, mload(add(input, i))) }
+            anyBit := or(
+                or(
+                    or(mload(add(input, 128)), mload(add(input, 160))), or(mload(add(input, 192)), mload(add(input, 224)))
+                ),
+                or(
+                    or(mload(add(input, 256)), mload(add(input, 288))), or(mload(add(input, 320)), mload(add(input, 352)))
+                )
+            )
         }
         if (anyBit == 0) revert InfinitySignature();
     }
@@ -126,19 +152,55 @@ library BLS12381 {
         if (verdict != 1) revert SignatureMismatch();
     }
 
-    /// @notice Sets `sum` to `sum + point`. Both must be keys that are known to be in the subgroup, or sums of such.
-    function addTo(G1 memory sum, G1 memory point) internal view {
-        uint256 input;
+    /// @notice Adds a point that is a key known to be in the subgroup, or a sum of such. Whether it is on the curve, and
+    /// its coordinates below p, the precompile checks.
+    function add(Sum memory sum) internal view {
+        bool ok;
         assembly ("memory-safe") {
-            input := mload(0x40) // scratch beyond the free memory pointer
-            mcopy(input, sum, 128)
-            mcopy(add(input, 128), point, 128)
+            ok := staticcall(gas(), 0x0b, sum, 256, sum, 128)
+            ok := and(ok, eq(returndatasize(), 128))
         }
-        uint256 output;
+        if (!ok) revert PrecompileFailed(address(uint160(G1ADD)));
+    }
+
+    /// @notice Adds the key whose compressed form is `head` (16 bytes) and `tail`, with the y that is in the call data.
+    /// The precompile refuses a y that is not on the curve.
+    /// @return right Whether y has the key's sign; if not, nothing was added.
+    function addCompressed(Sum memory sum, uint256 head, uint256 tail, uint256 y) internal view returns (bool right) {
         assembly ("memory-safe") {
-            output := sum
+            let y0 := shr(128, calldataload(y))
+            let y1 := calldataload(add(y, 16))
+            let greater := or(gt(y0, HALF0), and(eq(y0, HALF0), gt(y1, HALF1)))
+            right := iszero(xor(greater, and(shr(125, head), 1)))
+            mstore(add(sum, 128), and(head, 0x1fffffffffffffffffffffffffffffff))
+            mstore(add(sum, 160), tail)
+            mstore(add(sum, 192), y0)
+            mstore(add(sum, 224), y1)
         }
-        _call(G1ADD, input, 256, output, 128);
+        if (right) add(sum);
+    }
+
+    /// @notice Reads a key from x and y, 48 bytes each, in the call data, to where it is added from.
+    /// @return head The first 16 bytes of its compressed form; the others are `x1`.
+    function read(Sum memory sum, uint256 from) internal pure returns (uint256 head) {
+        assembly ("memory-safe") {
+            let x0 := shr(128, calldataload(from))
+            let y0 := shr(128, calldataload(add(from, 48)))
+            let y1 := calldataload(add(from, 64))
+            mstore(add(sum, 128), x0)
+            mstore(add(sum, 160), calldataload(add(from, 16)))
+            mstore(add(sum, 192), y0)
+            mstore(add(sum, 224), y1)
+            let greater := or(gt(y0, HALF0), and(eq(y0, HALF0), gt(y1, HALF1)))
+            head := or(or(x0, shl(127, 1)), shl(125, greater))
+        }
+    }
+
+    /// @notice The sum as a key.
+    function total(Sum memory sum) internal pure returns (G1 memory key) {
+        assembly ("memory-safe") {
+            key := sum
+        }
     }
 
     /// @notice Sets `point` to `-point`.
@@ -158,9 +220,17 @@ library BLS12381 {
 
     /// @notice The 48-byte form of a key. Says nothing about the validity of the key.
     function compress(G1 memory key) internal pure returns (bytes memory) {
-        bool greaterRoot = key.y0 > HALF0 || (key.y0 == HALF0 && key.y1 > HALF1);
-        uint128 head = uint128(key.x0) | (uint128(greaterRoot ? 0xa0 : 0x80) << 120);
-        return abi.encodePacked(head, key.x1);
+        return abi.encodePacked(uint128(compressedHead(key.x0, key.y0, key.y1)), key.x1);
+    }
+
+    /// @notice The first 16 bytes of the 48; the other 32 are x1.
+    function compressedHead(uint256 x0, uint256 y0, uint256 y1) internal pure returns (uint256) {
+        return x0 | COMPRESSED_FLAG | (greaterRoot(y0, y1) ? SIGN_FLAG : 0);
+    }
+
+    /// @notice Whether a y is the greater one of the two that its x has: the sign in a compressed key.
+    function greaterRoot(uint256 y0, uint256 y1) internal pure returns (bool) {
+        return y0 > HALF0 || (y0 == HALF0 && y1 > HALF1);
     }
 
     /// @notice The 96-byte form of a signature that was verified, as three words. One point has one such form.
@@ -172,8 +242,7 @@ library BLS12381 {
             y0 = uint256(bytes32(signature[128:160]));
             y1 = uint256(bytes32(signature[160:192]));
         }
-        bool greaterRoot = y0 > HALF0 || (y0 == HALF0 && y1 > HALF1);
-        a = uint256(bytes32(signature[80:112])) | (uint256(greaterRoot ? 0xa0 : 0x80) << 248);
+        a = uint256(bytes32(signature[80:112])) | (uint256(greaterRoot(y0, y1) ? 0xa0 : 0x80) << 248);
         b = (uint256(uint128(bytes16(signature[112:128]))) << 128) | uint256(uint128(bytes16(signature[16:32])));
         c = uint256(bytes32(signature[32:64]));
     }
@@ -205,16 +274,25 @@ library BLS12381 {
 
     /// @dev Four field elements, 64 bytes each and reduced mod p, at `output`.
     function _hashToFields(bytes32 message, string memory dst, uint256 output) private view {
-        bytes memory suffix = abi.encodePacked(dst, uint8(bytes(dst).length));
-        // Z_pad is one block of zeros; 256 bytes are wanted in all.
-        bytes32 b0 = sha256(abi.encodePacked(uint256(0), uint256(0), message, uint16(256), uint8(0), suffix));
-        bytes memory block_ = abi.encodePacked(b0, uint8(1), suffix); // (b0 ^ previous) | counter | suffix
-        uint256 input;
-        uint256 length = block_.length;
-        uint256 reduce; // modexp input: lengths 64, 1, 48 | base | exponent 1 | modulus p
+        bool ok;
         assembly ("memory-safe") {
-            input := add(block_, 32)
-            reduce := mload(0x40)
+            // Z_pad (64) | message (32) | length wanted: 256 (2) | 0 (1) | dst | its length (1)
+            let buffer := mload(0x40)
+            let tail := add(mload(dst), 1)
+            mstore(buffer, 0)
+            mstore(add(buffer, 32), 0)
+            mstore(add(buffer, 64), message)
+            mstore(add(buffer, 96), shl(232, 0x010000))
+            mcopy(add(buffer, 99), add(dst, 32), sub(tail, 1))
+            mstore8(add(buffer, add(98, tail)), sub(tail, 1))
+            ok := staticcall(gas(), SHA256, buffer, add(99, tail), 0, 32)
+            ok := and(ok, eq(returndatasize(), 32))
+            let b0 := mload(0)
+            // b0 ^ previous (32) | counter (1) | dst | its length (1): what is behind the counter is there already.
+            let input := add(buffer, 66)
+            let length := add(33, tail)
+            // The input of modexp: lengths 64, 1, 48 | base | exponent 1 | modulus p.
+            let reduce := and(add(add(buffer, 130), tail), not(31))
             mstore(0x40, add(reduce, 224))
             mstore(reduce, 64)
             mstore(add(reduce, 32), 1)
@@ -222,26 +300,23 @@ library BLS12381 {
             mstore8(add(reduce, 160), 1)
             mstore(add(reduce, 161), shl(128, P0))
             mstore(add(reduce, 177), P1)
-        }
-        bytes32 previous;
-        for (uint256 i = 0; i < 8; ++i) {
-            uint256 half = reduce + 96 + 32 * (i & 1);
-            assembly ("memory-safe") {
+            let previous := 0
+            for { let i := 0 } lt(i, 8) { i := add(i, 1) } {
+                let half := add(add(reduce, 96), shl(5, and(i, 1)))
                 mstore(input, xor(b0, previous))
                 mstore8(add(input, 32), add(i, 1))
-            }
-            _call(SHA256, input, length, half, 32);
-            assembly ("memory-safe") {
+                ok := and(ok, staticcall(gas(), SHA256, input, length, half, 32))
+                ok := and(ok, eq(returndatasize(), 32))
                 previous := mload(half)
-            }
-            if (i & 1 == 1) {
-                uint256 element = output + 64 * (i >> 1);
-                assembly ("memory-safe") {
-                    mstore(element, 0)
+                if and(i, 1) {
+                    mstore(output, 0)
+                    ok := and(ok, staticcall(gas(), MODEXP, reduce, 209, add(output, 16), 48))
+                    ok := and(ok, eq(returndatasize(), 48))
+                    output := add(output, 64)
                 }
-                _call(MODEXP, reduce, 209, element + 16, 48);
             }
         }
+        if (!ok) revert PrecompileFailed(address(uint160(MODEXP)));
     }
 
     function _call(uint256 precompile, uint256 input, uint256 inputLength, uint256 output, uint256 outputLength)

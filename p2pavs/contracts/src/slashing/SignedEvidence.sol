@@ -89,7 +89,7 @@ abstract contract CertifiedEvidence is SignedEvidence {
             header.committeeSize,
             _statement(scope, PRECOMMIT, certificate.round, certified),
             certificate.bitmap,
-            certificate.seatHints,
+            certificate.hints,
             certificate.signature
         );
     }
