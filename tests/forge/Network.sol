@@ -21,10 +21,10 @@ contract Epochs {
 
     function open(address[] calldata operators, uint128[] calldata amounts, address revealer) external {
         Set storage set = _sets[++currentEpoch];
-        bytes memory records;
+        bytes memory records = abi.encodePacked(uint128(0)); // the stake before the first
         for (uint256 i = 0; i < operators.length; ++i) {
-            records = abi.encodePacked(records, operators[i], set.total, amounts[i], new bytes(96));
             set.total += amounts[i];
+            records = abi.encodePacked(records, operators[i], new bytes(48), set.total);
             backingOf[operators[i]] = amounts[i];
         }
         set.count = uint16(operators.length);
