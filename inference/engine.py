@@ -227,18 +227,25 @@ class Engine:
 
     def step(self) -> list[tuple[int, Generation]]:
         """Decode one batch; return the requests that it finished."""
-        rows: list[tuple[int, int, int, bool]] = []
-        owners: list[_Sequence] = []
+        parts: list[tuple[_Sequence, int, list[int]]] = []
+        room = self._llama.batch
         # Those that generate first (one token each), then the readers in order of arrival.
         length = self._slots.length
         waiting = sorted(self._active.values(), key=lambda s: len(s.line) + len(s.guess) - length(s.slot) > 1)
         for sequence in waiting:
-            slot, fed = sequence.slot, length(sequence.slot)
-            todo = sequence.readable(fed, self.vocabulary, self._llama.batch - len(rows))
+            fed = length(sequence.slot)
+            todo = sequence.readable(fed, self.vocabulary, room)
+            room -= len(todo)
+            parts.append((sequence, fed, todo))
+            self._slots.feed(sequence.slot, todo)
+        # llama.cpp computes only those sequences together whose numbers follow each other in the batch.
+        parts.sort(key=lambda part: part[0].slot)
+        rows: list[tuple[int, int, int, bool]] = []
+        owners: list[_Sequence] = []
+        for sequence, fed, todo in parts:
             for position, token in enumerate(todo, fed):
-                rows.append((token, position, slot, position >= sequence.prompt - 1))
+                rows.append((token, position, sequence.slot, position >= sequence.prompt - 1))
                 owners.append(sequence)
-            self._slots.feed(slot, todo)
 
         if not rows:
             return []
