@@ -31,7 +31,7 @@ MAX_RANGE = 2000
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 10.0
 _RHYTHM = 8
-"""Blocks that must have come one by one before their distances say when not to ask."""
+"""Heads that must have been seen before their distances say when not to ask."""
 _EARLIEST = 0.8
 """No block is asked for before this share of the shortest of these distances has passed."""
 
@@ -160,7 +160,6 @@ class Follower:
             await self._take(latest)  # one more block: nothing else need be asked
             self._rhythm.append((trio.current_time(), latest.timestamp))
             return
-        self._rhythm.clear()
         if not await self._walk_back(latest):
             return
         final = latest.number - self._depth
@@ -168,7 +167,10 @@ class Follower:
             await self._read_range(self._next, min(final, self._next + MAX_RANGE - 1))
             return
         for _ in range(self._batch):
-            if self._next > latest.number or not await self._read_block():
+            if self._next > latest.number:
+                self._rhythm.append((trio.current_time(), latest.timestamp))
+                return
+            if not await self._read_block():
                 return
 
     def _pause(self) -> float:
@@ -208,6 +210,7 @@ class Follower:
 
     def _drop_newest(self) -> None:
         number, known = self._ring.pop()
+        self._rhythm.clear()
         # Blocks between remembered ones were read as final and held no events; they may have changed too.
         self._next = self._ring[-1][0] + 1 if self._ring else self._first
         self._queue.append(BlockRemoved(number, known))
