@@ -9,8 +9,9 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 
-import llama_cpp.llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -18,8 +19,19 @@ import pytest
 from inference.runtime import exact_kernels
 
 Bytes = npt.NDArray[np.uint8]
-LIBRARY = lib._lib
 F32 = 0
+
+
+def _library() -> ctypes.CDLL:
+    """The installed library alone: the Python package must never be in a process beside a node's code."""
+    found = find_spec("llama_cpp")
+    assert found is not None and found.submodule_search_locations, (
+        "llama.cpp is missing: run testnet/setup.sh"
+    )
+    return ctypes.CDLL(str(Path(found.submodule_search_locations[0]) / "lib" / "libllama.so"))
+
+
+LIBRARY = _library()
 
 
 class ComputeParams(ctypes.Structure):
