@@ -85,11 +85,11 @@ class Seat:
         return execution_of(self.answer, bytes(32))
 
 
-def question(number: int, tokens: int) -> Request:
-    """A prompt of some 60 tokens; hot, so that the answer is as long as it may be."""
+def question(number: int, length: int, tokens: int) -> Request:
+    """A prompt of so many bytes; hot, so that the answer is as long as it may be."""
     text = f"Question {number}: the delegates asked what the proposal would cost and who would pay for it. "
     return Request(
-        (text * 2).encode(),
+        (text * (length // len(text) + 1)).encode()[:length],
         tokens,
         temperature_milli=40_000,
         seed=number,
@@ -104,7 +104,9 @@ async def alone(worker: ModelWorker, request: Request) -> tuple[float, Generatio
     return processor_seconds(worker) - begin, answer
 
 
-async def one_model(model: Path, tokens: int, repeats: int, threads: int, result: Result) -> None:
+async def one_model(
+    model: Path, length: int, tokens: int, repeats: int, threads: int, result: Result
+) -> None:
     """Add the table of one model."""
     replicate, leads, follows, afters, lags, lengths = [], [], [], [], [], []
     async with (
@@ -113,11 +115,11 @@ async def one_model(model: Path, tokens: int, repeats: int, threads: int, result
         ModelWorker.open(model, threads=threads) as three,
     ):
         for worker in (one, two, three):
-            await worker.generate(question(repeats, 8))
+            await worker.generate(question(repeats, length, 8))
         for number in range(repeats):
             say(f"run {number + 1} of {repeats}")
             # One worker for each part, as a prompt that a worker has read before costs it nothing.
-            request = question(number, tokens)
+            request = question(number, length, tokens)
             cost, answer = await alone(three, request)
             replicate.append(cost)
             lengths.append(answer.token_count)
@@ -181,13 +183,19 @@ def measure(options: argparse.Namespace) -> Result:
     tokens = options.tokens or (64 if options.quick else 256)
     with tempfile.TemporaryDirectory() as directory:
         model = random_model(options.shape, Path(directory)) if options.shape else options.model
-        trio.run(one_model, model, tokens, options.repeats, options.threads, result)
+        trio.run(one_model, model, options.prompt, tokens, options.repeats, options.threads, result)
     return result
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, default=demo_model())
     parser.add_argument("--shape", help="make a model of this shape with random weights, and measure that")
+    parser.add_argument(
+        "--prompt",
+        type=int,
+        default=192,
+        help="bytes of the question (192: some 60 tokens of the demo model; for --shape a byte is a token)",
+    )
     parser.add_argument("--tokens", type=int, help="of the answer (256)")
     parser.add_argument("--threads", type=int, default=1, help="of each worker")
 
