@@ -33,7 +33,8 @@ from tests.e2e.harness import Testnet
 from tests.faults.measure import cpu_seconds
 
 SIZES = (4, 7)
-TEMPERATURE = 40.0  # so hot that an answer goes on to its last token
+TEMPERATURE = 40.0  # so hot that most answers go on to their last token
+TRIES = 5  # for each answer that is counted: those that end before are not
 IDLE_SECONDS = 6.0
 PATIENCE = 120.0
 SETTLING = 3.0  # seconds after the certificate: nodes still note what the chain says
@@ -71,27 +72,38 @@ def bare(tokens: int, repeats: int) -> Cost:
     return Cost(median([one["wall"] for one in runs]), median([one["cpu"] for one in runs]))
 
 
+def question(number: int, tokens: int) -> Request:
+    """What a worker is asked."""
+    return Request(
+        prompt(number).encode(),
+        tokens,
+        temperature_milli=int(1000 * TEMPERATURE),
+        seed=number,
+        task_seed=sha256(b"price").digest(),
+    )
+
+
 async def canonical(tokens: int, repeats: int) -> Cost:
     """The canonical runtime in its worker, without a node."""
     walls, cpus = [], []
     async with ModelWorker.open(demo_model(), threads=1) as worker:
-        for number in range(-1, repeats):
-            request = Request(
-                prompt(number).encode(),
-                tokens,
-                temperature_milli=int(1000 * TEMPERATURE),
-                seed=number + 1,
-                task_seed=sha256(b"price").digest(),
-            )
+        await worker.generate(question(0, tokens))  # the first one warms it up
+        for number in range(1, TRIES * repeats):
             assert worker.pid is not None
             spent, begin = cpu_seconds(worker.pid), time.perf_counter()
-            answer = await worker.generate(request)
-            if number >= 0:
+            answer = await worker.generate(question(number, tokens))
+            if len(answer.token_ids) == tokens:
                 walls.append(time.perf_counter() - begin)
                 cpus.append(cpu_seconds(worker.pid) - spent)
-                if len(answer.token_ids) != tokens:
-                    raise RuntimeError(f"the answer has {len(answer.token_ids)} tokens")
+            if len(walls) == repeats:
+                break
     return Cost(median(walls), sum(cpus) / len(cpus))  # a mean: the kernel counts in 10 ms
+
+
+def length(net: Testnet, task: int) -> int:
+    """How many tokens a node's answer to a task has."""
+    events = net.api(0, f"/tasks/{task}/events")
+    return next(int(event["tokens"]) for event in events if event["event"] == "inference_done")
 
 
 async def tasks(net: Testnet, mode: Mode, tokens: int, repeats: int) -> tuple[Cost, list[int]]:
@@ -112,16 +124,22 @@ async def tasks(net: Testnet, mode: Mode, tokens: int, repeats: int) -> tuple[Co
         idle = Cpu.of(net)
         await trio.sleep(IDLE_SECONDS)
         rate = (Cpu.of(net) - idle).members / IDLE_SECONDS
-        before, begin = Cpu.of(net), time.monotonic()
-        walls = []
-        for number in range(1, repeats + 1):
-            say(f"{net.nodes} members, {mode.name.lower()}, task {number} of {repeats}")
-            walls.append(await one(number))
-        await trio.sleep(SETTLING)
-        spent = (Cpu.of(net) - before).members - rate * (time.monotonic() - begin)
-        numbers = sorted(requester.tasks)[1:]
+        walls, spent, numbers = [], [], []
+        for number in range(1, TRIES * repeats):
+            say(f"{net.nodes} members, {mode.name.lower()}, answer {len(numbers) + 1} of {repeats}")
+            before, begin = Cpu.of(net), time.monotonic()
+            wall = await one(number)
+            await trio.sleep(SETTLING)
+            cpu = (Cpu.of(net) - before).members - rate * (time.monotonic() - begin)
+            task = max(requester.tasks)
+            if length(net, task) == tokens:
+                walls.append(wall)
+                spent.append(cpu)
+                numbers.append(task)
+            if len(numbers) == repeats:
+                break
     computed = [trace.computed_seconds(net, task) for task in numbers]
-    return Cost(median(walls), max(0.0, spent) / repeats, median(computed)), numbers
+    return Cost(median(walls), max(0.0, sum(spent) / len(spent)), median(computed)), numbers
 
 
 def measure(options: argparse.Namespace) -> Result:
@@ -152,7 +170,7 @@ def measure(options: argparse.Namespace) -> Result:
     result.table(
         ("", "work and agreement s", "wall s", "times", "CPU s", "times"),
         cells,
-        f"demo model, {tokens} tokens of answer, one thread, blocks of 1 s; a network's wall is from the "
+        f"demo model, answers of {tokens} tokens, one thread, blocks of 1 s; a network's wall is from the "
         "request's block to the certificate's; CPU: all nodes and workers",
     )
     result.bars.append(
