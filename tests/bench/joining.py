@@ -45,17 +45,17 @@ def join(net: Testnet, load: Load) -> tuple[float, float, float]:
 
 
 def measure(options: argparse.Namespace) -> Result:
-    """One network; its last node begins anew in each run."""
+    """A network for each run: a node that begins anew after it has signed is one that lost its guard."""
     found: list[tuple[float, float, float]] = []
-    say(f"a test network of {options.nodes} nodes begins")
-    with (
-        tempfile.TemporaryDirectory(prefix="p2pavs-joining-") as directory,
-        Testnet.start(Path(directory) / "net", options.nodes) as net,
-    ):
-        for number in range(options.repeats):
-            say(f"run {number + 1} of {options.repeats}")
-            net.terminate(options.nodes - 1)
-            shutil.rmtree(net.network.layout.data(options.nodes - 1))
+    newcomer = options.nodes - 1
+    for number in range(options.repeats):
+        say(f"run {number + 1} of {options.repeats}: a test network of {options.nodes} nodes begins")
+        with (
+            tempfile.TemporaryDirectory(prefix="p2pavs-joining-") as directory,
+            Testnet.start(Path(directory) / "net", options.nodes) as net,
+        ):
+            net.terminate(newcomer)
+            shutil.rmtree(net.network.layout.data(newcomer))
             load = Load(net, int(WATCHED), 1.0, 300)
             load.start()
             try:
@@ -63,7 +63,7 @@ def measure(options: argparse.Namespace) -> Result:
                 found.append(join(net, load))
             finally:
                 load.close()
-            assert net.running(options.nodes - 1), node_name(options.nodes - 1)
+            assert net.running(newcomer), node_name(newcomer)
     names = ("ready", "connected to all others", "first vote heard by another node")
     rows = [
         (name, median(column), max(column))
