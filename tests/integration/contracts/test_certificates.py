@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -10,7 +12,7 @@ from consensus.bls_backends.encoding import P as MODULUS
 from consensus.bls_backends.protocol import CURVE_ORDER
 from consensus.committee import OperatorSet
 from consensus.hashing import keccak256
-from consensus.types import Kind
+from consensus.types import InstanceId, Kind, Scope
 from tests.integration.contracts.conftest import STAKES, Staffed
 from tests.integration.contracts.world import ETHER, Reverted, Task, World, operator, result_tuple
 
@@ -240,6 +242,23 @@ def test_what_the_signature_binds(staffed: Staffed) -> None:
         votes = world.certify(task, staffed.operators, round_=3, kind=kind)
         assert refusal_of(world, task, votes).name == "SignatureMismatch"
     world.send(world.submit_call(task, certificate))
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        lambda scope: replace(scope, domain=replace(scope.domain, chain_id=scope.domain.chain_id + 1)),
+        lambda scope: replace(scope, domain=replace(scope.domain, gateway=b"\1" * 20)),
+        lambda scope: replace(scope, instance=InstanceId(scope.instance.task_id, 1)),
+        lambda scope: replace(scope, committee_root=b"\1" * 32),
+    ],
+    ids=["chain", "gateway", "attempt", "committee"],
+)
+def test_a_certificate_of_elsewhere(staffed: Staffed, elsewhere: Callable[[Scope], Scope]) -> None:
+    world, task = staffed.world, staffed.world.request()
+    replayed = world.certify(task, staffed.operators, where=elsewhere)
+    assert refusal_of(world, task, replayed).name == "SignatureMismatch"
+    world.send(world.submit_call(task, world.certify(task, staffed.operators)))
 
 
 def test_the_attempt_cannot_be_chosen(staffed: Staffed) -> None:

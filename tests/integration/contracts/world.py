@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -523,15 +523,19 @@ class World:
         result: Result | None = None,
         round_: int = 0,
         kind: Kind = Kind.PRECOMMIT,
+        where: Callable[[Scope], Scope] = lambda scope: scope,
         **changes: Any,
     ) -> tuple[Any, ...]:
-        """A certificate as the contract takes it; everyone on the committee signs unless told otherwise."""
+        """A certificate as the contract takes it; everyone on the committee signs unless told otherwise.
+
+        `where` changes what the signatures are bound to.
+        """
         attempt = int(changes.get("attempt", 0))
         committee = self.committee(task, operators, attempt)
         if signers is None:
             signers = [member.index for member in committee.members]
         result = result or self.result()
-        message = statement(self.scope(task, committee), kind, round_, value_id(result))
+        message = statement(where(self.scope(task, committee)), kind, round_, value_id(result))
         by_key = {who.key: who for who in map(operator, range(len(operators.operators)))}
         signatures = [bls.sign(by_key[committee.member(index).key].secret, message) for index in signers]
         bitmap, hints = committee.bitmap_and_hints(signers)
