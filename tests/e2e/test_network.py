@@ -20,7 +20,7 @@ from tests.e2e.harness import Testnet
 pytestmark = pytest.mark.e2e
 
 NODES = 7
-MANY = 16
+MANY = 64
 CHOICES = ("treasury", "parameter", "upgrade", "membership", "spam", "other")
 PROMPT = "Classify this proposal: pay 40,000 USDC from the treasury to the audit team for Q3"
 ALL = range(NODES)

@@ -261,8 +261,22 @@ async def test_a_vote_without_the_work_is_excluded_by_every_honest_member(
             message = forge(chamber, lazy, message)
         await publish(message)
 
+    def waiting(publish: Callable[[Message], Awaitable[None]]) -> Callable[[Message], Awaitable[None]]:
+        """A lazy member that hears the decision first would say nothing: the others wait for its vote."""
+
+        async def say(message: Message) -> None:
+            if isinstance(message, Vote):
+                await until(
+                    lambda: any(isinstance(m, Vote) and who == lazy.index for who, m in chamber.house.said)
+                )
+            await publish(message)
+
+        return say
+
     if forge is None:
         chamber.act(lazy.index, copy)
+        for seat in rest:
+            seat.publish = waiting(seat.publish)  # type: ignore[method-assign]
     else:
         lazy.publish = cheat  # type: ignore[method-assign]
     name = chamber.name(lazy.index)
