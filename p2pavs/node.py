@@ -88,6 +88,7 @@ class NodeConfig:
     model_directory: Path | None = None  # looked through again and again for new models
     bootstrap: tuple[str, ...] = ()
     announce: tuple[str, ...] = ()
+    mdns: bool = False
     threads: int = 1
     openai: Endpoint | None = None  # off unless the operator sets it up
 
@@ -384,6 +385,7 @@ def _network_config(config: NodeConfig) -> NetworkConfig:
         key_seed=config.identity.peer_seed.reveal(),
         announce=config.announce,
         bootstrap=config.bootstrap,
+        mdns=config.mdns,
         peers_file=config.data / "peers.cbor",
     )
 

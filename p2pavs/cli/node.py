@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option("--announce", multiple=True, help="Address that peers outside should use, where it differs.")
 @click.option("--bootstrap", multiple=True, help="Address of any running node, with /p2p/PEER. Repeatable.")
+@click.option("--mdns", is_flag=True, help="Find nodes of the same network segment without an address.")
 @click.option("--api", default="127.0.0.1:4002", show_default=True, help="HOST:PORT of the local HTTP API.")
 @click.option(
     "--model",
@@ -122,6 +123,7 @@ def node(
     listen: str,
     announce: tuple[str, ...],
     bootstrap: tuple[str, ...],
+    mdns: bool,
     api: str,
     served: tuple[str, ...],
     models: Path | None,
@@ -176,6 +178,7 @@ def node(
         model_directory=model_directory,
         bootstrap=bootstrap,
         announce=announce,
+        mdns=mdns,
         threads=threads,
         openai=None if openai_file is None else _endpoint(openai_file),
     )

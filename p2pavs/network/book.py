@@ -13,6 +13,9 @@ from p2pavs.network.records import PeerRecord
 FIRST_RETRY: Final = 0.5  # seconds, doubled by each failure
 MAX_RETRY: Final = 30.0  # seconds, for bootstrap nodes and preferred peers
 MAX_RETRY_STRANGER: Final = 300.0
+MAX_HINTED: Final = 32
+"""Peers of whom there is a hint and nothing else."""
+HINT_TRIES: Final = 5  # dials; then such a peer is forgotten
 STABLE_AFTER: Final = 10.0  # seconds; a connection that ends sooner counts as a failure
 
 
@@ -24,6 +27,9 @@ class Entry:
     record: PeerRecord | None = None
     configured: tuple[str, ...] = ()
     """Addresses from our own configuration."""
+
+    hinted: str | None = None
+    """An address that somebody else named."""
 
     failures: int = 0
     """Dials that failed in a row."""
@@ -43,7 +49,13 @@ class Entry:
     def addresses(self) -> tuple[str, ...]:
         """Where to dial: what it says itself first, then what we were told."""
         own = self.record.addresses if self.record is not None else ()
-        return tuple(dict.fromkeys((*own, *self.configured)))
+        hinted = () if self.hinted is None else (self.hinted,)
+        return tuple(dict.fromkeys((*own, *self.configured, *hinted)))
+
+    @property
+    def is_rumour(self) -> bool:
+        """Whether nothing but a hint says that this peer exists."""
+        return self.record is None and not self.configured
 
 
 class Book:
@@ -74,6 +86,22 @@ class Book:
         entry.record = record
         return True
 
+    def hint(self, address: Address, connected: frozenset[str] | set[str]) -> bool:
+        """Keep an address that somebody names for a peer, without proof; True when it was news."""
+        peer_id = address.peer_id
+        if peer_id is None or peer_id == self._own_id:
+            return False
+        entry = self.entries.get(peer_id)
+        if entry is None:
+            rumours = sum(entry.is_rumour for entry in self.entries.values())
+            if rumours >= MAX_HINTED or not self._make_room(peer_id, connected):
+                return False
+            entry = self.entries[peer_id] = Entry(peer_id)
+        if address.transport in entry.addresses:
+            return False
+        entry.hinted = address.transport
+        return True
+
     def failed(self, peer_id: str, now: float, reason: str) -> None:
         """Note a failed dial and set the time of the next."""
         entry = self.entries.get(peer_id)
@@ -81,6 +109,8 @@ class Book:
             return
         entry.failures += 1
         entry.last_error = reason
+        if entry.is_rumour and entry.failures >= HINT_TRIES:
+            del self.entries[peer_id]
         limit = MAX_RETRY if self._is_kept(peer_id) else MAX_RETRY_STRANGER
         delay = min(limit, FIRST_RETRY * 2.0 ** min(entry.failures, 20))
         entry.next_try = now + delay * random.uniform(0.7, 1.3)  # noqa: S311 - spreads load, guards nothing

@@ -25,6 +25,9 @@ class NetworkConfig:
     bootstrap: tuple[str, ...] = ()
     """Nodes to start from, each with /p2p/PEER; empty for the first node of a network."""
 
+    mdns: bool = False
+    """Whether nodes of the same network segment are looked for."""
+
     peers_file: Path | None = None
     """Where known peers are kept, so that a restart does not need its bootstrap node."""
 

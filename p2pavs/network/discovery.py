@@ -17,6 +17,7 @@ from libp2p.peer.peerinfo import PeerInfo as Libp2pPeer
 from multiaddr import Multiaddr
 from nacl.signing import SigningKey
 
+from p2pavs.network.addresses import Address
 from p2pavs.network.book import Book, Entry
 from p2pavs.network.conduct import Conduct, Offence
 from p2pavs.network.connections import Connections
@@ -97,6 +98,12 @@ class Discovery:
         if self._peers_file is not None:
             for record in await trio.to_thread.run_sync(load_peers, self._peers_file):
                 self._learn(record)
+
+    def hint(self, address: Address) -> None:
+        """Take an address that nobody vouches for; it ends in /p2p/PEER."""
+        if self.book.hint(address, self._connections.peers):
+            log.debug("address heard", address=str(address))
+            self._kick.set()
 
     async def run(self) -> None:
         """Run for ever."""

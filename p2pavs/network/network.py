@@ -30,6 +30,7 @@ from p2pavs.network.gossip import AUTHOR_BURST, AUTHOR_RATE, QUEUE_SIZE, Gossip,
 from p2pavs.network.libp2p_host import Libp2p, make_libp2p
 from p2pavs.network.listening import listen, own_addresses
 from p2pavs.network.mends.blame import REPORT
+from p2pavs.network.neighbours import Neighbours
 from p2pavs.network.records import PeerRecord
 from p2pavs.network.requests import Handler, ServeLimits, Server, check_request, send_request
 from p2pavs.network.shutdown import close_host
@@ -95,6 +96,7 @@ class Network:
         self._bootstrap = Bootstrap(
             config.bootstrap_addresses, self.peer_id, self._discovery.book, self._connections
         )
+        self._neighbours = Neighbours(config.listen_address, self._discovery.hint) if config.mdns else None
         self.handle(exchange.PROTOCOL, self._discovery.serve, _EXCHANGE_LIMITS)
         dialler = dial_back.DialBackServer(self._connections.remote_hosts)
         self.handle(dial_back.PROTOCOL, dialler.serve, dial_back.LIMITS)
@@ -342,6 +344,8 @@ class Network:
             nursery.start_soon(self._bootstrap.run)
             nursery.start_soon(keep_up, self._libp2p, self._connections)
             nursery.start_soon(self._watch_addresses)
+            if self._neighbours is not None:
+                nursery.start_soon(self._neighbours.run, self.addresses)
             log.info("network is up", peer_id=self.peer_id, addresses=self.addresses)
             yield
 
@@ -364,6 +368,8 @@ class Network:
                 log.info("addresses changed", addresses=now, before=self._addresses)
                 self._addresses = now
                 self._discovery.announce(now, self._payload)
+                if self._neighbours is not None:
+                    await self._neighbours.say(self.addresses)
 
     async def _ask_records(self, peer: str, data: bytes) -> bytes:
         return await send_request(self._libp2p.host, peer, exchange.PROTOCOL, data, exchange.MAX_RESPONSE)

@@ -9,7 +9,7 @@ import pytest
 import trio
 from nacl.signing import SigningKey
 
-from p2pavs.network import Network, network
+from p2pavs.network import Network, neighbours, network
 from p2pavs.network.exchange import PROTOCOL
 from p2pavs.network.records import make_record
 from tests.integration.network.conftest import Open, fresh_config
@@ -78,3 +78,22 @@ async def test_new_addresses_of_a_running_node_are_announced(
     await until(lambda: known() == there)
     assert roaming.addresses == (f"{there[0]}/p2p/{roaming.peer_id}",)
     await trio.lowlevel.checkpoint()
+
+
+async def test_nodes_of_one_segment_find_each_other_without_an_address(open_network: Open) -> None:
+    first = await open_network(mdns=True)
+    apart = await open_network()
+    second = await open_network(mdns=True)
+    await until(lambda: second.peer_id in first.connected(), 30)
+    await until(lambda: all(info.record is not None for info in first.peers()))
+    assert not apart.connected()
+
+
+async def test_a_node_without_multicast_goes_on(open_network: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_port(**_: object) -> None:
+        raise OSError("Address already in use")
+
+    monkeypatch.setattr(neighbours, "Zeroconf", no_port)
+    hub = await open_network(mdns=True)
+    other = await open_network(hub.addresses[0], mdns=True)
+    await until(lambda: other.peer_id in hub.connected())

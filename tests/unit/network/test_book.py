@@ -5,7 +5,14 @@ from __future__ import annotations
 from nacl.signing import SigningKey
 
 from p2pavs.network.addresses import parse_address
-from p2pavs.network.book import MAX_RETRY, MAX_RETRY_STRANGER, STABLE_AFTER, Book
+from p2pavs.network.book import (
+    HINT_TRIES,
+    MAX_HINTED,
+    MAX_RETRY,
+    MAX_RETRY_STRANGER,
+    STABLE_AFTER,
+    Book,
+)
 from p2pavs.network.records import PeerRecord, make_record
 
 NOBODY: set[str] = set()
@@ -103,3 +110,31 @@ def test_a_new_address_is_tried_at_once() -> None:
     known.failed(record(2).peer_id, 0.0, "refused")
     known.learn(record(2, seq=2, host="192.0.2.2"), NOBODY)
     assert record(2).peer_id in {entry.peer_id for entry in known.due(0.0, NOBODY)}
+
+
+def test_a_hint_is_dialled_and_forgotten_after_a_few_failures() -> None:
+    known = book()
+    assert known.hint(parse_address(f"/ip4/192.0.2.5/tcp/7/p2p/{record(5).peer_id}"), NOBODY)
+    assert [one.peer_id for one in known.due(0.0, NOBODY) if one.is_rumour] == [record(5).peer_id]
+    for _ in range(HINT_TRIES):
+        known.failed(record(5).peer_id, 0.0, "refused")
+    assert record(5).peer_id not in known.entries
+
+
+def test_hints_are_tried_after_what_the_peer_says_itself_and_do_not_pile_up() -> None:
+    known = book()
+    known.learn(record(2), NOBODY)
+    for port in range(1, 5):
+        known.hint(parse_address(f"/ip4/192.0.2.5/tcp/{port}/p2p/{record(2).peer_id}"), NOBODY)
+    assert known.entries[record(2).peer_id].addresses == ("/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.5/tcp/4")
+
+
+def test_hints_fill_a_part_of_the_book_only() -> None:
+    known = book(max_known=500)
+    for number in range(100, 100 + 2 * MAX_HINTED):
+        known.hint(parse_address(f"/ip4/192.0.2.5/tcp/1/p2p/{record(number).peer_id}"), NOBODY)
+    assert sum(one.is_rumour for one in known.entries.values()) == MAX_HINTED
+
+
+def test_a_hint_about_ourselves_is_none() -> None:
+    assert not book().hint(parse_address(f"/ip4/192.0.2.5/tcp/1/p2p/{record(99).peer_id}"), NOBODY)
