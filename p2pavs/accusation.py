@@ -10,10 +10,10 @@ from consensus.signing import value_id
 from consensus.types import Scope
 from consensus.wire import WireError, decode_message
 from p2pavs.chain import reader
+from p2pavs.chain.certificates import ChainCertificate
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import NotFound
 from p2pavs.chain.evidence import Certified, ChainEvidence, encode_evidence, proves_against
-from p2pavs.chain.records import ChainCertificate
 from p2pavs.storage import CertificateStore
 from p2pavs.storage.evidence import StoredEvidence
 

@@ -27,6 +27,7 @@ from p2pavs.relay import Relay, stream_order
 from p2pavs.storage import CertificateStore, InputLog
 from p2pavs.streaming import Stream
 from p2pavs.supplement import Latecomer
+from p2pavs.task_post import TaskPost
 from p2pavs.traces import Parting, TraceRefused
 
 QUEUE_PAUSE = 1.0  # seconds until a request that found the model's queue full asks again
@@ -60,14 +61,9 @@ async def run_attempt(parts: DeskParts, task: OpenTask, operator_set: OperatorSe
         parts.journal.add(header.id, "not_drawn")
         return
     scope = Scope(parts.chain.deployment.domain, instance_id, committee.root)
+    post = TaskPost(header, committee, own, task.view, parts.chain, parts.sender, parts.journal)
     ladder = PosterLadder(
-        header,
-        committee,
-        own,
-        task.view,
-        parts.chain,
-        parts.sender,
-        parts.journal,
+        post,
         parts.settings.poster_delay,
         parts.settings.poster_gather,
         lambda: None if task.member is None else task.member.fullest(),
@@ -129,18 +125,7 @@ async def run_attempt(parts: DeskParts, task: OpenTask, operator_set: OperatorSe
             verifier=MessageVerifier(scope, committee, parts.randomness),
             ports=ports,
         )
-        latecomer = Latecomer(
-            header,
-            committee,
-            own,
-            task.view,
-            parts.chain,
-            parts.sender,
-            parts.journal,
-            parts.settings,
-            task.member.precommits,
-            parts.attendance,
-        )
+        latecomer = Latecomer(post, parts.settings, task.member.precommits, parts.attendance)
         nursery.start_soon(latecomer.run)
         async with parts.topics.joined(header.id, drawn=header.committee_size > 0):
             parts.router.add(instance_id, task.member)

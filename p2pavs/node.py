@@ -7,14 +7,11 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import structlog
 import trio
 
 from consensus import bls
-from consensus.committee import Committee
 from p2pavs.announcement import Announcement
 from p2pavs.api.app import serve_api
 from p2pavs.api.view import View
@@ -24,33 +21,30 @@ from p2pavs.chain.contracts import Chain
 from p2pavs.chain.deployment import Deployment
 from p2pavs.chain.errors import ChainError
 from p2pavs.chain.follower import Follower
-from p2pavs.chain.operators import list_operators, read_operator
 from p2pavs.chain.pending import SqlitePendingStore
 from p2pavs.chain.poster import Sender
-from p2pavs.chain.reader import current_epoch, read_epoch, read_operator_set, read_task
-from p2pavs.chain.records import OperatorRecord, TaskHeader
-from p2pavs.chain.registry_watch import RegistryWatch
+from p2pavs.chain.reader import read_task
+from p2pavs.chain.records import TaskHeader
 from p2pavs.chain.rpc import Rpc
 from p2pavs.committee_topics import CommitteeTopics
 from p2pavs.divergence import DivergenceBook
 from p2pavs.doppelganger import DoppelgangerWatch
 from p2pavs.drafts import DraftingExecutor, Drafts
 from p2pavs.epoch_keeper import EpochKeeper
-from p2pavs.errors import P2pavsError
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.evidence_keeper import EvidenceKeeper
 from p2pavs.execution import Executor
 from p2pavs.journal import Journal
-from p2pavs.keystore import Identity
 from p2pavs.loop_lag import LoopLag
 from p2pavs.model_shelf import ModelShelf
 from p2pavs.network import Network, NetworkConfig, Offence
-from p2pavs.network.peer_ids import peer_id_to_text
+from p2pavs.node_config import NodeConfig, Parts
 from p2pavs.open_task import DeskParts
-from p2pavs.openai_api.endpoint import Endpoint
+from p2pavs.operator_book import OperatorBook
+from p2pavs.registration import check_registration
 from p2pavs.restored import settle_restored
 from p2pavs.routing import Router
-from p2pavs.settings import NodeSettings
+from p2pavs.settings import LOW_BALANCE
 from p2pavs.signers import Signers
 from p2pavs.storage import CertificateStore, DataDirectory, EvidenceStore, SignGuard, until_stored
 from p2pavs.storage.retention import forget_old
@@ -59,46 +53,10 @@ from p2pavs.task_desk import TaskDesk
 from p2pavs.traces import Traces
 
 BALANCE_EVERY = 30.0
-LOW_BALANCE = 10**16  # wei: some thirty postings at 1 gwei
-OPERATORS_EVERY = 15.0
 FORGET_EVERY = 30.0
 LENIENT_AFTER_REORGANISATION = 30.0  # seconds
-STRANGERS_EVERY = 3.0  # seconds until a stranger's message makes the node read the registry again
 
 log = structlog.get_logger()
-
-
-class NotAnOperator(P2pavsError):
-    """The keys are not registered in the way this node would use them."""
-
-
-@dataclass(frozen=True, slots=True)
-class NodeConfig:
-    """What a node is started with."""
-
-    identity: Identity
-    data: Path
-    pending: Path  # unsettled transactions of the account; its lock keeps other processes off the account
-    rpc_url: str
-    deployment: Deployment
-    listen: str  # multiaddr
-    api: str  # host:port
-    settings: NodeSettings
-    models: tuple[Path, ...]
-    model_directory: Path | None = None  # looked through again and again for new models
-    bootstrap: tuple[str, ...] = ()
-    announce: tuple[str, ...] = ()
-    mdns: bool = False
-    threads: int = 1
-    openai: Endpoint | None = None  # off unless the operator sets it up
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """How a node makes the parts that another program may want to put something around."""
-
-    executor: Callable[[Executor], Executor] = field(default=lambda executor: executor)
-    desk: Callable[[DeskParts, trio.Nursery], TaskDesk] = TaskDesk
 
 
 def consensus_topic(deployment: Deployment) -> str:
@@ -136,20 +94,12 @@ class Node:
         self.evidence = EvidenceStore(directory.database)
         self.certificates = CertificateStore(directory.database)
         self.divergences = DivergenceBook()
-        self.accuser = EvidenceKeeper(
-            chain, sender, config.identity.address, self.evidence, self.certificates
-        )
-        self.router = Router(network.blame, lambda peer: self.operators.get(peer))
+        account = config.identity.address
+        self.accuser = EvidenceKeeper(chain, sender, account, self.evidence, self.certificates)
+        self.book = OperatorBook(chain, network, account, signers.consensus.keys())
+        self.router = Router(network.blame, lambda peer: self.book.accounts.get(peer))
         self.started_at = time.time()
         self.balance = 0
-        self.epoch = 0
-        self.in_epoch = False
-        """Whether the open epoch's set has this operator."""
-        self.records: dict[str, OperatorRecord] = {}  # peer id -> what the registry says of it
-        self.operators: dict[str, bytes] = {}  # peer id -> account of all that ever registered
-        self._registry = RegistryWatch(chain)
-        self.strangers = 0
-        self._stranger = trio.Event()
         self.follower: Follower | None = None
         self.desk: TaskDesk | None = None
         self.sync: CertificateSync | None = None
@@ -173,7 +123,7 @@ class Node:
             directory = stack.enter_context(DataDirectory(config.data))
             await _bind(directory, chain, config)
             signers = await stack.enter_async_context(Signers.open(config.identity, config.deployment.domain))
-            await _check_registration(chain, config.identity, signers.consensus)
+            await check_registration(chain, config.identity, signers.consensus)
             if config.openai is not None:
                 config.openai.check(config.identity.address)
             drafts = Drafts()
@@ -203,11 +153,12 @@ class Node:
             nursery.start_soon(self.lag.run)
             await nursery.start(self._sender.run)
             url: str = await nursery.start(serve_api, View(self), self.config.api)
-            await self._read_operators()
+            await self.book.read()
             await self.network.wait_for_bootstrap(bootstrap_timeout)
             await settle_restored(self.directory.database, self.chain)
             desk = self._open_desk(nursery)
             self.desk = desk
+            self.book.set_of = desk.operator_set
             first = await desk.start_block(self.config.deployment.deployed_at_block)
             self.follower = Follower(self.chain, first, poll_interval=self.config.settings.poll_every)
             await nursery.start(self._topics.run)
@@ -215,7 +166,7 @@ class Node:
             if self.sync is not None:
                 nursery.start_soon(self.sync.run)
             nursery.start_soon(self._watch_account)
-            nursery.start_soon(self._watch_operators)
+            nursery.start_soon(self.book.run)
             nursery.start_soon(self._forget_old)
             provers = {key: signer.prove for key, signer in self._signers.items()}
             keeper = EpochKeeper(self.chain, self._sender, self.config.identity.address, provers)
@@ -255,10 +206,9 @@ class Node:
 
         Without this rule anybody could make all members check signatures that do not hold.
         """
-        if self.operators and peer not in self.operators:
-            self.strangers += 1
+        if self.book.accounts and peer not in self.book.accounts:
             self.network.blame(peer, Offence.UNKNOWN_AUTHOR)
-            self._stranger.set()  # it may have registered since
+            self.book.stranger()
             return False
         return self.router.accept(peer, data)
 
@@ -294,8 +244,8 @@ class Node:
                 doppelganger=self.doppelganger,
                 topics=self._topics,
                 publish=self._topics.publish,
-                author_of=lambda peer: self.operators.get(peer),
-                peer_of=self._peer_of,
+                author_of=lambda peer: self.book.accounts.get(peer),
+                peer_of=self.book.peer_of,
                 traces=Traces(self.network, lambda instance: desk.trace(instance)),
                 divergences=self.divergences,
                 verified=self.tally.verifications.add,
@@ -305,7 +255,7 @@ class Node:
                 executors=self.executors,
                 settings=self.config.settings,
                 randomness=os.urandom,
-                peers_of=self._peers_of,
+                peers_of=self.book.peers_of,
             ),
             nursery,
         )
@@ -313,13 +263,6 @@ class Node:
 
     async def _read_header(self, task_id: int) -> TaskHeader:
         return (await read_task(self.chain, task_id)).requested.header
-
-    def _peers_of(self, committee: Committee) -> set[str]:
-        members = {member.operator for member in committee.members}
-        return {peer for peer, operator in self.operators.items() if operator in members}
-
-    def _peer_of(self, operator: bytes) -> str | None:
-        return next((peer for peer, account in self.operators.items() if account == operator), None)
 
     async def _watch_account(self) -> None:
         """Posting costs gas: tell the operator before the account is empty, not after."""
@@ -345,39 +288,6 @@ class Node:
             if gone:
                 log.debug("old_tasks_forgotten", rows=gone)
 
-    async def _watch_operators(self) -> None:
-        while True:
-            await trio.sleep(STRANGERS_EVERY)
-            with trio.move_on_after(OPERATORS_EVERY - STRANGERS_EVERY):
-                await self._stranger.wait()
-            self._stranger = trio.Event()
-            await self._read_operators()
-
-    async def _read_operators(self) -> None:
-        """Know which peers are operators: their connections come first."""
-        try:
-            self.epoch = await current_epoch(self.chain)
-            if self.desk is not None and self.epoch:
-                account = self.config.identity.address
-                seated = (await self.desk.operator_set(self.epoch)).operators
-                self.in_epoch = any(one.operator == account for one in seated)
-            head = await self._registry.news()
-            if head is None:
-                return
-            operators = await list_operators(self.chain)
-            self._registry.read(head)
-        except ChainError as error:
-            log.warning("operators_unread", error=error.message)
-            return
-        for one in operators:
-            if one.account == self.config.identity.address:
-                _warn_of_rotation(one, self._signers)
-        # Who has left may still be in the set of the current epoch.
-        self.records = {peer_id_to_text(one.peer_id): one for one in operators}
-        self.operators = {peer: one.account for peer, one in self.records.items()}
-        active = {peer_id_to_text(one.peer_id) for one in operators if one.active}
-        self.network.prefer(active - {self.network.peer_id})
-
 
 def _network_config(config: NodeConfig) -> NetworkConfig:
     return NetworkConfig(
@@ -401,49 +311,6 @@ async def _bind(directory: DataDirectory, chain: Chain, config: NodeConfig) -> N
     if genesis is not None:  # endpoints that keep recent blocks only do not know it
         identity["genesis"] = genesis.hash.hex()
     directory.bind(identity)
-
-
-async def _check_registration(chain: Chain, identity: Identity, keys: Collection[bytes]) -> None:
-    """An honest operator must hear now, not from missing rewards, that it is not in the registry."""
-    operator = await read_operator(chain, identity.address)
-    account = "0x" + identity.address.hex()
-    if operator is None or not (operator.active or await _is_counted_on(chain, identity.address)):
-        raise NotAnOperator(
-            f"the account {account} is not a registered operator of this deployment",
-            "Register it with 'p2pavs operator register', or pass the right --keys and --deployment.",
-        )
-    if operator.consensus_key not in keys:
-        raise NotAnOperator(
-            f"the account {account} is registered with another consensus key than those in --keys",
-            "Start the node with the keys that were registered.",
-        )
-    _warn_of_rotation(operator, keys)
-    if peer_id_to_text(operator.peer_id) != identity.public.peer_id:
-        raise NotAnOperator(
-            f"the account {account} is registered with another peer id than the one in --keys",
-            "Start the node with the keys that were registered.",
-        )
-
-
-def _warn_of_rotation(operator: OperatorRecord, held: Collection[bytes]) -> None:
-    if operator.next_key is not None and operator.next_key not in held:
-        log.warning(
-            "next_key_not_held",
-            key=operator.next_key.hex()[:16],
-            counts_from=operator.next_key_from,
-            remedy="Start the node again before then, with the key directory that 'rotate-key' wrote to.",
-        )
-
-
-async def _is_counted_on(chain: Chain, account: bytes) -> bool:
-    """Whether an operator that has left still has to work: the current or the frozen next set has it."""
-    current = await current_epoch(chain)
-    for epoch in (current, current + 1):
-        if epoch and await read_epoch(chain, epoch) is not None:
-            operators = (await read_operator_set(chain, epoch)).operators
-            if any(one.operator == account for one in operators):
-                return True
-    return False
 
 
 def write_node_file(node: Node, url: str) -> None:

@@ -23,12 +23,12 @@ from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution, Executor
 from p2pavs.journal import Journal
 from p2pavs.member import Member
-from p2pavs.posting import ChainView
 from p2pavs.routing import Blame, Router
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import SignGuard
 from p2pavs.storage.database import Database
 from p2pavs.supplement import Attendance
+from p2pavs.task_post import ChainView
 from p2pavs.traces import Traces
 from p2pavs.turns import Turn
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 import trio
 
-from consensus.committee import Committee
 from consensus.messages import Commit
-from p2pavs.chain.contracts import Chain
+from p2pavs.chain.certificates import ChainCertificate
 from p2pavs.chain.errors import ChainError, ContractRevert
-from p2pavs.chain.events import TaskCertified
-from p2pavs.chain.poster import Sender
-from p2pavs.chain.records import ChainCertificate, TaskHeader
-from p2pavs.journal import Journal
+from p2pavs.task_post import TaskPost
 
 log = structlog.get_logger()
 
@@ -43,24 +38,6 @@ def certificate_gas(members: int, output_bytes: int, callback_gas: int) -> int:
     return 400_000 + 4_000 * members + 100 * output_bytes + 65 * callback_gas // 64
 
 
-@dataclass(slots=True)
-class ChainView:
-    """What the chain said last about a task, kept up to date by the follower."""
-
-    certified: bool = False
-    refunded: bool = False
-    head: int = 0
-    """The newest block."""
-    certificate: TaskCertified | None = None
-    """The certificate that was taken."""
-    bitmap: int = 0
-    """Who signed it, with those that were added."""
-    busy: bool = False
-    """Something is still to be sent: the task is not let go yet."""
-    over: bool = False
-    """Deep enough below the head that it will not change any more."""
-
-
 class PosterLadder:
     """Posts one certificate on this operator's turn: a time and two blocks for each of those before it.
 
@@ -69,24 +46,15 @@ class PosterLadder:
 
     def __init__(
         self,
-        header: TaskHeader,
-        committee: Committee,
-        own: int,
-        view: ChainView,
-        chain: Chain,
-        sender: Sender,
-        journal: Journal,
+        post: TaskPost,
         delay: float,
         gather: float = 0.0,
         fullest: Callable[[], Commit | None] = lambda: None,
     ) -> None:
-        self._header = header
-        self._committee = committee
-        self._rank = committee.poster_order().index(own)
-        self._view = view
-        self._chain = chain
-        self._sender = sender
-        self._journal = journal
+        self._post = post
+        self._committee = post.committee
+        self._rank = post.committee.poster_order().index(post.own)
+        self._view = post.view
         self._delay = delay
         self._gather = gather
         self._fullest = fullest
@@ -127,29 +95,21 @@ class PosterLadder:
         """Post once; whether it was mined. What keeps it from that may pass: funds, an endpoint, a reorg."""
         commit = self._fullest() or commit
         bitmap, hints = self._committee.bitmap_and_hints(commit.certificate.signers)
-        call = self._chain.call(
-            "TaskGateway",
-            "submitCertificate",
-            self._header.to_abi(),
-            ChainCertificate.build(commit.certificate, bitmap, hints).to_abi(),
-            commit.output,
-            gas=certificate_gas(len(self._committee.members), len(commit.output), self._header.callback_gas),
-        )
-        self._journal.add(self._header.id, "posting", rank=self._rank)
+        header = self._post.header
+        self._post.note("posting", rank=self._rank)
         try:
-            receipt = await self._sender.send(call)
+            await self._post.send(
+                "submitCertificate",
+                ChainCertificate.build(commit.certificate, bitmap, hints).to_abi(),
+                commit.output,
+                gas=certificate_gas(len(self._committee.members), len(commit.output), header.callback_gas),
+                done="posted",
+            )
         except ContractRevert as error:
             if error.name not in FINAL_REFUSALS:
-                log.error("posting_refused", task=self._header.id, error=str(error))
+                log.error("posting_refused", task=header.id, error=str(error))
             return False
         except ChainError as error:
-            log.warning("posting_failed", task=self._header.id, error=str(error))
+            log.warning("posting_failed", task=header.id, error=str(error))
             return False
-        self._journal.add(
-            self._header.id,
-            "posted",
-            transaction="0x" + receipt.transaction_hash.hex(),
-            gas=receipt.gas_used,
-            block=receipt.block_number,
-        )
         return True

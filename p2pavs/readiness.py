@@ -53,7 +53,9 @@ def _chain(node: Node, now: float) -> Condition:
 
 def _peers(node: Node) -> Condition:
     connected = node.network.connected()
-    alone = not any(record.active for peer, record in node.records.items() if peer != node.network.peer_id)
+    alone = not any(
+        record.active for peer, record in node.book.records.items() if peer != node.network.peer_id
+    )
     if not connected and not alone:
         return Condition("peers", False, "no peer is connected")
     return Condition("peers", True, f"{len(connected)} connected" if connected else "the only operator")
@@ -69,7 +71,7 @@ def _models(node: Node) -> Condition:
 
 
 def _keys(node: Node) -> Condition:
-    record, held = node.records.get(node.network.peer_id), node.signing_keys
+    record, held = node.book.records.get(node.network.peer_id), node.signing_keys
     if node.signer_error is not None:
         return Condition("keys", False, node.signer_error)
     if record is not None and record.consensus_key not in held:
@@ -83,7 +85,7 @@ def _disk(node: Node) -> Condition:
 
 
 def _registration(node: Node) -> Condition:
-    record = node.records.get(node.network.peer_id)
+    record = node.book.records.get(node.network.peer_id)
     if record is None:
         return Condition("registration", False, "the registry was not read yet, or does not have this peer")
     if not record.active:

@@ -8,6 +8,9 @@ from enum import StrEnum
 from consensus.timeouts import TimeoutConfig
 from p2pavs.relay import Patience
 
+LOW_BALANCE = 10**16
+"""wei of an operator's account below which it is warned: some thirty postings at 1 gwei"""
+
 
 class Supplement(StrEnum):
     """When a member that a certificate left out adds itself."""

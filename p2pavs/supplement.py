@@ -9,18 +9,14 @@ import structlog
 import trio
 
 from consensus import bls
-from consensus.committee import Committee
 from consensus.messages import Vote
 from p2pavs.absence import read_rule
-from p2pavs.chain import records
+from p2pavs.chain import certificates
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ChainError, ContractRevert
 from p2pavs.chain.fees import market_fees
-from p2pavs.chain.poster import Sender
-from p2pavs.chain.records import TaskHeader
-from p2pavs.journal import Journal
-from p2pavs.posting import ChainView
 from p2pavs.settings import NodeSettings, Supplement
+from p2pavs.task_post import TaskPost
 
 GAS = 260_000
 """What adding signers takes, about: one signature check, one slot that is written again."""
@@ -58,24 +54,17 @@ class Latecomer:
 
     def __init__(
         self,
-        header: TaskHeader,
-        committee: Committee,
-        own: int,
-        view: ChainView,
-        chain: Chain,
-        sender: Sender,
-        journal: Journal,
+        post: TaskPost,
         settings: NodeSettings,
         precommits: Callable[[int, bytes], tuple[Vote, ...]],
         attendance: Attendance,
     ) -> None:
-        self._header = header
-        self._committee = committee
-        self._own = own
-        self._view = view
-        self._chain = chain
-        self._sender = sender
-        self._journal = journal
+        self._post = post
+        self._header = post.header
+        self._committee = post.committee
+        self._own = post.own
+        self._view = post.view
+        self._chain = post.chain
         self._settings = settings
         self._precommits = precommits
         self._attendance = attendance
@@ -112,29 +101,20 @@ class Latecomer:
         try:
             if not await self._is_wanted():
                 self._attendance.let_go(self._header.id)
-                self._journal.add(self._header.id, "left_out", worth=False)
+                self._post.note("left_out", worth=False)
                 return
             bitmap, hints = self._committee.supplement_bitmap_and_hints(
                 [vote.sender for vote in late], self._view.bitmap
             )
             signature = bls.aggregate([vote.signature for vote in late])
-            supplement = records.Supplement(
+            supplement = certificates.Supplement(
                 certificate.round, certificate.value_id, bitmap, hints, bls.signature_to_evm(signature)
             )
-            call = self._chain.call("TaskGateway", "supplement", self._header.to_abi(), supplement.to_abi())
-            receipt = await self._sender.send(call)
+            await self._post.send("supplement", supplement.to_abi(), done="supplemented", signers=len(late))
         except ContractRevert as error:
             log.info("supplement_refused", task=self._header.id, error=str(error))
         except ChainError as error:
             log.warning("supplement_failed", task=self._header.id, error=error.message, remedy=error.remedy)
-        else:
-            self._journal.add(
-                self._header.id,
-                "supplemented",
-                signers=len(late),
-                gas=receipt.gas_used,
-                transaction="0x" + receipt.transaction_hash.hex(),
-            )
 
     async def _is_wanted(self) -> bool:
         if self._settings.supplement is Supplement.ALWAYS or await self._is_worth_it():

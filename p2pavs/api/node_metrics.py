@@ -87,11 +87,11 @@ def _chain(node: Node) -> Iterator[Metric]:
 
 
 def _operator(node: Node) -> Iterator[Metric]:
-    record = node.records.get(node.network.peer_id)
+    record = node.book.records.get(node.network.peer_id)
     yield gauge("balance_wei", "Ether of the account that posts certificates.", node.balance)
     yield gauge("stake_wei", "Stake that counts for the next set.", 0 if record is None else record.stake)
-    yield gauge("epoch", "The open epoch.", node.epoch)
-    yield gauge("in_epoch", "Whether the open epoch's set has this operator.", node.in_epoch)
+    yield gauge("epoch", "The open epoch.", node.book.epoch)
+    yield gauge("in_epoch", "Whether the open epoch's set has this operator.", node.book.in_epoch)
     yield gauge(
         "slashing_risk",
         "What may cost stake, by cause: 1 where it was seen since the start, or holds now.",
@@ -112,7 +112,7 @@ def _operator(node: Node) -> Iterator[Metric]:
 
 
 def _risks(node: Node) -> dict[str, bool]:
-    record = node.records.get(node.network.peer_id)
+    record = node.book.records.get(node.network.peer_id)
     held = node.signing_keys
     return {
         "signature_refused": node.desk is not None and node.desk.signatures_refused > 0,
@@ -185,7 +185,9 @@ def _network(node: Node) -> Iterator[Metric]:
         "Gossiped messages of operators, by verdict and reason.",
         [({"verdict": verdict, "reason": reason}, verdicts[verdict, reason]) for verdict, reason in known],
     )
-    yield counter("gossip_strangers", "Gossiped messages of peers that are no operators.", node.strangers)
+    yield counter(
+        "gossip_strangers", "Gossiped messages of peers that are no operators.", node.book.strangers
+    )
     yield counter(
         "early_messages_dropped",
         "Messages for tasks that this node had not seen, beyond what it keeps.",

@@ -53,7 +53,7 @@ class View:
                 "head": 0 if desk is None else desk.head,
                 "behind": None if follower is None else follower.behind,
                 "error": None if error is None else error.message,
-                "epoch": node.epoch,
+                "epoch": node.book.epoch,
                 "balanceWei": str(node.balance),
             },
             "signer": node.signers.status(),
@@ -72,7 +72,7 @@ class View:
         for info in self._node.network.peers():
             if not info.connected:
                 continue
-            registered = self._node.operators.get(info.peer_id)
+            registered = self._node.book.accounts.get(info.peer_id)
             said = None if info.record is None else Announcement.from_bytes(info.record.payload)
             bound = said is not None and registered == said.operator
             peers.append(
@@ -146,7 +146,7 @@ class View:
                 "connected": peer_id in connected or peer_id == own,
                 "self": peer_id == own,
             }
-            for peer_id, record in self._node.records.items()
+            for peer_id, record in self._node.book.records.items()
         ]
 
     async def commit(self, task_id: int) -> Commit | None:
@@ -166,7 +166,7 @@ class View:
         for info in self._node.network.peers():
             if info.connected and info.record is not None:
                 said = Announcement.from_bytes(info.record.payload)
-                if said is not None and self._node.operators.get(info.peer_id) == said.operator:
+                if said is not None and self._node.book.accounts.get(info.peer_id) == said.operator:
                     found.update(said.models)
         return frozenset(found)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from consensus.types import Result
-from p2pavs.chain.records import InferenceParams, TaskHeader, result_from_abi
+from p2pavs.chain.certificates import result_from_abi
+from p2pavs.chain.records import InferenceParams, TaskHeader
 
 
 @dataclass(frozen=True, slots=True)

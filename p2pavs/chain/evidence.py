@@ -8,8 +8,9 @@ from consensus import bls
 from consensus.evidence import Evidence, Offence
 from consensus.signing import value_id
 from consensus.types import Kind
+from p2pavs.chain.certificates import ChainCertificate
 from p2pavs.chain.contracts import interface
-from p2pavs.chain.records import AbiTuple, ChainCertificate, TaskHeader
+from p2pavs.chain.records import AbiTuple, TaskHeader
 from p2pavs.contracts import EVIDENCE_VERIFIERS
 
 

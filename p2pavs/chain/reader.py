@@ -17,11 +17,11 @@ from consensus.committee import (
 )
 from consensus.messages import Certificate
 from p2pavs.chain.abi import UndecodableData
+from p2pavs.chain.certificates import ChainCertificate
 from p2pavs.chain.contracts import Chain, interface
 from p2pavs.chain.errors import ChainError, ContractRevert, NotFound, RpcBadAnswer, WrappedCertificate
 from p2pavs.chain.events import ManifestPublished, TaskCertified, TaskRequested
 from p2pavs.chain.records import (
-    ChainCertificate,
     EpochInfo,
     ModelEntry,
     PendingEpoch,

@@ -46,4 +46,4 @@ UPGRADE_TEXTS: Mapping[str, tuple[str, str]] = {
     "AddressEmptyCode": ("There is no contract at {target}.", _IMPLEMENTATION),
     "FailedCall": ("What was to be done failed without a reason.", _REPORT),
 }
-"""As ``reverts.TEXTS``, of which these are a part."""
+"""As ``revert_texts.TEXTS``, of which these are a part."""

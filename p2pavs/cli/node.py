@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import trio
     from trio_typing import TaskStatus
 
-    from p2pavs.node import NodeConfig, Parts
+    from p2pavs.node_config import NodeConfig, Parts
     from p2pavs.openai_api.endpoint import Endpoint
 
 
@@ -153,7 +153,7 @@ def node(
     """
     from consensus.timeouts import TimeoutConfig
     from inference.model import demo_model
-    from p2pavs.node import NodeConfig
+    from p2pavs.node_config import NodeConfig
     from p2pavs.relay import Patience
     from p2pavs.settings import NodeSettings, Supplement
 

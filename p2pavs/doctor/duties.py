@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Final
 
 from p2pavs.chain import slashing
 from p2pavs.chain.contracts import Chain
@@ -19,8 +18,7 @@ from p2pavs.chain.reader import (
 )
 from p2pavs.chain.records import OperatorRecord
 from p2pavs.doctor.check import Check, fail, ok, warn
-
-LOW_BALANCE: Final = 10**16  # wei: some thirty postings at 1 gwei
+from p2pavs.settings import LOW_BALANCE
 
 
 async def duties(

@@ -39,7 +39,7 @@ from inference.errors import InferenceError
 from p2pavs.cli import node as node_command
 from p2pavs.cli.main import run
 from p2pavs.execution import Execution, Executor, OnProgress
-from p2pavs.node import Parts
+from p2pavs.node_config import Parts
 from p2pavs.open_task import DeskParts
 from p2pavs.task_desk import TaskDesk
 from tests.doubles.forgery import forged

@@ -19,13 +19,14 @@ from consensus.hashing import keccak256, words
 from consensus.messages import Certificate
 from consensus.signing import statement, value_id
 from consensus.types import FinishReason, InstanceId, Kind, Result, ResultStatus, Scope
+from p2pavs.chain.certificates import ChainCertificate
 from p2pavs.chain.contracts import Call, Chain
 from p2pavs.chain.deploy import Authority, DeployParameters, deploy_all
 from p2pavs.chain.epochs import Prover, advance_epoch
 from p2pavs.chain.pending import SqlitePendingStore
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.reader import read_operator_set, read_task
-from p2pavs.chain.records import ChainCertificate, InferenceParams, InferenceRequest, ModelEntry, TaskHeader
+from p2pavs.chain.records import InferenceParams, InferenceRequest, ModelEntry, TaskHeader
 from p2pavs.chain.rpc import Rpc
 from tests.integration.anvil import DEV_KEYS, Anvil
 

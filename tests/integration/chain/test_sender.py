@@ -97,7 +97,7 @@ async def test_a_limit_that_is_enough_is_taken_and_another_is_not(anvil: Anvil, 
             _, call = await network.certify(await network.request())
             ticket = network.sender.submit(replace(call, gas=limit))
             receipt = await ticket.receipt()
-            sent = network.sender._watched[network.sender.next_nonce - 1].transaction
+            sent = network.sender._watcher.watched[network.sender.next_nonce - 1].transaction
             assert sent.hashes[-1] == receipt.transaction_hash
             assert (sent.gas == limit) is taken
             assert receipt.gas_used < 500_000
@@ -264,9 +264,9 @@ async def test_a_reorganisation_does_not_lose_a_transaction(anvil: Anvil, tmp_pa
 async def test_what_is_settled_is_forgotten(anvil: Anvil, tmp_path: Path) -> None:
     async with Rpc(anvil.url) as rpc, running_sender(rpc, tmp_path, settled_after=3) as sender:
         await sender.send(payment())
-        assert len(sender._watched) == 1
+        assert len(sender._watcher.watched) == 1
         anvil.mine(3)
-        await until(lambda: not sender._watched)
+        await until(lambda: not sender._watcher.watched)
         assert await sender._store.load() == ()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from web3.logs import DISCARD
 
-from p2pavs.chain.poster import GAS_MARGIN
+from p2pavs.chain.preparing import GAS_MARGIN
 from p2pavs.chain.rewards import MAX_BATCH
 from tests.integration.contracts.conftest import STAKES, Staffed
 from tests.integration.contracts.world import (

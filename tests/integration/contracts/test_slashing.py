@@ -15,9 +15,10 @@ from consensus.committee import Committee
 from consensus.evidence import Evidence, Offence, Opening, SignedStatement
 from consensus.signing import proposal_id, statement, trace_commit, value_id, work_tag
 from consensus.types import Kind, Result
+from p2pavs.chain.certificates import ChainCertificate
 from p2pavs.chain.contracts import interface
 from p2pavs.chain.evidence import Certified, ChainEvidence, encode_absence, encode_evidence
-from p2pavs.chain.records import ChainCertificate, TaskHeader
+from p2pavs.chain.records import TaskHeader
 from p2pavs.contracts import EVIDENCE_VERIFIERS
 from tests.integration.contracts.conftest import STAKES, Staffed
 from tests.integration.contracts.test_supplement import supplement

@@ -11,15 +11,10 @@ from hypothesis import strategies as st
 
 from consensus.types import FinishReason, Result, ResultStatus
 from p2pavs.chain.abi import Interface, UndecodableData, codec, decode_error
+from p2pavs.chain.certificates import ChainCertificate, result_to_abi
 from p2pavs.chain.contracts import interface
 from p2pavs.chain.events import BUILDERS
-from p2pavs.chain.records import (
-    ChainCertificate,
-    InferenceParams,
-    TaskHeader,
-    request_hash,
-    result_to_abi,
-)
+from p2pavs.chain.records import InferenceParams, TaskHeader, request_hash
 from p2pavs.contracts import NAMES
 
 HEADER = TaskHeader(

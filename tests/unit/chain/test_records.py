@@ -5,9 +5,10 @@ import pytest
 from consensus import bls
 from consensus.messages import Certificate
 from consensus.types import InstanceId
+from p2pavs.chain.certificates import ChainCertificate
 from p2pavs.chain.errors import format_ether, public_url
 from p2pavs.chain.fees import Fees
-from p2pavs.chain.records import ChainCertificate, ModelEntry
+from p2pavs.chain.records import ModelEntry
 from tests.unit.chain.test_abi import RESULT
 
 SIGNATURE = bls.sign(bls.SecretKey(bytes(31) + b"\x05"), bytes(32))

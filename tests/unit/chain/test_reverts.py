@@ -8,7 +8,8 @@ from eth_abi.abi import encode
 
 from p2pavs.chain.contracts import interface
 from p2pavs.chain.errors import ContractRevert, RpcRefused
-from p2pavs.chain.reverts import TEXTS, explain, known_errors, revert_of
+from p2pavs.chain.revert_texts import TEXTS
+from p2pavs.chain.reverts import explain, known_errors, revert_of
 from p2pavs.contracts import EIGEN_STAKE, NAMES, PROXY, PROXY_ADMIN
 
 ENTRIES = [

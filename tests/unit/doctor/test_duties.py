@@ -8,7 +8,8 @@ import pytest
 
 from p2pavs.chain.records import OperatorRecord
 from p2pavs.doctor.check import Status
-from p2pavs.doctor.duties import LOW_BALANCE, balance, registration, rotation, stake
+from p2pavs.doctor.duties import balance, registration, rotation, stake
+from p2pavs.settings import LOW_BALANCE
 
 KEY, PEER = b"\x01" * 48, b"\x02" * 38
 RECORD = OperatorRecord(bytes(20), KEY, 1, PEER, True, stake=10)

@@ -156,6 +156,10 @@ class NodeDouble:
     signer_error: str | None = None
 
     @property
+    def book(self) -> Any:
+        return SimpleNamespace(records=self.records)
+
+    @property
     def network(self) -> Any:
         return SimpleNamespace(peer_id=PEER, connected=lambda: self.peers)
 

@@ -14,7 +14,8 @@ from trio.testing import MockClock
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ChainError, ContractRevert, InsufficientFunds, RpcUnreachable
 from p2pavs.journal import Journal
-from p2pavs.posting import ChainView, PosterLadder
+from p2pavs.posting import PosterLadder
+from p2pavs.task_post import ChainView, TaskPost
 from tests.unit.consensus import factory
 from tests.unit.node.chain_double import DEPLOYMENT, RECEIPT, SenderDouble, header
 
@@ -31,7 +32,8 @@ def sender() -> Iterator[SenderDouble]:
 
 def ladder(rank: int, view: ChainView, sender: SenderDouble, journal: Journal | None = None) -> PosterLadder:
     own = OF.poster_order()[rank]
-    return PosterLadder(header(7), OF, own, view, CHAIN, cast(Any, sender), journal or Journal(), DELAY)
+    post = TaskPost(header(7), OF, own, view, CHAIN, cast(Any, sender), journal or Journal())
+    return PosterLadder(post, DELAY)
 
 
 @asynccontextmanager

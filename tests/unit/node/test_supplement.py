@@ -18,9 +18,9 @@ from p2pavs.chain.contracts import Chain, interface
 from p2pavs.chain.fees import Fees
 from p2pavs.chain.rpc import Rpc
 from p2pavs.journal import Journal
-from p2pavs.posting import ChainView
 from p2pavs.settings import Supplement
 from p2pavs.supplement import Attendance, Latecomer
+from p2pavs.task_post import ChainView, TaskPost
 from tests.unit.consensus import factory
 from tests.unit.node.chain_double import DEPLOYMENT, SenderDouble, certified, header
 from tests.unit.node.parliament import SETTINGS
@@ -59,7 +59,7 @@ class Desk:
         def precommits(round_: int, value: bytes) -> tuple[Vote, ...]:
             return votes if (round_, value) == (0, VALUE) else ()
 
-        self.latecomer = Latecomer(
+        post = TaskPost(
             header(1, fee=settings.pop("fee", 10**18)),
             of,
             own,
@@ -67,6 +67,9 @@ class Desk:
             Chain(cast(Any, None), DEPLOYMENT),
             cast(Any, self.sender),
             self.journal,
+        )
+        self.latecomer = Latecomer(
+            post,
             replace(SETTINGS, supplement_delay=WAIT, **settings),
             precommits,
             attendance or Attendance(),

@@ -1,0 +1,45 @@
+"""Operators as the commands about them read and show them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from p2pavs.chain.contracts import Chain
+from p2pavs.chain.operators import read_operator
+from p2pavs.chain.records import OperatorRecord
+from p2pavs.cli.output import address, hex_
+from p2pavs.errors import P2pavsError
+
+if TYPE_CHECKING:
+    from consensus import bls
+
+
+async def must_read(chain: Chain, account: bytes) -> OperatorRecord:
+    """Return a registered operator. Raises ``P2pavsError`` where it is none."""
+    record = await read_operator(chain, account)
+    if record is None:
+        raise P2pavsError(
+            f"{address(account)} is not registered.", "Register it first: p2pavs operator register."
+        )
+    return record
+
+
+def proven(chain: Chain, account: bytes, key: bytes, secret: bls.SecretKey) -> tuple[bytes, bytes]:
+    """Return a key and the proof that who has the account has its secret, as the registry takes them."""
+    from consensus import bls
+
+    deployment = chain.deployment
+    proof = bls.pop_prove(secret, deployment.chain_id, deployment.operator_registry, account)
+    return bls.public_key_to_evm(key), bls.signature_to_evm(proof)
+
+
+def record_json(record: OperatorRecord) -> dict[str, Any]:
+    """Return an operator as the commands print it with --json."""
+    return {
+        "address": address(record.account),
+        "consensusKey": hex_(record.consensus_key),
+        "nextKey": None if record.next_key is None else hex_(record.next_key),
+        "nextKeyFrom": record.next_key_from or None,
+        "active": record.active,
+        "stakeWei": str(record.stake),
+    }
