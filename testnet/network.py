@@ -157,7 +157,7 @@ class Network:
         """Make a keystore with a fresh password; returns the account's address."""
         directory.mkdir(parents=True)
         write_secret(self.password(directory), secrets.token_urlsafe(24))
-        options = ["--dir", str(self.keys(directory)), "--password-file", str(self.password(directory))]
+        options = ["--keys", str(self.keys(directory)), "--password-file", str(self.password(directory))]
         said = self.command("keys", "new", *options, "--insecure-fast-kdf", "--json")
         return str(json.loads(said)["address"])
 

@@ -29,7 +29,7 @@ _DEFAULTS = DeployParameters()
 
 @click.command()
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Deployment file to write.")
-@click.option("--overwrite", is_flag=True, help="Replace the deployment file if it exists.")
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
@@ -94,7 +94,7 @@ _DEFAULTS = DeployParameters()
 @json_option
 def deploy(
     out: Path,
-    overwrite: bool,
+    force: bool,
     config: Path | None,
     stake: str,
     allocation_manager: bytes | None,
@@ -112,7 +112,7 @@ def deploy(
     penalties; the account of --owner proposes to it. The deploying account is the owner of gateway and
     adapter until the account of --owner takes what it is offered (takeOwnership).
     """
-    _check_target(out, overwrite)
+    _check_target(out, force)
     source = who.payer()
     parameters = replace(
         _DEFAULTS if config is None else load_parameters(config),
@@ -178,11 +178,11 @@ def _restaking(
     return Restaking(manager, strategies, metadata_uri)
 
 
-def _check_target(out: Path, overwrite: bool) -> None:
-    if out.exists() and not overwrite:
+def _check_target(out: Path, force: bool) -> None:
+    if out.exists() and not force:
         raise UsageError(
             f"The deployment file {out} exists already.",
-            "Choose another --out, or give --overwrite if nobody needs the old deployment any more.",
+            "Choose another --out, or give --force if nobody needs the old deployment any more.",
         )
     if not out.parent.is_dir():
         raise UsageError(f"There is no directory {out.parent}.", "Make it, or choose another --out.")

@@ -81,7 +81,7 @@ def init(out: Path, force: bool, yes: bool, **given: str | tuple[str, ...] | Non
     keys = out.parent / answers["keys"][0]
     steps = [f"export {VARIABLE}={out.absolute()}"]
     if not keys.exists():
-        steps.append(f"p2pavs keys new --dir {keys}")
+        steps.append(f"p2pavs keys new --keys {keys}")
     steps += ["p2pavs config check", "p2pavs doctor"]
     show({"file": str(out), "next": steps}, f"{out} is written. Next:", *(f"  {step}" for step in steps))
 

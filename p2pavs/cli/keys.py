@@ -11,7 +11,7 @@ import click
 
 from p2pavs import keystore
 from p2pavs.cli import common
-from p2pavs.cli.options import json_option, password_option, with_keys
+from p2pavs.cli.options import json_option, with_keys, with_new_keys
 from p2pavs.cli.output import address, hex_, note, show
 from p2pavs.cli.protection import protection
 from p2pavs.cli.sources import KeyOptions
@@ -20,13 +20,6 @@ from p2pavs.errors import UsageError
 if TYPE_CHECKING:
     from p2pavs.keystore import Secret
 
-_directory = click.option(
-    "--dir",
-    "directory",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Directory to make; must not exist.",
-)
 _fast = click.option(
     "--insecure-fast-kdf",
     is_flag=True,
@@ -48,7 +41,6 @@ keys.add_command(protection)
 
 
 @keys.command()
-@_directory
 @click.option(
     "--account-key-file",
     type=_file,
@@ -61,22 +53,21 @@ keys.add_command(protection)
 )
 @_index
 @_fast
-@password_option
+@with_new_keys
 @json_option
 def new(
-    directory: Path,
     account_key_file: Path | None,
     mnemonic_out: Path | None,
     index: int,
     insecure_fast_kdf: bool,
-    password_file: Path | None,
+    who: KeyOptions,
 ) -> None:
     """Make account, consensus and network keys, encrypted under one password.
 
     \b
     Examples:
-      p2pavs keys new --dir keys
-      p2pavs keys new --dir keys --password-file password --mnemonic-out words.txt
+      p2pavs keys new --keys keys
+      p2pavs keys new --keys keys --password-file password --mnemonic-out words.txt
     """
     from p2pavs.keystore import mnemonic
 
@@ -85,9 +76,8 @@ def new(
             "The words give the account, and --account-key-file gives another one.", "Leave one of them out."
         )
     secret = None if account_key_file is None else common.read_key_file(account_key_file)
-    if directory.exists():
-        raise keystore.KeysExist(directory)
-    password = common.read_password(password_file, new=True)
+    directory = who.new_directory()
+    password = who.new_password()
     keystore.check_password(password)
     derived = None
     if mnemonic_out is not None:
@@ -101,18 +91,16 @@ def new(
 
 
 @keys.command()
-@_directory
 @click.option("--mnemonic-file", type=_file, help="File with the words; without it they are asked for.")
 @_index
 @_fast
-@password_option
+@with_new_keys
 @json_option
 def recover(
-    directory: Path,
     mnemonic_file: Path | None,
     index: int,
     insecure_fast_kdf: bool,
-    password_file: Path | None,
+    who: KeyOptions,
 ) -> None:
     """Bring the keys of a mnemonic back, under a new password.
 
@@ -121,35 +109,32 @@ def recover(
 
     \b
     Example:
-      p2pavs keys recover --dir keys --mnemonic-file words.txt --password-file password
+      p2pavs keys recover --keys keys --mnemonic-file words.txt --password-file password
     """
     from p2pavs.keystore import mnemonic
 
-    if directory.exists():
-        raise keystore.KeysExist(directory)
+    directory = who.new_directory()
     derived = mnemonic.derive(_read_words(mnemonic_file), index)
-    password = common.read_password(password_file, new=True)
+    password = who.new_password()
     identity = keystore.create(directory, password, derived=derived, insecure_fast_kdf=insecure_fast_kdf)
     _show(directory, identity.public)
 
 
 @keys.command("import")
-@_directory
 @click.option("--account", type=_file, help="Encrypted JSON of an account (Web3 v3, as wallets write it).")
 @click.option("--consensus", type=_file, help="EIP-2335 keystore of a BLS12-381 key.")
 @click.option(
     "--their-password-file", type=_file, help="File with the password of these files, if it is another one."
 )
 @_fast
-@password_option
+@with_new_keys
 @json_option
 def import_(
-    directory: Path,
     account: Path | None,
     consensus: Path | None,
     their_password_file: Path | None,
     insecure_fast_kdf: bool,
-    password_file: Path | None,
+    who: KeyOptions,
 ) -> None:
     """Make a key directory out of key files of other programs; what is not given is new.
 
@@ -157,13 +142,12 @@ def import_(
 
     \b
     Example:
-      p2pavs keys import --dir keys --account UTC--2026... --consensus keystore-m_12381_60_0_0_0.json
+      p2pavs keys import --keys keys --account UTC--2026... --consensus keystore-m_12381_60_0_0_0.json
     """
     if account is None and consensus is None:
         raise UsageError("There is nothing to import.", "Give --account, --consensus or both.")
-    if directory.exists():
-        raise keystore.KeysExist(directory)
-    password = common.read_password(password_file, new=True)
+    directory = who.new_directory()
+    password = who.new_password()
     theirs = password if their_password_file is None else common.read_password(their_password_file)
     identity = keystore.create(
         directory,
@@ -196,19 +180,17 @@ def backup(out: Path, who: KeyOptions) -> None:
 
 @keys.command()
 @click.argument("file", type=_file)
-@_directory
-@password_option
+@with_new_keys
 @json_option
-def restore(file: Path, directory: Path, password_file: Path | None) -> None:
+def restore(file: Path, who: KeyOptions) -> None:
     """Make a key directory out of the backup FILE, after opening each key in it with the password.
 
     \b
     Example:
-      p2pavs keys restore keys-backup.json --dir keys
+      p2pavs keys restore keys-backup.json --keys keys
     """
-    if directory.exists():
-        raise keystore.KeysExist(directory)
-    public = keystore.restore_backup(file, common.read_password(password_file), directory)
+    directory = who.new_directory()
+    public = keystore.restore_backup(file, who.password(), directory)
     _show(directory, public)
 
 

@@ -82,7 +82,7 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(module), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{COMMANDS[cmd_name][0]} is not a command")
-        from p2pavs.cli.examples import attach
+        from p2pavs.cli.help_page import attach
 
         attach(command, cmd_name)
         return command
@@ -154,7 +154,7 @@ def root(ctx: click.Context, config_file: str | None) -> None:
     \b
     Examples:
       p2pavs init                                   write a configuration
-      p2pavs keys new --dir keys                    make an operator's keys
+      p2pavs keys new --keys keys                   make an operator's keys
       p2pavs node --data data                       run a node
       p2pavs request "pay 5 ETH?" --choices yes,no  ask the network
     """

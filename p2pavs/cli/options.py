@@ -100,11 +100,9 @@ def password_option(command: F) -> F:
     )(command)
 
 
-def key_options(command: F) -> F:
+def key_options(command: F, help_text: str = "The operator's key directory.") -> F:
     """Add ``--keys`` and ``--password-file``."""
-    return _path_option("--keys", "P2PAVS_KEYS", "The operator's key directory.", "keys")(
-        password_option(command)
-    )
+    return _path_option("--keys", "P2PAVS_KEYS", help_text, "keys")(password_option(command))
 
 
 def account_options(command: F) -> F:
@@ -119,7 +117,7 @@ def account_options(command: F) -> F:
 def nodes_option(command: F) -> F:
     """Add ``--node`` as ``nodes``: those of the configuration unless some are given (``node_urls``)."""
     return click.option(
-        "--node", "nodes", multiple=True, help="API of a node, http://HOST:PORT. Repeatable."
+        "--node", "nodes", multiple=True, metavar="URL", help="API of a node, http://HOST:PORT. Repeatable."
     )(command)
 
 
@@ -141,6 +139,12 @@ def with_chain(command: F) -> F:
 def with_keys(command: F) -> F:
     """Add ``--keys`` and ``--password-file``; the command gets ``who``, a ``KeyOptions``."""
     return key_options(_bundled(command, "who", KeyOptions, ("keys", "password_file")))
+
+
+def with_new_keys(command: F) -> F:
+    """As ``with_keys``, for a key directory that is made."""
+    bundled = _bundled(command, "who", KeyOptions, ("keys", "password_file"))
+    return key_options(bundled, "Key directory to make; must not exist.")
 
 
 def with_account(command: F) -> F:

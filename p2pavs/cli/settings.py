@@ -64,15 +64,23 @@ def config() -> Config:
 
 def read_config(path: Path) -> Config:
     """Read a file strictly. Raises ``UsageError``."""
-    remedy = f"Mend the file (p2pavs config check says more), or unset ${VARIABLE}."
+    remedy = "Mend the file; p2pavs config list has what it may hold."
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_CONFIG_BYTES + 1)
         if len(raw) > MAX_CONFIG_BYTES:
             raise UsageError(f"The configuration {path} is longer than {MAX_CONFIG_BYTES} bytes.", remedy)
         content = tomllib.loads(raw.decode())
+    except FileNotFoundError:
+        raise UsageError(
+            f"There is no configuration {path}.",
+            f"Write one (p2pavs init --out {path}), or name another (--config, ${VARIABLE}).",
+        ) from None
     except OSError as error:
-        raise UsageError(f"The configuration {path} cannot be read: {error.strerror}.", remedy) from None
+        raise UsageError(
+            f"The configuration {path} cannot be read: {error.strerror}.",
+            f"Make it readable for you, or name another (--config, ${VARIABLE}).",
+        ) from None
     except (ValueError, RecursionError) as error:  # not UTF-8 or not TOML
         raise UsageError(f"The configuration {path} is not TOML: {error}.", remedy) from None
     node = content.pop(NODE_TABLE, {})

@@ -88,7 +88,7 @@ def run(
 
 
 @signer.command()
-@click.option("--dir", "directory", required=True, type=_file, help="Key directory to make; must not exist.")
+@click.option("--out", "directory", required=True, type=_file, help="Key directory to make; must not exist.")
 @click.option("--url", required=True, help="The signer's https://HOST:PORT.")
 @click.option("--ca", required=True, type=_file, help="Authority that vouches for the signer (PEM).")
 @click.option("--certificate", required=True, type=_file, help="The node's certificate (PEM).")
@@ -102,7 +102,7 @@ def link(directory: Path, url: str, ca: Path, certificate: Path, key: Path, who:
 
     \b
     Example:
-      p2pavs signer link --keys keys --dir node-keys --url https://192.0.2.9:4010 --ca signer-ca.pem \\
+      p2pavs signer link --keys keys --out node-keys --url https://192.0.2.9:4010 --ca signer-ca.pem \\
         --certificate node.pem --key node.key
     """
     from p2pavs.keystore.directory import IDENTITY_FILE, PEER_FILE, SIGNER_FILE

@@ -66,7 +66,7 @@ def sim(**given: Any) -> None:
     """Simulate tasks on committees of many nodes: the consensus core of the node, in virtual time.
 
     Everything but clock, disk, network and signatures is the code that nodes run, and safety is checked after
-    every step. The same options and seed give the same run; a run that breaks an invariant exits with 1 and
+    every step. The same options and seed give the same run; a run that breaks an invariant exits with 8 and
     prints the command that replays it.
     """
     from p2pavs.sim.report import Summary

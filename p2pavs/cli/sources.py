@@ -56,6 +56,19 @@ class KeyOptions:
 
         return keystore.load_public(self.directory(flag))
 
+    def new_directory(self) -> Path:
+        """Return the key directory to make. Raises ``UsageError`` or ``KeysExist``."""
+        from p2pavs import keystore
+
+        directory = self.directory()
+        if directory.exists():
+            raise keystore.KeysExist(directory)
+        return directory
+
+    def new_password(self) -> str:
+        """Return a password for new keys; a prompt asks for it twice."""
+        return common.read_password(self.password_file, new=True)
+
     def password(self) -> str:
         """Return the keys' password: from the file, the environment, or a prompt."""
         return common.read_password(self.password_file)

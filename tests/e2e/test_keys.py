@@ -54,7 +54,7 @@ def signer(net: Testnet, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[byte
                 lambda: re.search(r'"url": "(https://[^"]+)"', log.read_text()), "the signer"
             )
             linked = tmp_path / "linked"
-            options = ["--url", said.group(1), "--ca", str(authority.path), "--dir", str(linked)]
+            options = ["--url", said.group(1), "--ca", str(authority.path), "--out", str(linked)]
             options += ["--certificate", str(client.certificate), "--key", str(client.key)]
             net.command("signer", "link", *_node_options(net, REMOTE), *options)
             yield process, linked

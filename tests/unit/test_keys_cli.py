@@ -42,28 +42,28 @@ def run_json(*arguments: str) -> Any:
 
 
 def test_words_bring_keys_back() -> None:
-    made = run_json("keys", "new", "--dir", "a", "--mnemonic-out", "words", "--index", "2")
+    made = run_json("keys", "new", "--keys", "a", "--mnemonic-out", "words", "--index", "2")
     words = Path("words")
     assert len(words.read_text().split()) == 24
     assert stat.S_IMODE(words.stat().st_mode) == 0o600
     assert words.read_text().split()[3] not in json.dumps(made).split()
-    back = run_json("keys", "recover", "--dir", "b", "--mnemonic-file", "words", "--index", "2")
+    back = run_json("keys", "recover", "--keys", "b", "--mnemonic-file", "words", "--index", "2")
     assert back == {**made, "directory": "b"}
     assert run_json("keys", "show", "--verify", "--keys", "b") == back
-    other = run_json("keys", "recover", "--dir", "c", "--mnemonic-file", "words")
+    other = run_json("keys", "recover", "--keys", "c", "--mnemonic-file", "words")
     assert other["address"] != made["address"]
 
 
 def test_wrong_words_make_nothing() -> None:
     Path("words").write_text("abandon " * 12)
-    said = run("keys", "recover", "--dir", "b", "--mnemonic-file", "words", status=ExitCode.USAGE)
+    said = run("keys", "recover", "--keys", "b", "--mnemonic-file", "words", status=ExitCode.USAGE)
     assert "no mnemonic" in said and "abandon" not in said
     assert not Path("b").exists()
 
 
 def test_words_are_not_written_over_a_file() -> None:
     Path("words").write_text("mine")
-    run("keys", "new", "--dir", "a", "--mnemonic-out", "words", status=ExitCode.USAGE)
+    run("keys", "new", "--keys", "a", "--mnemonic-out", "words", status=ExitCode.USAGE)
     assert Path("words").read_text() == "mine" and not Path("a").exists()
 
 
@@ -71,22 +71,22 @@ def test_key_files_of_other_programs_are_imported() -> None:
     first = keystore.create(Path("first"), "theirs", Secret(bytes(31) + b"\x07"), insecure_fast_kdf=True)
     Path("their-password").write_text("theirs\n")
     options = ["--account", "first/account.json", "--consensus", "first/consensus.json"]
-    run("keys", "import", "--dir", "second", *options, status=ExitCode.KEYS)
+    run("keys", "import", "--keys", "second", *options, status=ExitCode.KEYS)
     assert not Path("second").exists()
-    run("keys", "import", "--dir", "second", *options, "--their-password-file", "their-password")
+    run("keys", "import", "--keys", "second", *options, "--their-password-file", "their-password")
     second = keystore.load(Path("second"), "pw")
     assert second.account_secret == first.account_secret
     assert second.consensus_secret == first.consensus_secret
     assert second.peer_seed != first.peer_seed
-    run("keys", "import", "--dir", "third", status=ExitCode.USAGE)
+    run("keys", "import", "--keys", "third", status=ExitCode.USAGE)
 
 
 def test_a_backup_is_restored() -> None:
-    made = run_json("keys", "new", "--dir", "a")
+    made = run_json("keys", "new", "--keys", "a")
     run("keys", "backup", "--keys", "a", "--out", "backup.json")
     run("keys", "backup", "--keys", "a", "--out", "backup.json", status=ExitCode.USAGE)
-    assert run_json("keys", "restore", "backup.json", "--dir", "b") == {**made, "directory": "b"}
-    run("keys", "restore", "backup.json", "--dir", "b", status=ExitCode.KEYS)
+    assert run_json("keys", "restore", "backup.json", "--keys", "b") == {**made, "directory": "b"}
+    run("keys", "restore", "backup.json", "--keys", "b", status=ExitCode.KEYS)
 
 
 def test_protection_moves_to_another_directory() -> None:

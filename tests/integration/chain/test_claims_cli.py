@@ -114,7 +114,7 @@ async def test_a_claim_goes_on_beside_a_running_node(anvil: Anvil, tmp_path: Pat
         account = address_of(user.network.operators[2].account)
         keys = tmp_path / "keys"
         secret = ["--account-key-file", user.key_file(2), "--insecure-fast-kdf"]
-        await user.run("keys", "new", "--dir", str(keys), *secret)
+        await user.run("keys", "new", "--keys", str(keys), *secret)
         with SqlitePendingStore(keys / "pending.sqlite", chain_id=CHAIN_ID, account=account):
             said = await user.run("operator", "claim", "--keys", str(keys), status=6)
             assert "A running node does so" in said
@@ -178,7 +178,7 @@ async def test_who_leaves_is_told_how_long_the_node_is_needed(anvil: Anvil, tmp_
     async with desk(anvil, tmp_path) as user:
         for index in (0, 1, 2):
             await user.run(
-                "keys", "new", "--dir", str(tmp_path / f"keys{index}"), "--insecure-fast-kdf",
+                "keys", "new", "--keys", str(tmp_path / f"keys{index}"), "--insecure-fast-kdf",
                 "--account-key-file", user.key_file(index),
             )  # fmt: skip
         said = await user.run("operator", "exit", "--keys", str(tmp_path / "keys0"))

@@ -57,7 +57,7 @@ class Shell:
 
     def new_keys(self, *names: str) -> list[str]:
         made = [
-            self.json("keys", "new", "--dir", str(self.keys(name)), "--insecure-fast-kdf") for name in names
+            self.json("keys", "new", "--keys", str(self.keys(name)), "--insecure-fast-kdf") for name in names
         ]
         return [entry["address"] for entry in made]
 
@@ -255,8 +255,8 @@ def test_a_model_goes_from_a_file_to_the_chain_and_to_another_machine(shell: She
 def test_a_deployment_is_not_overwritten_by_accident(shell: Shell) -> None:
     first = shell.deploy()
     arguments = ["deploy", "--key-file", str(shell.key_file), "--out", first["file"]]
-    assert "--overwrite" in shell.run(*arguments, status=2)
-    assert shell.deploy("--overwrite")["contracts"] != first["contracts"]
+    assert "--force" in shell.run(*arguments, status=2)
+    assert shell.deploy("--force")["contracts"] != first["contracts"]
 
 
 def test_what_goes_wrong_is_a_sentence(shell: Shell) -> None:
@@ -286,7 +286,7 @@ def test_other_keys_for_the_same_account_are_refused(shell: Shell) -> None:
     (shell.directory / "key").write_text(secret)
     for name in ("a", "b"):
         shell.run(
-            "keys", "new", "--dir", str(shell.keys(name)), "--insecure-fast-kdf",
+            "keys", "new", "--keys", str(shell.keys(name)), "--insecure-fast-kdf",
             "--account-key-file", str(shell.directory / "key"),
         )  # fmt: skip
     shell.fund(Account.from_key(bytes.fromhex(secret)).address)

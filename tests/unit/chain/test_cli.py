@@ -139,7 +139,7 @@ def test_wrong_usage_has_status_two(arguments: list[str]) -> None:
 def test_keys_are_made_and_shown(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("with spaces \n")
     options = ["--password-file", str(tmp_path / "password"), "--json"]
-    code, out, _ = run("keys", "new", "--dir", str(tmp_path / "keys"), "--insecure-fast-kdf", *options)
+    code, out, _ = run("keys", "new", "--keys", str(tmp_path / "keys"), "--insecure-fast-kdf", *options)
     assert code == 0
     made = json.loads(out)
     code, out, _ = run("keys", "show", "--verify", "--keys", str(tmp_path / "keys"), *options)
@@ -148,12 +148,12 @@ def test_keys_are_made_and_shown(tmp_path: Path) -> None:
     code, _, err = run("keys", "show", "--verify", "--keys", str(tmp_path / "keys"), *options)
     assert code == ExitCode.KEYS
     assert json.loads(err)["error"] == "WrongPassword"
-    code, _, err = run("keys", "new", "--dir", str(tmp_path / "keys"), "--insecure-fast-kdf", *options)
+    code, _, err = run("keys", "new", "--keys", str(tmp_path / "keys"), "--insecure-fast-kdf", *options)
     assert (code, json.loads(err)["error"]) == (ExitCode.KEYS, "KeysExist")
 
 
 def test_without_a_terminal_there_is_no_prompt(tmp_path: Path) -> None:
-    code, _, err = run("keys", "new", "--dir", str(tmp_path / "keys"), "--insecure-fast-kdf")
+    code, _, err = run("keys", "new", "--keys", str(tmp_path / "keys"), "--insecure-fast-kdf")
     assert code == 2
     assert "no password" in err
     assert not (tmp_path / "keys").exists()
@@ -161,7 +161,7 @@ def test_without_a_terminal_there_is_no_prompt(tmp_path: Path) -> None:
 
 def test_the_password_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("P2PAVS_PASSWORD", "secret-word")
-    code, out, err = run("keys", "new", "--dir", str(tmp_path / "keys"), "--insecure-fast-kdf")
+    code, out, err = run("keys", "new", "--keys", str(tmp_path / "keys"), "--insecure-fast-kdf")
     assert code == 0
     assert "secret-word" not in out + err
 

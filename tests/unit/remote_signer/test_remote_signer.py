@@ -260,7 +260,7 @@ def test_a_linked_key_directory_holds_no_other_secret(tmp_path: Path) -> None:
     made = keystore.create(tmp_path / "keys", "pw", insecure_fast_kdf=True)
     authority = Authority(tmp_path, "authority")
     pem = authority.issue("node")
-    command = ["signer", "link", "--keys", str(tmp_path / "keys"), "--dir", str(tmp_path / "linked")]
+    command = ["signer", "link", "--keys", str(tmp_path / "keys"), "--out", str(tmp_path / "linked")]
     command += ["--ca", str(authority.path), "--certificate", str(pem.certificate), "--key", str(pem.key)]
     assert CliRunner().invoke(root, [*command, "--url", "http://127.0.0.1:1"]).exit_code == 2
     done = CliRunner().invoke(root, [*command, "--url", "https://127.0.0.1:4010", "--json"])

@@ -1,7 +1,11 @@
-"""Examples that ``--help`` ends with, of commands whose description has none. Not imported otherwise."""
+"""What ``--help`` shows beside a command's description: its line in the list of its group, and examples.
+
+Not imported otherwise.
+"""
 
 from __future__ import annotations
 
+import inspect
 from typing import Final
 
 import click
@@ -65,15 +69,70 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "bench": ("p2pavs bench --list", "p2pavs bench engine --quick"),
 }
-"""By the command's path."""
+"""By the command's path, of commands whose description has none."""
+
+SUMMARIES: Final[dict[str, str]] = {
+    "keys new": "Make an operator's keys.",
+    "keys show": "Show the public part of a key directory.",
+    "keys backup": "Write all keys, encrypted, to one file.",
+    "keys restore": "Make a key directory out of a backup.",
+    "keys import": "Make a key directory out of other programs' key files.",
+    "keys protection": "Take along what was signed when keys move.",
+    "gateway take-ownership": "Take what the deploying account offered.",
+    "timelock execute": "Execute a proposal whose delay is over.",
+    "operator register": "Register the operator of a key directory.",
+    "operator status": "Show an operator, or all.",
+    "operator claim": "Claim an operator's rewards.",
+    "operator rotate-key": "Replace the consensus key.",
+    "operator exit": "Leave, and ask the stake back.",
+    "operator withdraw": "Take out stake asked back, rewards, bounties.",
+    "epoch status": "Show the current epoch, or another one.",
+    "epoch freeze": "Fix the operators of the next epoch.",
+    "epoch advance": "Freeze the next epoch, and wait until it is open.",
+    "model add": "Take a GGUF file into this machine's models.",
+    "model list": "List the registered models, or those of this machine.",
+    "model verify": "Check a model's bytes and golden vectors.",
+    "model publish": "Put a registered model's manifest on the chain.",
+    "model register": "Register a model with its runtime and price.",
+    "signer link": "Make a key directory for a node that asks a signer.",
+    "task refund": "Give the requester of an expired task its fee back.",
+    "certificate checkpoint": "Write what it takes to verify an epoch's certificates.",
+    "certificate export": "Write a task's certificate to a file.",
+    "certificate verify": "Verify a task's certificate, or a certificate file.",
+    "evidence list": "List evidence, cases and what was punished.",
+    "evidence submit": "Report what nodes hold, and execute cases.",
+    "config check": "Check the configuration, and where each setting is from.",
+    "openai check": "Check an endpoint's configuration.",
+    "openai new-key": "Make an API key.",
+}
+"""By the command's path, where its first sentence is too long for 80 columns."""
 
 
 def attach(command: click.Command, *path: str) -> None:
-    """Let a command, and those below it, end its help with its examples."""
+    """Give a command, and those below it, their lines, their examples, and short words for their values."""
+    name = " ".join(path)
+    command.short_help = SUMMARIES.get(name, command.short_help)
     if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
-            attach(inner, *path, name)
+        for inner_name, inner in command.commands.items():
+            attach(inner, *path, inner_name)
         return
-    lines = EXAMPLES.get(" ".join(path), ())
-    if lines and "Example" not in (command.help or "") and command.epilog is None:
-        command.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+    for param in command.params:
+        if isinstance(param, click.Option) and param.metavar is None:
+            param.metavar = _word(param)
+    lines = EXAMPLES.get(name, ())
+    if lines and "Example" not in (command.help or ""):
+        heading = "Examples" if len(lines) > 1 else "Example"
+        shown = f"\b\n{heading}:\n" + "\n".join(f"  {line}" for line in lines)
+        command.help = f"{inspect.cleandoc(command.help or '')}\n\n{shown}"
+
+
+def _word(option: click.Option) -> str | None:
+    """What stands for a value where click's own word is long: RANGE is shown anyway, functions have names."""
+    match option.type:
+        case click.IntRange() if not option.count:
+            return "INTEGER"
+        case click.FloatRange():
+            return "NUMBER"
+        case click.types.FuncParamType():
+            return option.type.func.__name__.rsplit("_", 1)[-1].upper()
+    return None
