@@ -15,7 +15,8 @@ from collections.abc import Sequence
 import structlog
 
 from tests.fuzz.mutate import mutated
-from tests.fuzz.targets import Broken, Target, check, targets
+from tests.fuzz.target import Broken, Target, check
+from tests.fuzz.targets import targets
 
 SLICE = 2.0  # seconds for one decoder until the next has its turn
 LONG = 2.0  # seconds that no single input should take

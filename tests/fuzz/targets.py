@@ -1,15 +1,10 @@
-"""Every decoder that reads what a peer, the chain, a worker or a file says, with valid samples to start from.
-
-What a decoder promises: it returns, or raises one of its named errors, and nothing else; it takes no longer
-than its input's size explains; where an encoding is canonical, what it accepts encodes to the same bytes.
-"""
+"""Every decoder of what a peer, the chain, a worker or a file says, with valid samples to start from."""
 
 from __future__ import annotations
 
-import contextlib
+import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -24,31 +19,21 @@ from consensus.types import Kind, Step
 from inference import wire as worker_wire
 from inference.errors import DamagedModel, InferenceError
 from inference.gguf_header import read_header
-from inference.request import Request
-from p2pavs import catch_up, certificate_sync, strict_json
+from inference.request import FinishReason, Generation, Request, Status
+from p2pavs import catch_up, certificate_sync
 from p2pavs.announcement import Announcement
-from p2pavs.certificate_file import BadCertificate, CertificateFile
 from p2pavs.chain.abi import UndecodableData
 from p2pavs.chain.contracts import interface
 from p2pavs.chain.records import InferenceParams, InferenceRequest
 from p2pavs.network import InvalidRecord, exchange
 from p2pavs.network.addresses import parse_address
 from p2pavs.network.mends.first_reads import take_prefixed
+from p2pavs.network.neighbours import decode_txt, encode_txt
 from p2pavs.network.peers_file import load_peers, save_peers
 from p2pavs.network.records import make_record, read_record
+from tests.fuzz.files import of_files
+from tests.fuzz.target import Target
 from tests.unit.consensus import factory
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One decoder."""
-
-    name: str
-    decode: Callable[[bytes], object]
-    errors: tuple[type[BaseException], ...]
-    samples: tuple[bytes, ...]
-    encode: Callable[[object], bytes] | None = None
-    """The way back, where the encoding is the only one."""
 
 
 def _messages() -> tuple[bytes, ...]:
@@ -75,12 +60,14 @@ def _record() -> bytes:
     return make_record(SigningKey(b"\1" * 32), 5, ("/ip4/127.0.0.1/tcp/4001",), b"payload").envelope
 
 
-def _on_disk(read: Callable[[Path], object]) -> Callable[[bytes], object]:
+def _on_disk(read: Callable[[Path], object], size: int = 0) -> Callable[[bytes], object]:
+    """A file of the input, filled up with zeros to so many bytes."""
     directory = Path(tempfile.mkdtemp(prefix="p2pavs-fuzz-"))
 
     def decode(data: bytes) -> object:
         path = directory / "input"
         path.write_bytes(data)
+        os.truncate(path, max(size, len(data)))
         return read(path)
 
     return decode
@@ -112,10 +99,6 @@ def _points(data: bytes) -> object:
     return SCHEME.fast_aggregate_verify([data[:48]], data[48:80], data[80:176])
 
 
-def _certificate_file(data: bytes) -> object:
-    return CertificateFile.parse(data.decode(errors="replace"))
-
-
 def _request(data: bytes) -> object:
     return worker_wire.request_from_wire(worker_wire.decode(data))
 
@@ -124,12 +107,24 @@ def _answer(data: bytes) -> object:
     return worker_wire.generation_from_wire(worker_wire.decode(data))
 
 
-def _head_of_model() -> bytes:
-    return (Path(__file__).resolve().parents[2] / "inference" / "models" / "micro.gguf").read_bytes()[:20_000]
+def _generation() -> bytes:
+    made = Generation(
+        status=Status.COMPLETED,
+        output=b"yes",
+        token_ids=(3, 4),
+        finish_reason=FinishReason.END_OF_TEXT,
+        trace_root=bytes(32),
+        trace_secret=b"\1" * 32,
+        chunk_digests=(b"\2" * 32,),
+        prompt_tokens=5,
+        logits_digests=(b"\3" * 32, b"\4" * 32),
+    )
+    return worker_wire.encode(worker_wire.generation_to_wire(made))[4:]
 
 
+_HEARD = f"/ip4/127.0.0.1/tcp/4001/p2p/{read_record(_record()).peer_id}"
+_MODEL = Path(__file__).resolve().parents[2] / "inference" / "models" / "micro.gguf"
 _PACKETS = b"\x03abc\x80\x01" + bytes(128)
-_FILE = b'{"format": "p2pavs-certificate/1"}'
 
 
 def _address(data: bytes) -> object:
@@ -142,6 +137,7 @@ def targets() -> Sequence[Target]:
     messages, record = _messages(), _record()
     own = read_record(record)
     answer = encoding.encode(list(messages[:3]))
+    model = _MODEL.read_bytes()
     asked = InferenceRequest(bytes(32), b"text", InferenceParams(max_tokens=8, choices=("yes", "no")), 1)
     call = interface("TaskGateway").encode("requestInference", asked.to_abi())
     request = worker_wire.encode(
@@ -188,13 +184,13 @@ def targets() -> Sequence[Target]:
         Target("gossip packets", _prefixed, _packet_errors(), (_PACKETS,)),
         Target("addresses", _address, (ValueError,), _addresses()),
         Target("keys and signatures", _points, (), (proof,)),
-        Target("certificate file", _certificate_file, (BadCertificate,), (_FILE,)),
-        Target("json", strict_json.loads, (ValueError,), (b'{"a": [1, {"b": null}]}',)),
         Target("calldata", interface("TaskGateway").decode_input, (UndecodableData,), (call,)),
         Target("worker: request", _request, (InferenceError,), (request,)),
-        Target("worker: answer", _answer, (InferenceError,), (request,)),
-        Target("model header", _on_disk(read_header), (DamagedModel,), (_head_of_model(),)),
+        Target("worker: answer", _answer, (InferenceError,), (_generation(),)),
+        Target("model header", _on_disk(read_header, len(model)), (DamagedModel,), (model[:20_000],)),
         Target("cbor of others", _lenient, (InvalidRecord,), (cbor2.dumps([b"x", []]),)),
+        Target("mDNS text", decode_txt, (), (encode_txt([_HEARD, _HEARD]),)),
+        *of_files(),
     )
 
 
@@ -212,23 +208,3 @@ def _encode_cbor(value: object) -> bytes:
 
 def _lenient(data: bytes) -> object:
     return exchange._decode(data, 10_000)
-
-
-class Broken(AssertionError):
-    """A decoder broke its promise."""
-
-
-def check(target: Target, data: bytes) -> bool:
-    """Whether the input was accepted. Raises Broken."""
-    try:
-        value = target.decode(data)
-    except target.errors:
-        return False
-    except BaseException as error:
-        raise Broken(f"{target.name}: {type(error).__name__}: {error} on {data[:200].hex()}") from error
-    if target.encode is not None:
-        with contextlib.suppress(Exception):
-            if target.encode(value) == data:
-                return True
-        raise Broken(f"{target.name}: a second encoding is accepted: {data[:200].hex()}")
-    return True
