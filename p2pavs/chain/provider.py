@@ -18,7 +18,7 @@ __all__ = ["NotDeployed", "RpcUnreachable", "TrioProvider", "WrongChain"]
 
 
 class TrioProvider(AsyncBaseProvider):
-    """A web3.py provider over httpx that works under trio. Close it with ``aclose``.
+    """A web3.py provider that works under trio. Close it with ``aclose``.
 
     ``wait_for_transaction_receipt`` of web3.py needs asyncio: use ``p2pavs.chain.receipts.wait_receipt``.
     """

@@ -9,21 +9,20 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from typing import Any, Self
 
 import anyio
-import httpx
 
 from p2pavs import strict_json
 from p2pavs.chain.errors import RpcBadAnswer, RpcRefused, RpcUnreachable
+from p2pavs.chain.http_endpoint import AnswerTooLong, BadUrl, HttpEndpoint, HttpFailure
 from p2pavs.chain.rpc_values import Block, BlockHeader, FeeHistory, Log, RawReceipt, RawTransaction
 
 MAX_RESPONSE_BYTES = 32 * 1024 * 1024
 _BLOCK_TAGS = frozenset({"latest", "earliest", "pending", "safe", "finalized"})
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})\Z")
-_DATA = re.compile(r"0x([0-9a-fA-F]{2})*\Z")
+_DATA = re.compile(r"0x[0-9a-fA-F]*\Z")
 
 # Repeating one of these changes nothing. A raw transaction is among them: its nonce makes it count once.
 _IDEMPOTENT = frozenset(
@@ -50,25 +49,6 @@ _IDEMPOTENT = frozenset(
 _BUSY = frozenset({429, 502, 503, 504})
 
 
-class _Body(httpx.AsyncByteStream):
-    """A request body in one piece.
-
-    httpx makes an asynchronous generator of plain bytes, and leaves it open when the connection breaks while
-    the request is written; trio warns of such generators.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        self._left = [data]
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if not self._left:
-            raise StopAsyncIteration
-        return self._left.pop()
-
-
 class Rpc:
     """A client of one JSON-RPC endpoint. Close it with ``aclose`` or use it in an ``async with``."""
 
@@ -81,16 +61,20 @@ class Rpc:
         retry_pause: float = 0.1,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
-        """``timeout`` in seconds per attempt; ``retries`` after the first, with pauses that triple."""
-        if not url.startswith(("http://", "https://")):
-            raise RpcUnreachable(url, "it does not start with http:// or https://")
+        """``timeout`` in seconds per attempt; ``retries`` after the first, with pauses that triple.
+
+        Raises ``RpcUnreachable`` for an address that no endpoint can have.
+        """
+        try:
+            self._http = HttpEndpoint(url, max_response_bytes)
+        except BadUrl as error:
+            raise RpcUnreachable(url, str(error)) from None
         self.url = url
         self._timeout = timeout
         self._retries = retries
         self._retry_pause = retry_pause
         self._cap = max_response_bytes
         self._ids = itertools.count(1)
-        self._client = httpx.AsyncClient()
 
     async def __aenter__(self) -> Self:
         return self
@@ -100,7 +84,7 @@ class Rpc:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._http.aclose()
 
     async def request(self, method: str, params: Sequence[Any] = ()) -> Any:
         """Send one request and return its ``result`` as decoded JSON.
@@ -135,43 +119,20 @@ class Rpc:
 
     async def _post(self, body: bytes) -> bytes:
         try:
-            # For the whole exchange: httpx's own limits start anew with every piece that arrives.
-            with anyio.fail_after(self._timeout):
-                response = await self._client.send(self._request(body), stream=True)
-                async with aclosing(response):
-                    if response.status_code in _BUSY:
-                        raise RpcUnreachable(self.url, f"it is busy: HTTP status {response.status_code}")
-                    received = await self._receive(response)
-                    # Some endpoints send JSON-RPC errors with status 400 or 500: look at the body first.
-                    if response.status_code != 200 and not received.lstrip().startswith(b"{"):
-                        raise RpcBadAnswer(self.url, f"HTTP status {response.status_code}")
-                    return received
+            with anyio.fail_after(self._timeout):  # for the whole exchange
+                status, received = await self._http.post(body)
         except TimeoutError:
             raise RpcUnreachable(self.url, f"no answer within {self._timeout:g} s") from None
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise RpcUnreachable(self.url, _short(str(error)) or type(error).__name__) from None
-
-    def _request(self, body: bytes) -> httpx.Request:
-        headers = {
-            "Host": httpx.URL(self.url).netloc.decode("ascii"),
-            "Content-Type": "application/json",
-            "Content-Length": str(len(body)),
-            "Accept-Encoding": "identity",
-        }
-        return httpx.Request("POST", self.url, headers=headers, stream=_Body(body))
-
-    async def _receive(self, response: httpx.Response) -> bytes:
-        received = bytearray()
-        # Cancelled, not left: httpx's chain of generators ends cleanly only by an exception from inside.
-        with anyio.CancelScope() as reading:
-            async for piece in response.aiter_raw():
-                if len(received) + len(piece) > self._cap:
-                    reading.cancel()
-                else:
-                    received += piece
-        if reading.cancel_called:
-            raise RpcBadAnswer(self.url, f"it is longer than {self._cap} bytes")
-        return bytes(received)
+        except HttpFailure as error:
+            raise RpcUnreachable(self.url, _short(str(error))) from None
+        except AnswerTooLong:
+            raise RpcBadAnswer(self.url, f"it is longer than {self._cap} bytes") from None
+        if status in _BUSY:
+            raise RpcUnreachable(self.url, f"it is busy: HTTP status {status}")
+        # Some endpoints send JSON-RPC errors with status 400 or 500: look at the body first.
+        if status != 200 and not received.lstrip().startswith(b"{"):
+            raise RpcBadAnswer(self.url, f"HTTP status {status}")
+        return received
 
     def _parse(self, raw: bytes, number: int) -> dict[str, Any]:
         try:
@@ -364,7 +325,7 @@ class Rpc:
         return int(value, 16)
 
     def _data(self, value: Any, size: int | None = None) -> bytes:
-        if not isinstance(value, str) or not _DATA.match(value):
+        if not isinstance(value, str) or len(value) % 2 or not _DATA.match(value):
             raise RpcBadAnswer(self.url, f"{_short(repr(value))} where bytes should be")
         data = bytes.fromhex(value[2:])
         if size is not None and len(data) != size:
@@ -415,6 +376,6 @@ def _revert_data(value: Any) -> bytes | None:
         value = value.get("data", value.get("result"))
     if isinstance(value, str):
         text = value.removeprefix("Reverted ")
-        if _DATA.match(text):
+        if len(text) % 2 == 0 and _DATA.match(text):
             return bytes.fromhex(text[2:])
     return None
