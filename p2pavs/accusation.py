@@ -9,13 +9,13 @@ from consensus.messages import Certificate, DivergenceReport, Message, Proposal,
 from consensus.signing import value_id
 from consensus.types import Scope
 from consensus.wire import WireError, decode_message
-from p2pavs.chain import reader
 from p2pavs.chain.certificates import ChainCertificate
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import NotFound
 from p2pavs.chain.evidence import Certified, ChainEvidence, encode_evidence, proves_against
 from p2pavs.storage import CertificateStore
 from p2pavs.storage.evidence import StoredEvidence
+from p2pavs.task_facts import TaskFacts
 
 SUBMITTED = frozenset({"equivocation", "wrong-output", "lazy-vote"})
 """What is reported to the chain. A divergence report is not: a member with a defect should send it."""
@@ -26,9 +26,11 @@ class NoProof(Exception):
 
 
 async def accuse(
-    chain: Chain, certificates: CertificateStore, stored: StoredEvidence
+    chain: Chain, certificates: CertificateStore, stored: StoredEvidence, facts: TaskFacts | None = None
 ) -> ChainEvidence | None:
     """Return the evidence for the chain; None where it has to wait for the task's certificate.
+
+    ``facts`` is what is known of tasks already, for who asks about many pieces of evidence.
 
     Raises ``NoProof`` where it never will be evidence, ``ChainError`` where the chain cannot be read.
     """
@@ -42,7 +44,7 @@ async def accuse(
         commit = await certificates.get(stored.instance.task_id, stored.committee_root)
         if commit is None:
             return None
-        certified = await _certified(chain, stored, commit.certificate)
+        certified = await _certified(facts or TaskFacts(chain), stored, commit.certificate)
         if certified is None:
             return None
         if not proves_against(evidence, certified):
@@ -81,12 +83,11 @@ def _signed(message: Message) -> Proposal | Vote | DivergenceReport:
     raise ValueError("it is no signed message of one member")
 
 
-async def _certified(chain: Chain, stored: StoredEvidence, certificate: Certificate) -> Certified | None:
+async def _certified(facts: TaskFacts, stored: StoredEvidence, certificate: Certificate) -> Certified | None:
     try:
-        header = (await reader.read_task(chain, stored.instance.task_id)).requested.header
+        header, operators = await facts.read(stored.instance.task_id)
     except NotFound:
         return None
-    operators = await reader.read_operator_set(chain, header.epoch)
     attempt = stored.instance.attempt
     committee = Committee.select(operators, header.hash, header.task_seed, attempt, header.committee_size)
     if committee.root != stored.committee_root:

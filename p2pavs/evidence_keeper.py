@@ -19,6 +19,7 @@ from p2pavs.chain.poster import Sender
 from p2pavs.errors import P2pavsError
 from p2pavs.storage import CertificateStore
 from p2pavs.storage.evidence import EvidenceState, EvidenceStore
+from p2pavs.task_facts import TaskFacts
 
 CHECK_EVERY = 3.0  # seconds
 ABSENCE_EVERY = 60.0  # seconds
@@ -79,11 +80,12 @@ class EvidenceKeeper:
     # --- reports ------------------------------------------------------------------------------------------
 
     async def _report_stored(self) -> None:
+        facts = TaskFacts(self._chain)
         for stored in await self._store.open():
             if stored.offence not in SUBMITTED or stored.operator == self._operator:
                 continue
             try:
-                evidence = await accuse(self._chain, self._certificates, stored)
+                evidence = await accuse(self._chain, self._certificates, stored, facts)
             except NoProof as reason:
                 log.warning("evidence_useless", task=stored.instance.task_id, reason=str(reason))
                 await self._store.set_state(stored.id, EvidenceState.REFUSED)

@@ -13,6 +13,7 @@ import trio
 from consensus import bls, vrf
 from consensus.types import Domain
 from p2pavs.keystore import Identity
+from p2pavs.remote_signer.calls import Calls
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -61,6 +62,11 @@ class Signers:
             keys = await signer.consensus_keys(identity.address, domain.chain_id, domain.gateway)
             consensus = {key: RemoteConsensusKey(signer, key) for key in keys}
             yield cls(consensus, RemoteAccount(signer, identity.address), signer)
+
+    @property
+    def calls(self) -> Calls:
+        """How the questions to the remote signer went; none where the keys are here."""
+        return Calls() if self.remote is None else self.remote.calls
 
     async def watch(self) -> None:
         """Keep the remote signer's state current, and say when it is gone and when it is back."""

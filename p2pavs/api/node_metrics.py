@@ -13,6 +13,8 @@ from inference.runtime import CANONICAL
 from p2pavs import __version__
 from p2pavs.metrics import counter, gauge, histogram, worker_metrics
 from p2pavs.readiness import conditions
+from p2pavs.remote_signer.calls import KINDS
+from p2pavs.remote_signer.calls import OUTCOMES as OUTCOMES_OF_CALLS
 from p2pavs.tally import OUTCOMES, TIMEOUTS
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ def node_metrics(node: Node) -> Iterator[Metric]:
     yield gauge("storage_failing", "Whether the last write to the disk failed.", _storage_failing(node))
     yield from _chain(node)
     yield from _operator(node)
+    yield from _signer(node)
     yield from _tasks(node)
     yield from _network(node)
     yield from worker_metrics([(worker_labels(worker), worker.stats()) for worker in node.workers])
@@ -109,6 +112,23 @@ def _operator(node: Node) -> Iterator[Metric]:
         "offences_reported", "Offences that this node reported to the chain.", node.accuser.reported
     )
     yield counter("cases_executed", "Offenders that this node had punished.", node.accuser.executed)
+
+
+def _signer(node: Node) -> Iterator[Metric]:
+    calls = node.signers.calls
+    yield counter(
+        "signer_calls",
+        "Questions to the remote signer, by kind and outcome; 0 where the keys are here.",
+        [
+            ({"kind": kind, "outcome": outcome}, calls.counts[kind, outcome])
+            for kind in KINDS
+            for outcome in OUTCOMES_OF_CALLS
+        ],
+    )
+    yield histogram("signer_call_seconds", "How long the remote signer's answers took.", calls.seconds)
+    yield gauge(
+        "signer_unavailable", "Whether the remote signer does not answer.", node.signer_error is not None
+    )
 
 
 def _risks(node: Node) -> dict[str, bool]:

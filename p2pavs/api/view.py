@@ -20,6 +20,7 @@ from p2pavs.journal import Journal, Json
 from p2pavs.metrics import render_metrics
 from p2pavs.readiness import Condition, conditions
 from p2pavs.storage.evidence import StoredEvidence
+from p2pavs.task_facts import TaskFacts
 
 if TYPE_CHECKING:
     from inference.worker import ModelWorker
@@ -31,6 +32,7 @@ class View:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._facts = TaskFacts(node.chain)
         self.journal: Journal = node.journal
         self.drafts: Drafts = node.drafts
 
@@ -172,6 +174,8 @@ class View:
 
     async def evidence(self) -> list[dict[str, Json]]:
         """Stored evidence of misbehaviour, as encoded messages."""
+        if self._node.desk is not None:
+            self._facts.renew(self._node.desk.head)
         return [
             {
                 "id": one.id,
@@ -193,7 +197,7 @@ class View:
         if stored.offence not in SUBMITTED:
             return None
         try:
-            found = await accuse(self._node.chain, self._node.certificates, stored)
+            found = await accuse(self._node.chain, self._node.certificates, stored, self._facts)
         except (NoProof, ChainError):
             return None
         return None if found is None else {"verifier": found.verifier, "data": "0x" + found.data.hex()}

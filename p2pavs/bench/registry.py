@@ -173,6 +173,15 @@ BENCHMARKS = (
         0.5,
     ),
     Benchmark(
+        "faults",
+        "Faults of the specification",
+        "What do a network's tasks wait for, and what is lost, while one of four members fails?",
+        "the same network without a fault",
+        "tests.bench.faults",
+        6,
+        1.5,
+    ),
+    Benchmark(
         "endurance",
         "Endurance",
         "What grows while a network works?",

@@ -16,6 +16,7 @@ from p2pavs.chain.errors import ChainError
 from p2pavs.exit_codes import ExitCode
 from p2pavs.keystore import KeystoreError
 from p2pavs.remote_signer import wire
+from p2pavs.remote_signer.calls import Calls
 from p2pavs.remote_signer.link import SignerLink
 from p2pavs.storage import ConflictingSignature, SignerUnavailable, Slot
 
@@ -53,6 +54,7 @@ class RemoteSigner:
         self.link = link
         self.state: Mapping[str, Any] = {}
         self.error: str | None = None
+        self.calls = Calls()
         self._tls = link.tls()
         self._client: httpx.AsyncClient | None = None
 
@@ -90,10 +92,18 @@ class RemoteSigner:
 
     async def ask(self, path: str, content: wire.Json | None) -> wire.Json:
         """Ask once. Raises ``_Refused``, ``OSError`` or ``httpx.HTTPError``."""
-        if self._client is not None:
-            return await self._ask(self._client, path, content)
-        async with self._new_client() as client:
-            return await self._ask(client, path, content)
+        with self.calls.one(path) as call:
+            try:
+                if self._client is not None:
+                    answer = await self._ask(self._client, path, content)
+                else:
+                    async with self._new_client() as client:
+                        answer = await self._ask(client, path, content)
+            except _Refused:
+                call.outcome = "refused"
+                raise
+            call.outcome = "answered"
+            return answer
 
     async def _ask(self, client: httpx.AsyncClient, path: str, content: wire.Json | None) -> wire.Json:
         method = "GET" if content is None else "POST"

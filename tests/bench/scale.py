@@ -72,14 +72,17 @@ def _metrics(net: Testnet, index: int) -> dict[str, float]:
     return {name.removeprefix("p2pavs_"): float(value) for name, value in pairs}
 
 
-def latencies(net: Testnet, tasks: Sequence[int]) -> list[float]:
-    """Seconds from the last needed output to the certificate, for each member and task."""
-    operators = [_operator(net, index) for index in range(net.nodes)]
+def latencies(net: Testnet, tasks: Sequence[int], members: Sequence[int] | None = None) -> list[float]:
+    """Seconds from the last needed output to the certificate, for each member and task.
+
+    ``members``: the nodes whose outputs and certificates count (default: all).
+    """
+    operators = [(index, _operator(net, index)) for index in members or range(net.nodes)]
     found = []
     for task in tasks:
         outputs, certificates = [], []
         weights: dict[str, int] = {}
-        for index, operator in enumerate(operators):
+        for index, operator in operators:
             events = {event["event"]: event for event in net.api(index, f"/tasks/{task}/events")}
             for member in events.get("committee", {}).get("members", ()):
                 weights[member["operator"]] = int(member["weight"])

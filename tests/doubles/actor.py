@@ -14,6 +14,8 @@ honest node. The file is read at each step:
     {"cheat": "flip"}        computes one token's logits wrongly, and says so to whoever asks
     {"cheat": "equivocate"}  says two things in one round: sends a second precommit, for another value
 
+    {"slow": 5}              takes five times as long to compute
+
 "die" happens once: the file is removed first.
 """
 
@@ -67,6 +69,12 @@ class Script:
         found = self._read().get("cheat")
         return found if isinstance(found, str) else None
 
+    @property
+    def slow(self) -> float:
+        """How many times as long the model takes."""
+        found = self._read().get("slow")
+        return float(found) if isinstance(found, int | float) else 1.0
+
     def die_at(self, instant: str) -> None:
         """End this process, as kill -9 does, if now is the time."""
         if self._read().get("die") == instant:
@@ -110,7 +118,9 @@ class ActingExecutor:
     ) -> Execution:
         """Compute honestly, then perhaps lie about the output."""
         self._script.die_at("inference")
+        began = trio.current_time()
         honest = await self._executor.execute(task, progress, guide)
+        await trio.sleep((self._script.slow - 1) * (trio.current_time() - began))
         if self._script.cheat == "flip":
             logits = (sha256(b"a flipped bit").digest(), *honest.logits_digests[1:])
             return forged(honest, honest.tokens, logits, honest.output)

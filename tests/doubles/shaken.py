@@ -41,14 +41,13 @@ class Faults:
             time.sleep(PERIOD)
 
 
-def main() -> None:
-    """Run the command line with a network and a clock that obey the file."""
+def obey() -> None:
+    """Make network and clock of this process obey the file."""
     data = Path(sys.argv[sys.argv.index("--data") + 1])
     faults = Faults(data / "faults.json")
     threading.Thread(target=faults.watch, daemon=True).start()
     _block(faults)
     _skew(faults)
-    run()
 
 
 def _block(faults: Faults) -> None:
@@ -73,4 +72,5 @@ def _skew(faults: Faults) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    obey()
+    run()

@@ -203,9 +203,40 @@ def everything() -> list[tuple[str, click.Command]]:
 
 @pytest.mark.parametrize(("path", "command"), everything(), ids=[path for path, _ in everything()])
 def test_every_command_teaches_by_example(path: str, command: click.Command) -> None:
-    text = f"{command.help}\n{command.epilog}"
-    assert command.help is not None and "Example" in text
-    assert f"p2pavs {path}" in text.split("Example", 1)[1]
+    assert command.help is not None and "Example" in command.help
+    assert f"p2pavs {path}" in command.help.split("Example", 1)[1]
+
+
+def groups(command: click.Command, path: tuple[str, ...]) -> list[tuple[str, click.Group]]:
+    if not isinstance(command, click.Group):
+        return []
+    inner = [found for name, one in command.commands.items() for found in groups(one, (*path, name))]
+    return [(" ".join(path), command), *inner]
+
+
+def test_the_lines_of_a_groups_commands_fit_80_columns() -> None:
+    for name in COMMANDS:
+        command = root.get_command(click.Context(root), name)
+        assert command is not None
+        for path, group in groups(command, (name,)):
+            room = 80 - 6 - max(map(len, group.commands))
+            for inner, one in group.commands.items():
+                line = one.get_short_help_str(room)
+                assert line and not line.endswith("..."), f"{path} {inner}: {line}"
+
+
+def test_a_key_directory_is_named_by_one_option() -> None:
+    for path, command in everything():
+        names = {name for param in command.params for name in param.opts}
+        assert "--dir" not in names, path
+        if path.startswith("keys ") and not path.startswith("keys protection"):
+            assert "--keys" in names, path
+
+
+def test_a_configuration_that_is_not_there_can_be_written() -> None:
+    said = run("config", "check", "nowhere.toml", status=2)
+    assert "There is no configuration nowhere.toml" in said
+    assert "p2pavs init --out nowhere.toml" in said and "config check" not in said
 
 
 def test_the_root_tells_exit_statuses() -> None:

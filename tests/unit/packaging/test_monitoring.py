@@ -59,7 +59,7 @@ def test_every_alert_says_what_to_do() -> None:
         assert rule["labels"]["severity"] in ("page", "ticket"), rule["alert"]
         assert set(rule["annotations"]) == {"summary", "remedy"}, rule["alert"]
         for label in re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]):
-            assert label in ("instance", "condition", "cause", "model", "how"), rule["alert"]
+            assert label in ("instance", "condition", "cause", "model", "how", "kind"), rule["alert"]
 
 
 def test_every_metric_that_wakes_someone_is_described() -> None:

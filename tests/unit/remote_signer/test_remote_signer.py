@@ -104,6 +104,20 @@ async def test_a_statement_is_signed_once(setting: Setting) -> None:
     assert (state["signed"], state["refused"]) == (2, 1)
 
 
+async def test_calls_are_counted_by_kind_and_outcome(setting: Setting) -> None:
+    calls = setting.signer.calls
+    await setting.key.sign_slot(SLOT, YES)
+    with pytest.raises(ConflictingSignature):
+        await setting.key.sign_slot(SLOT, NO)
+    await setting.signer.read_state()
+    assert dict(calls.counts) == {
+        ("statement", "answered"): 1,
+        ("statement", "refused"): 1,
+        ("state", "answered"): 1,
+    }
+    assert calls.seconds.buckets()[-1] == ("+Inf", 3.0) and calls.seconds.sum > 0
+
+
 async def test_a_node_with_an_empty_guard_cannot_make_the_signer_sign_twice(
     setting: Setting, tmp_path: Path
 ) -> None:
@@ -127,6 +141,8 @@ async def test_the_nodes_guard_asks_for_one_statement_only(setting: Setting, tmp
         await guard.sign(SLOT, YES)
     assert "does not answer" in gone.value.message
     assert setting.signer.error is not None
+    calls = setting.signer.calls
+    assert dict(calls.counts) == {("statement", "failed"): 1} and calls.seconds.sum == 0
     # The statement is on disk, though no signature is: another one is refused without asking anybody.
     with pytest.raises(ConflictingSignature):
         await guard.sign(SLOT, NO)
