@@ -115,7 +115,7 @@ BENCHMARKS = (
         "What does checking another member's answer save?",
         "replicate mode: every member generates",
         "tests.bench.verify_mode",
-        1,
+        4,
         0.5,
     ),
     Benchmark(

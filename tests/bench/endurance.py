@@ -3,65 +3,41 @@
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
-import tempfile
 from dataclasses import astuple
-from pathlib import Path
 
 from p2pavs.bench.part import run, say
-from p2pavs.bench.result import Cell, Chart, Result
-from testnet.layout import Layout, claim
-from testnet.network import Network
-from testnet.startup import bring_up
-from tests.bench import soak
-from tests.e2e.harness import Testnet
-from tests.faults import checks
+from p2pavs.bench.result import Chart, Result
+from tests.bench.soak import HEADER, KEEP, NAMES, PERIOD, as_line, soak
 
 
 def measure(options: argparse.Namespace) -> Result:
     """A steady load on one network, looked at every half minute."""
     minutes = options.minutes or (1.0 if options.quick else 15.0)
-    say(f"a test network of {options.nodes} nodes begins")
-    with tempfile.TemporaryDirectory(prefix="p2pavs-endurance-") as directory:
-        layout = Layout(Path(directory) / "net")
-        state, lock = claim(layout)
-        lock.close()
-        network = Network(layout, state, node_options=("--keep-tasks", str(soak.KEEP)))
-        net = Testnet(network, options.nodes)
-        try:
-            bring_up(network, options.nodes)
-            say(f"a task every {options.every:g} s for {minutes:g} minutes")
-            points, states, count = soak.soak(net, minutes, options.every)
-            errors = checks.unexplained_errors(net, ())
-        finally:
-            net.close()
-    certified = sum(one == "certified" for one in states.values())
-    third = max(1, len(points) // 3)
-    rows: list[tuple[Cell, ...]] = []
-    for position, name in enumerate(soak.NAMES):
-        parts = points[third : 2 * third] or points, points[-third:]
-        middle, last = (statistics.median(astuple(point)[position] for point in part) for part in parts)
-        rows.append((name, middle, last, max(astuple(point)[position] for point in points)))
+    say(f"a test network of {options.nodes} nodes, a task every {options.every:g} s for {minutes:g} minutes")
+    say(HEADER)
+    found = soak(options.nodes, minutes, options.every, KEEP, lambda tasks, point: say(as_line(tasks, point)))
     result = Result()
     result.table(
         ("largest of the nodes", "second third", "last third", "most"),
-        rows,
+        found.thirds(),
         f"{options.nodes} nodes, a task every {options.every:g} s for {minutes:g} minutes; medians",
     )
-    result.notes.append(f"{certified} of {count} tasks certified, {len(errors)} errors in the logs.")
-    lines = {"node": 0, "worker": 1, "database": 4}
+    result.notes.append(
+        f"{found.certified} of {found.tasks} tasks certified, {len(found.errors)} errors in the logs."
+    )
     result.charts.append(
         Chart(
             "Memory and disk",
             "minutes",
             "MB",
             {
-                name: tuple(
-                    ((number + 1) * soak.PERIOD / 60, float(astuple(point)[position]))
-                    for number, point in enumerate(points)
+                name.removesuffix(" MB"): tuple(
+                    ((number + 1) * PERIOD / 60, float(astuple(point)[position]))
+                    for number, point in enumerate(found.points)
                 )
-                for name, position in lines.items()
+                for position, name in enumerate(NAMES)
+                if name.endswith(" MB")
             },
         )
     )

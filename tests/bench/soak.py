@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -58,24 +58,67 @@ def look(net: Testnet) -> Point:
     return Point(*map(max, columns))
 
 
-def soak(net: Testnet, minutes: float, every: float) -> tuple[list[Point], dict[int, str], int]:
-    """The points, the tasks' states at the end, and how many were asked for."""
+@dataclass(frozen=True, slots=True)
+class Soaked:
+    """What a run came to."""
+
+    points: list[Point]
+    tasks: int
+    certified: int
+    errors: list[str]  # in the nodes' logs
+
+    def thirds(self) -> list[tuple[str, float, float, float]]:
+        """For each value its median in the second third and in the last, and the most."""
+        third = max(1, len(self.points) // 3)
+        parts = self.points[third : 2 * third] or self.points, self.points[-third:]
+        rows = []
+        for position, name in enumerate(NAMES):
+            middle, last = (statistics.median(astuple(point)[position] for point in part) for part in parts)
+            rows.append((name, middle, last, max(astuple(point)[position] for point in self.points)))
+        return rows
+
+
+def soak(nodes: int, minutes: float, every: float, keep: int, seen: Callable[[int, Point], None]) -> Soaked:
+    """Run a network of its own; ``seen`` hears how many tasks there are, and the point, every 30 seconds."""
     count = int(60 * minutes / every)
+    with tempfile.TemporaryDirectory(prefix="p2pavs-soak-") as directory:
+        layout = Layout(Path(directory) / "net")
+        state, lock = claim(layout)
+        lock.close()
+        net = Testnet(Network(layout, state, node_options=("--keep-tasks", str(keep))), nodes)
+        try:
+            bring_up(net.network, nodes)
+            points, states = _load(net, count, 60 * minutes, every, seen)
+            errors = checks.unexplained_errors(net, ())
+        finally:
+            net.close()
+    return Soaked(points, count, sum(one == "certified" for one in states.values()), errors)
+
+
+def _load(
+    net: Testnet, count: int, seconds: float, every: float, seen: Callable[[int, Point], None]
+) -> tuple[list[Point], dict[int, str]]:
     load = Load(net, count, every, 240)
     load.start()
     points: list[Point] = []
-    end = time.monotonic() + 60 * minutes
+    end = time.monotonic() + seconds
     try:
         while time.monotonic() < end:
             time.sleep(min(PERIOD, max(0.1, end - time.monotonic())))
             points.append(look(net))
-            values = "".join(f"{value:>13.1f}" for value in astuple(points[-1]))
-            print(f"{len(load.posted):>7}{values}", flush=True)
+            seen(len(load.posted), points[-1])
         net.wait_until(lambda: load.done, "all requests are on the chain", 120)
-        states = checks.wait_settled(net, count, 180)
+        return points, checks.wait_settled(net, count, 180)
     finally:
         load.close()
-    return points, states, count
+
+
+def as_line(tasks: int, point: Point) -> str:
+    """A point as a line of the table."""
+    return f"{tasks:>7}" + "".join(f"{value:>13.1f}" for value in astuple(point))
+
+
+HEADER = f"{'tasks':>7}" + "".join(f"{name:>13}" for name in NAMES)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,30 +130,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--keep-tasks", type=int, default=KEEP)
     given = parser.parse_args(arguments)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    with tempfile.TemporaryDirectory(prefix="p2pavs-soak-") as directory:
-        layout = Layout(Path(directory) / "net")
-        state, lock = claim(layout)
-        lock.close()
-        network = Network(layout, state, node_options=("--keep-tasks", str(given.keep_tasks)))
-        net = Testnet(network, given.nodes)
-        try:
-            bring_up(network, given.nodes)
-            print(f"{'tasks':>7}{''.join(f'{name:>13}' for name in NAMES)}")
-            points, states, count = soak(net, given.minutes, given.every)
-            errors = checks.unexplained_errors(net, ())
-        finally:
-            net.close()
-    certified = sum(one == "certified" for one in states.values())
-    print(f"\n{certified} of {count} tasks certified, {len(errors)} errors in the logs")
-    for error in errors[:10]:
+    print(HEADER)
+    found = soak(
+        given.nodes,
+        given.minutes,
+        given.every,
+        given.keep_tasks,
+        lambda tasks, point: print(as_line(tasks, point), flush=True),
+    )
+    print(f"\n{found.certified} of {found.tasks} tasks certified, {len(found.errors)} errors in the logs")
+    for error in found.errors[:10]:
         print(f"  {error}")
-    third = max(1, len(points) // 3)
-    middle, last = points[third : 2 * third], points[-third:]
-    for position, name in enumerate(NAMES):
-        before = statistics.median(astuple(point)[position] for point in middle or points)
-        after = statistics.median(astuple(point)[position] for point in last)
-        print(f"  {name:<14}{before:>9.1f} in the second third, {after:>9.1f} in the last")
-    return 0 if certified == count and not errors else 1
+    for name, middle, last, _ in found.thirds():
+        print(f"  {name:<14}{middle:>9.1f} in the second third, {last:>9.1f} in the last")
+    return 0 if found.certified == found.tasks and not found.errors else 1
 
 
 if __name__ == "__main__":
