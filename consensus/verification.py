@@ -6,16 +6,17 @@ and whether a work tag is right is for the instance, which knows the trace secre
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from consensus import bls
 from consensus.certificate import CertificateError, certificate_claim, check_signers
 from consensus.committee import Committee
 from consensus.effects import Verified
 from consensus.hashing import keccak256
+from consensus.known_signatures import KnownSignatures
 from consensus.messages import (
     Commit,
     DivergenceReport,
@@ -27,6 +28,8 @@ from consensus.messages import (
 )
 from consensus.signing import Randomness, SignatureCheck, SignatureScheme, proposal_id, statement, value_id
 from consensus.types import MAX_OUTPUT_BYTES, MAX_ROUND, NIL, NO_ROUND, Kind, Result, Scope
+
+BAD_SIGNATURE: Final = "a signature does not hold"
 
 
 class VerificationError(ValueError):
@@ -65,6 +68,18 @@ def signature_cost(message: Message) -> int:
             assert_never(message)
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """Messages of which only some signatures are still to be checked."""
+
+    messages: Sequence[Message]
+    reasons: dict[int, str] = field(default_factory=dict)
+    """Why some messages, by position, are invalid."""
+    claims: list[SignatureCheck] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+    """For each claim the position of its message."""
+
+
 class MessageVerifier:
     """Checks the messages of one instance. ``rng`` gives unpredictable bytes for batches."""
 
@@ -78,6 +93,7 @@ class MessageVerifier:
         self._committee = committee
         self._rng = rng
         self._scheme = scheme
+        self._known = KnownSignatures(scheme)
 
     def verify(self, message: Message) -> Outcome:
         """Check one message."""
@@ -85,22 +101,41 @@ class MessageVerifier:
 
     def verify_many(self, messages: Sequence[Message]) -> list[Outcome]:
         """Check messages, each on its own merits, at little more than the cost of one; same order out."""
-        reasons: dict[int, str] = {}
-        claims: list[SignatureCheck] = []
-        owners: list[int] = []
+        return verify_together([(self, messages)], self._rng, self._scheme)[0]
+
+    def learn(self, message: Message) -> None:
+        """Take an own message, or another one that surely holds: its signatures need no check any more."""
+        for claim in self.claims(message):
+            self._known.learn(claim)
+
+    def examine(self, messages: Sequence[Message]) -> Examined:
+        """Check everything about messages but the signatures that are not known yet."""
+        found = Examined(messages)
         for position, message in enumerate(messages):
             try:
                 made = self.claims(message)
             except (VerificationError, CertificateError) as error:
-                reasons[position] = str(error)
+                found.reasons[position] = str(error)
                 continue
-            claims += made
-            owners += [position] * len(made)
-        for bad in self._scheme.find_bad(claims, self._rng):
-            reasons[owners[bad]] = "a signature does not hold"
+            for claim in made:
+                match self._known.holds(claim):
+                    case None:
+                        found.claims.append(claim)
+                        found.owners.append(position)
+                    case False:
+                        found.reasons[position] = BAD_SIGNATURE
+        return found
+
+    def conclude(self, found: Examined, bad: Collection[int]) -> list[Outcome]:
+        """Say what holds, once it is known which of the claims (by position) do not."""
+        for position, claim in enumerate(found.claims):
+            if position in bad:
+                found.reasons[found.owners[position]] = BAD_SIGNATURE
+            else:
+                self._known.learn(claim)
         return [
-            Invalid(reasons[position]) if position in reasons else _verified(message)
-            for position, message in enumerate(messages)
+            Invalid(found.reasons[position]) if position in found.reasons else _verified(message)
+            for position, message in enumerate(found.messages)
         ]
 
     def claims(self, message: Message) -> list[SignatureCheck]:
@@ -192,6 +227,25 @@ class MessageVerifier:
         if message.first_chunk < -1:
             raise VerificationError(f"{message.first_chunk} is not a chunk")
         yield self._claim(message.sender, Kind.OUTPUT, 0, value_id(message.own), message.signature)
+
+
+def verify_together(
+    jobs: Sequence[tuple[MessageVerifier, Sequence[Message]]],
+    rng: Randomness,
+    scheme: SignatureScheme = bls.SCHEME,
+) -> list[list[Outcome]]:
+    """Check messages of several instances; for each instance what ``verify_many`` would return.
+
+    One check for all signatures takes two thirds of what a check for each of four instances takes.
+    """
+    found = [verifier.examine(messages) for verifier, messages in jobs]
+    bad = scheme.find_bad([claim for one in found for claim in one.claims], rng)
+    outcomes, start = [], 0
+    for (verifier, _), one in zip(jobs, found, strict=True):
+        end = start + len(one.claims)
+        outcomes.append(verifier.conclude(one, {at - start for at in bad if start <= at < end}))
+        start = end
+    return outcomes
 
 
 def _check_vote_kind(kind: Kind) -> None:

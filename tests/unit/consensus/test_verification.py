@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import pytest
 
+from consensus import bls
 from consensus.effects import Verified
+from consensus.known_signatures import KnownSignatures
 from consensus.messages import Message
-from consensus.signing import SignatureCheck, proposal_id, value_id
+from consensus.signing import Randomness, SignatureCheck, proposal_id, value_id
 from consensus.types import MAX_ROUND, NIL, InstanceId, Kind, ValueId
-from consensus.verification import Invalid, MessageVerifier, VerificationError, signature_cost
+from consensus.verification import (
+    Invalid,
+    MessageVerifier,
+    VerificationError,
+    signature_cost,
+    verify_together,
+)
 from tests.unit.consensus import factory
 from tests.unit.consensus.factory import Coefficients
 
+VOTE_KINDS = (Kind.PREVOTE, Kind.PRECOMMIT)
 COMMITTEE = factory.committee()
 SCOPE = factory.scope(COMMITTEE)
 VALUE = value_id(factory.result())
@@ -188,3 +198,110 @@ def test_another_scheme_can_take_over() -> None:
         Verified(sealed),
         Invalid("a signature does not hold"),
     ]
+
+
+# --- nothing is checked twice ------------------------------------------------------------------------------
+
+
+class Counting:
+    """The real scheme; counts the claims it is asked about."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def aggregate(self, signatures: Sequence[bytes]) -> bytes:
+        return bls.aggregate(signatures)
+
+    def fast_aggregate_verify(self, keys: Sequence[bytes], message: bytes, signature: bytes) -> bool:
+        return bls.fast_aggregate_verify(keys, message, signature)
+
+    def find_bad(self, checks: Sequence[SignatureCheck], rng: Randomness) -> tuple[int, ...]:
+        self.asked += len(checks)
+        return bls.find_bad(checks, rng)
+
+
+def counting() -> tuple[Counting, MessageVerifier]:
+    scheme = Counting()
+    return scheme, MessageVerifier(SCOPE, COMMITTEE, Coefficients(), scheme)
+
+
+@pytest.mark.parametrize("message", GOOD, ids=lambda message: type(message).__name__)
+def test_a_second_copy_needs_no_check(message: Message) -> None:
+    scheme, checker = counting()
+    assert checker.verify(message) == Verified(message)
+    asked = scheme.asked
+    assert checker.verify(message) == Verified(message)
+    assert scheme.asked == asked > 0
+
+
+def test_a_proof_made_of_known_votes_needs_no_check() -> None:
+    scheme, checker = counting()
+    votes = [factory.vote(COMMITTEE, sender, kind) for sender in (0, 1, 2) for kind in VOTE_KINDS]
+    assert all(isinstance(each, Verified) for each in checker.verify_many(votes))
+    scheme.asked = 0
+    assert checker.verify_many([POLKA, COMMIT]) == [Verified(POLKA), Verified(COMMIT)]
+    assert scheme.asked == 0
+
+
+def test_own_votes_are_known_when_they_were_learnt() -> None:
+    scheme, checker = counting()
+    checker.learn(factory.vote(COMMITTEE, 0))
+    assert checker.verify_many([factory.vote(COMMITTEE, 1), factory.vote(COMMITTEE, 2)])
+    scheme.asked = 0
+    assert checker.verify(POLKA) == Verified(POLKA)
+    assert scheme.asked == 0
+
+
+def test_a_proof_with_one_vote_unknown_is_checked() -> None:
+    scheme, checker = counting()
+    assert checker.verify_many([factory.vote(COMMITTEE, 0), factory.vote(COMMITTEE, 1)])
+    scheme.asked = 0
+    assert checker.verify(POLKA) == Verified(POLKA)
+    assert scheme.asked == 1
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_known_lets_nothing_false_through(name: str) -> None:
+    _, checker = counting()
+    votes = [factory.vote(COMMITTEE, sender, kind) for sender in range(4) for kind in VOTE_KINDS]
+    assert all(isinstance(each, Verified) for each in checker.verify_many([*votes, *GOOD]))
+    message, reason = BAD[name]
+    for _ in range(2):
+        found = checker.verify(message)
+        assert isinstance(found, Invalid)
+        assert reason in found.reason
+
+
+def test_what_did_not_hold_is_not_known_afterwards() -> None:
+    _, checker = counting()
+    forged = dataclasses.replace(PREVOTE, signature=PRECOMMIT.signature)
+    assert isinstance(checker.verify(forged), Invalid)
+    assert checker.verify(PREVOTE) == Verified(PREVOTE)
+    assert isinstance(checker.verify(forged), Invalid)
+
+
+def test_known_signatures_are_bounded() -> None:
+    known = KnownSignatures(Counting(), kept=2)
+    checks = [SignatureCheck((bytes([n]),), b"m", b"s") for n in range(3)]
+    for check in checks:
+        known.learn(check)
+    assert [known.holds(check) for check in checks] == [None, True, True]
+
+
+def test_instances_are_checked_together_and_judged_apart() -> None:
+    jobs: list[tuple[MessageVerifier, list[Message]]] = [
+        (verifier(), [PREVOTE, BAD["vote for another"][0]]),
+        (verifier(), []),
+        (verifier(), [BAD["no groups"][0], POLKA]),
+        (verifier(), [BAD["commit of others"][0]]),
+    ]
+    found = verify_together(jobs, Coefficients())
+    assert [[isinstance(each, Verified) for each in one] for one in found] == [
+        [True, False],
+        [],
+        [False, True],
+        [False],
+    ]
+    scheme = Counting()
+    assert verify_together([(one, messages[:1]) for one, messages in jobs[:1]], Coefficients(), scheme)
+    assert scheme.asked == 0  # what was found together is known apart
