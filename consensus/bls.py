@@ -255,6 +255,7 @@ def backend_advice() -> str | None:
     return choose_backend().advice
 
 
+@lru_cache(maxsize=_CACHED_KEYS)
 def key_xy(key: bytes) -> bytes:
     """Return a public key's coordinates as a snapshot takes them: x (48 B) then y (48 B)."""
     x, y = _g1(key)

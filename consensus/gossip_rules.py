@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, assert_never
 
 from consensus import wire
@@ -31,6 +32,10 @@ MAX_ROUNDS_AHEAD: Final = 64
 
 MAX_VALUES_PER_SLOT: Final = 2
 """Two statements for one slot prove an equivocation; more prove nothing more."""
+
+
+DECODED_TWICE: Final = 4096
+"""Bytes up to which the last messages that were read are kept for a while: votes and small certificates."""
 
 
 class Reason(StrEnum):
@@ -171,12 +176,16 @@ def read(data: bytes) -> Message:
         raise Reject(Reason.TOO_LONG, f"{len(data)} bytes are more than a message can have")
     # [REJECT] The message is the one encoding of a well-formed message.
     try:
-        return wire.decode_message(data)
+        return _decode_again(data) if len(data) <= DECODED_TWICE else wire.decode_message(data)
     # [IGNORE] It is of a version and a kind that are known here. An operator may have updated its node first.
     except wire.UnknownMessage as error:
         raise Ignore(Reason.UNKNOWN_KIND, str(error)) from error
     except wire.WireError as error:
         raise Reject(Reason.MALFORMED, str(error)) from error
+
+
+# A message is read when it is judged, and again when it is handed to its instance.
+_decode_again = lru_cache(maxsize=128)(wire.decode_message)
 
 
 def check(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, TypeAlias
 
 from consensus.hashing import words
@@ -13,6 +14,7 @@ from consensus.types import Domain, InstanceId, Kind, Result, Scope, ValueId
 TRACE_COMMIT_TAG = b"p2pavs/trace-commit/1"
 
 
+@lru_cache(maxsize=1024)  # all votes for a value are of one statement
 def statement(scope: Scope, kind: Kind, round_: int, value: bytes) -> bytes:
     """Return the 32 bytes that a signature of this kind, round and value covers.
 
@@ -31,6 +33,7 @@ def statement(scope: Scope, kind: Kind, round_: int, value: bytes) -> bytes:
     )
 
 
+@lru_cache(maxsize=256)
 def value_id(result: Result) -> ValueId:
     """Name a result: what consensus decides on."""
     return ValueId(

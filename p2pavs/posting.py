@@ -24,6 +24,8 @@ The last two come where a reorganisation has moved the task and this node has no
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds
 LOOK_AGAIN = 0.5  # seconds
+LOOK_AT_SETTLED = 2.0
+"""Seconds between two looks whether a certificate is still on the chain: hardly ever one is not."""
 BLOCKS_EACH = 2
 """Blocks that each poster has for itself: on a slow chain the one before may be waiting to be mined."""
 PATIENCE = 8
@@ -71,7 +73,7 @@ class PosterLadder:
         while not view.over:
             if view.certified or view.refunded:
                 turn = None
-                await trio.sleep(LOOK_AGAIN)
+                await trio.sleep(LOOK_AT_SETTLED)
                 continue
             turn = turn or self._turn()
             if (wait := self._wait(turn)) > 0:
@@ -103,6 +105,8 @@ class PosterLadder:
                 ChainCertificate.build(commit.certificate, bitmap, hints).to_abi(),
                 commit.output,
                 gas=certificate_gas(len(self._committee.members), len(commit.output), header.callback_gas),
+                # Who is first need not look for the transactions of others.
+                trial="latest" if self._rank == 0 else "pending",
                 done="posted",
             )
         except ContractRevert as error:

@@ -22,6 +22,8 @@ GAS = 260_000
 """What adding signers takes, about: one signature check, one slot that is written again."""
 
 CHECK_EVERY = 1.0
+CHECK_COMPLETE_EVERY = 3.0
+"""The same while the certificate has the own signature: only a reorganisation can change that."""
 
 log = structlog.get_logger()
 
@@ -81,7 +83,8 @@ class Latecomer:
                 await trio.sleep((1 + order.index(self._own)) * self._settings.supplement_delay)
                 await self._add()
                 self._view.busy = False
-            await trio.sleep(CHECK_EVERY)
+            own = self._committee.bitmap_of([self._own]) & self._view.bitmap
+            await trio.sleep(CHECK_COMPLETE_EVERY if own else CHECK_EVERY)
 
     def _late(self) -> tuple[Vote, ...]:
         """The precommits for the certified value, in its round, that the certificate lacks."""

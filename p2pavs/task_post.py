@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from consensus.committee import Committee
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.events import TaskCertified
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.records import AbiTuple, TaskHeader
+from p2pavs.chain.rpc_values import Block
 from p2pavs.journal import Journal, Json
 
 
@@ -47,14 +48,20 @@ class TaskPost:
         self.journal.add(self.header.id, kind, **fields)
 
     async def send(
-        self, method: str, *arguments: AbiTuple | bytes, gas: int | None = None, done: str, **fields: Json
+        self,
+        method: str,
+        *arguments: AbiTuple | bytes,
+        gas: int | None = None,
+        trial: Block = "pending",
+        done: str,
+        **fields: Json,
     ) -> None:
         """Call the gateway with the task's header and more; the journal says ``done`` once it is mined.
 
-        Raises ``ContractRevert`` and other ``ChainError``.
+        ``gas`` and ``trial`` as in ``Call``. Raises ``ContractRevert`` and other ``ChainError``.
         """
         call = self.chain.call("TaskGateway", method, self.header.to_abi(), *arguments, gas=gas)
-        receipt = await self.sender.send(call)
+        receipt = await self.sender.send(replace(call, trial=trial))
         self.note(
             done,
             **fields,

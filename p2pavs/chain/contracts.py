@@ -39,6 +39,9 @@ class Call:
     what: str = "a transaction"  # for logs and errors: "TaskGateway.submitCertificate"
     gas: int | None = None
     """A limit that is known to be enough. Without one the endpoint is asked, which runs it many times."""
+    trial: Block = "pending"
+    """Where it is tried out before it is sent. "pending" takes in what waits to be mined, and an endpoint may
+    have to run all of that for each trial; "latest" is for what nothing that waits can make wrong."""
 
 
 class Chain:

@@ -49,7 +49,7 @@ class Preparer:
             )
 
         try:
-            return await in_next_block(ask)
+            return await (in_next_block(ask) if call.trial == "pending" else ask(call.trial))
         except RpcRefused as error:
             if answers.says(error, answers.NO_FUNDS):
                 raise await self.no_funds(call.value) from None

@@ -98,8 +98,8 @@ MUTATIONS = (
     Mutation(
         "signatures are not checked",
         "consensus/verification.py",
-        "reasons[owners[bad]] = ",
-        "reasons[-1 - owners[bad]] = ",
+        "found.reasons[found.owners[position]] = ",
+        "found.reasons[-1 - found.owners[position]] = ",
         "spam",
         ("equivocation", "evidence", "validity", "agreement"),
     ),
