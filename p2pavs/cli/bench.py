@@ -40,7 +40,7 @@ def bench(
 
     unknown = [name for name in names if name not in BY_NAME]
     if unknown:
-        raise UsageError(f"there is no benchmark {unknown[0]!r}.", f"There are: {', '.join(BY_NAME)}.")
+        raise UsageError(f"There is no benchmark {unknown[0]!r}.", f"There are: {', '.join(BY_NAME)}.")
     chosen = [one for one in BENCHMARKS if not names or one.name in names]
     if only_list:
         _list(chosen)

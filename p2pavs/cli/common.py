@@ -34,7 +34,11 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
 def required(value: T | None, flag: str, variable: str) -> T:
     """Return an option's value. Raises ``UsageError`` where it was given nowhere."""
     if value is None or value == "":
-        raise UsageError(f"{flag} is missing.", f"Give {flag}, or set ${variable}.")
+        setting = variable.removeprefix("P2PAVS_").lower()
+        raise UsageError(
+            f"{flag} is missing.",
+            f"Give {flag}, set ${variable}, or write '{setting}' into the configuration (p2pavs init).",
+        )
     return value
 
 

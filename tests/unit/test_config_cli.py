@@ -225,6 +225,11 @@ def test_the_lines_of_a_groups_commands_fit_80_columns() -> None:
                 assert line and not line.endswith("..."), f"{path} {inner}: {line}"
 
 
+def test_what_is_missing_can_be_said_in_three_ways() -> None:
+    said = run("task", "show", "1", status=2)
+    assert "--deployment" in said and "$P2PAVS_DEPLOYMENT" in said and "'deployment'" in said
+
+
 def test_a_key_directory_is_named_by_one_option() -> None:
     for path, command in everything():
         names = {name for param in command.params for name in param.opts}

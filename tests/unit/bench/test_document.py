@@ -110,7 +110,7 @@ def test_every_benchmark_is_there_and_says_what_it_is() -> None:
 def test_an_unknown_name_is_refused_with_those_that_there_are() -> None:
     done = CliRunner().invoke(root, ["bench", "gass"])
     assert done.exit_code == 2
-    assert "there is no benchmark 'gass'" in done.output
+    assert "There is no benchmark 'gass'" in done.output
     assert "price, overhead" in done.output
 
 
