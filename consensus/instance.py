@@ -48,13 +48,13 @@ from consensus.effects import (
     TimerFired,
     WrongOutput,
 )
-from consensus.messages import Commit, Message, Proposal, RoundCertificate, Vote
+from consensus.messages import Commit, Message, Proposal, RoundCertificate, Vote, VoteGroup
 from consensus.proposal_keeper import ProposalKeeper
 from consensus.round_state import CastVote, Decide, Propose, ScheduleTimeout
 from consensus.signing import SignatureScheme, value_id, work_tag
 from consensus.status import RoundTally, Status
 from consensus.types import MAX_ROUND, NIL, NO_ROUND, Kind, Scope, ValueId
-from consensus.vote_keeper import VOTE_KINDS, VoteKeeper
+from consensus.vote_keeper import VOTE_KINDS, Added, ThresholdKind, VoteKeeper
 
 STATUS_ROUNDS = 8
 
@@ -67,6 +67,10 @@ class RebroadcastPolicy:
     """Publish proposal and polka on locking, so that a hidden lock cannot block the others."""
     commits_per_member: int = 3
     """How often a vote that shows its sender has not decided is answered with the commit."""
+    polka_on_quorum: bool = False
+    """Publish a polka that votes make here, whatever the own step: they came here first (``collecting``)."""
+    commit_on_decision: bool = False
+    """Publish what was decided by counting: others may not have the votes."""
 
 
 class Instance:
@@ -99,6 +103,7 @@ class Instance:
         self._asked: dict[SignProposal | SignVote, None] = {}  # in the current round
         self._diverged = False
         self._equivocators: dict[int, None] = {}
+        self._testified: dict[Vote, None] = {}
         self._wrong: dict[int, None] = {}
         self._answered: dict[int, int] = {}
         self._effects: list[Effect] = []
@@ -129,6 +134,17 @@ class Instance:
     def round(self) -> int:
         """The current round, -1 before the first."""
         return self._driver.state.round
+
+    def awaits(self, vote: Vote) -> bool:
+        """Whether what a vote is for has not come about: its value's polka, or the decision."""
+        if self._commit is not None:
+            return False
+        return vote.kind is Kind.PRECOMMIT or not self._votes.has_polka(vote.round, vote.value_id)
+
+    @property
+    def divided(self) -> bool:
+        """Whether so much weight is for nil in round 0 that no value will have a polka there."""
+        return self._committee.weak_quorum(dict(self._votes.weights(Kind.PREVOTE, 0)).get(NIL, 0))
 
     def apply(self, event: Input) -> tuple[Effect, ...]:
         """Take an input and return what to do about it, in order."""
@@ -233,6 +249,7 @@ class Instance:
             case RoundCertificate():
                 if message.instance == self._scope.instance:
                     self._votes.add_certificate(message, self.round)
+                    self._testify(self._votes.votes(message.kind, message.round))
                     self._carry(self._driver.run())
             case Commit():
                 self._on_commit(message)
@@ -266,6 +283,8 @@ class Instance:
             self._effects.append(Equivocation(*added.conflict))
         if vote.kind is Kind.PREVOTE:
             self._report_wrong(vote, vote.value_id)
+        self._testify((vote,))
+        self._collect(added)
         self._answer(vote)
         self._carry(self._driver.run())
 
@@ -276,6 +295,10 @@ class Instance:
         value = value_id(certificate.result)
         self._proposals.learn(value, certificate.result, commit.output)
         self._commit, self._commit_value = commit, value
+        group = VoteGroup(value, certificate.signers, certificate.signature)
+        precommits = RoundCertificate(certificate.instance, Kind.PRECOMMIT, certificate.round, (group,))
+        self._votes.add_certificate(precommits, self.round)
+        self._testify(self._votes.votes(Kind.PRECOMMIT, certificate.round))
         self._carry(self._driver.decide(certificate.round, value))
 
     def _rebroadcast(self) -> None:
@@ -326,6 +349,8 @@ class Instance:
             if held is None or certificate is None:
                 return  # cannot be: line 49 fires for a known value with a quorum
             self._commit, self._commit_value = Commit(certificate, held[1]), value
+            if self._policy.commit_on_decision:
+                self._publish(self._commit)
         self._effects.append(Decided(self._commit.certificate, self._commit.output))
         for offered in self._proposals.all():
             self._report_wrong(offered.proposal, offered.value)
@@ -342,7 +367,28 @@ class Instance:
         if self._own is not None:
             self._effects += [Publish(message) for message in dict.fromkeys(messages)]
 
+    def _collect(self, added: Added) -> None:
+        """Say which polka the votes that came here first have made, whatever the own step."""
+        if not self._policy.polka_on_quorum or self._commit is not None:
+            return
+        for reached in added.thresholds:
+            polka = None
+            if reached.kind is ThresholdKind.POLKA_VALUE:
+                polka = self._assembler.polka(reached.round, reached.value)
+            if polka is not None:
+                self._publish(polka)
+
     # --- offences ---------------------------------------------------------------------------------------
+
+    def _testify(self, votes: tuple[Vote, ...]) -> None:
+        """Say, once, those votes whose sender has voted otherwise in a certificate.
+
+        A certificate shows no single signature. Who holds the other vote has evidence with this one.
+        """
+        for vote in votes:
+            if vote not in self._testified and self._votes.contradicted(vote):
+                self._testified[vote] = None
+                self._publish(vote)
 
     def _check_tag(self, vote: Vote) -> None:
         """Exclude and report the sender of a prevote for the own value under a false work tag."""

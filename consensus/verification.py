@@ -43,14 +43,14 @@ class Invalid:
     reason: str
 
 
-Outcome: TypeAlias = (
+Holds: TypeAlias = (
     Verified[Proposal]
     | Verified[Vote]
     | Verified[RoundCertificate]
     | Verified[Commit]
     | Verified[DivergenceReport]
-    | Invalid
 )
+Outcome: TypeAlias = Holds | Invalid
 
 
 def signature_cost(message: Message) -> int:

@@ -250,6 +250,15 @@ class VoteKeeper:
                     if sender in tally.conflicts:
                         yield tally.conflicts[sender]
 
+    def contradicted(self, vote: Vote) -> bool:
+        """Whether a certificate that came whole names a vote's sender for another value in its slot."""
+        held = self._rounds.get(vote.round)
+        if held is None:
+            return False
+        tally = held.tally(vote.kind)
+        groups = [*tally.certified.values(), *(() if tally.heaviest is None else tally.heaviest.groups)]
+        return any(vote.value_id != group.value_id and vote.sender in group.signers for group in groups)
+
     def certified(self, kind: Kind, round_: int, value: ValueId) -> VoteGroup | None:
         """Return the quorum for this value that arrived whole, if one did."""
         held = self._rounds.get(round_)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 
 import structlog
 import trio
 
+from consensus.collecting import Collectors
 from consensus.committee import Committee, OperatorSet
 from consensus.instance import Instance
 from consensus.messages import Commit, Message
@@ -20,7 +22,8 @@ from inference.worker import Guide
 from p2pavs.chain.events import TaskRequested
 from p2pavs.execution import Execution, OnProgress
 from p2pavs.log import working_on
-from p2pavs.member import Member, MemberPorts
+from p2pavs.member import Member
+from p2pavs.member_ports import MemberPorts
 from p2pavs.open_task import DeskParts, OpenTask
 from p2pavs.posting import PosterLadder
 from p2pavs.relay import Relay, stream_order
@@ -96,6 +99,11 @@ async def run_attempt(parts: DeskParts, task: OpenTask, operator_set: OperatorSe
                 raise TraceRefused("its peer id is not known")
             return await parts.traces.parting(peer, instance_id, own, theirs)
 
+        async def tell(message: Message, operators: Collection[bytes]) -> bool:
+            peers = {parts.peer_of(operator) for operator in operators} - {None}
+            return await parts.topics.tell(message, [peer for peer in peers if peer is not None])
+
+        collectors = Collectors(committee)
         ports = MemberPorts(
             guard=parts.guard.for_key(committee.member(own).key),
             inputs=InputLog(parts.database, scope),
@@ -104,6 +112,7 @@ async def run_attempt(parts: DeskParts, task: OpenTask, operator_set: OperatorSe
             journal=parts.journal,
             settings=parts.settings,
             publish=parts.publish,
+            tell=tell,
             has_room=partial(parts.topics.has_room, header.id),
             catch_up=catch_up,
             execute=execute,
@@ -118,14 +127,21 @@ async def run_attempt(parts: DeskParts, task: OpenTask, operator_set: OperatorSe
             blame=parts.blame,
         )
         task.member = Member(
-            instance=Instance(committee, scope, own),
+            instance=Instance(committee, scope, own, collectors.policy(own)),
             committee=committee,
             scope=scope,
             own=own,
             verifier=MessageVerifier(scope, committee, parts.randomness),
             ports=ports,
+            collectors=collectors,
         )
-        latecomer = Latecomer(post, parts.settings, task.member.precommits, parts.attendance)
+        latecomer = Latecomer(
+            post,
+            parts.settings,
+            task.member.precommits,
+            parts.attendance,
+            parts.publish if collectors.members else None,
+        )
         nursery.start_soon(latecomer.run)
         async with parts.topics.joined(header.id, drawn=header.committee_size > 0):
             parts.router.add(instance_id, task.member)

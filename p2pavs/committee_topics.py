@@ -6,9 +6,10 @@ committee talks on the topic of its task's number, and nodes that were not drawn
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from trio_typing import TaskStatus
 
 SHARDS = 16
+ADDRESSED = "votes"
+"""The topic, below everybody's, of what is for some members only: operators are sent what is for them."""
 LINGER = 10.0
 """Seconds until a topic that no task needs is left: joining anew costs more than staying."""
 
@@ -54,6 +57,7 @@ class CommitteeTopics:
             self._nursery = nursery
             nursery.start_soon(self._leave_idle)
             await nursery.start(self._listen, self.base)
+            await nursery.start(partial(self._listen, f"{self.base}/{ADDRESSED}", addressed=True))
             task_status.started()
 
     def topic_of(self, task_id: int) -> str:
@@ -63,6 +67,10 @@ class CommitteeTopics:
     async def publish(self, message: Message) -> None:
         """Send a message to its task's topic."""
         await self._network.publish(self.topic_of(instance_of(message).task_id), encode_message(message))
+
+    async def tell(self, message: Message, peers: Collection[str]) -> bool:
+        """Send a message to some peers only. False where none of them is connected."""
+        return await self._network.tell(f"{self.base}/{ADDRESSED}", encode_message(message), peers)
 
     def has_room(self, task_id: int) -> bool:
         """Whether a repetition could be sent to the task's topic without making what is new wait."""
@@ -105,8 +113,14 @@ class CommitteeTopics:
             del self._shards[number]
             shard.left.set()
 
-    async def _listen(self, topic: str, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        async with self._network.subscribe(topic, self._accept) as messages:
+    async def _listen(
+        self,
+        topic: str,
+        *,
+        addressed: bool = False,
+        task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        async with self._network.subscribe(topic, self._accept, addressed=addressed) as messages:
             task_status.started()
             async for message in messages:
                 self._route(message.data, message.peer)

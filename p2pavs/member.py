@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import structlog
 import trio
 
+from consensus.collecting import Collectors
 from consensus.committee import Committee
 from consensus.effects import (
     Decided,
     Effect,
     EnteredRound,
     Equivocation,
-    ExecutionTimeout,
     FalseWorkTag,
     Input,
     OwnResult,
@@ -31,7 +29,7 @@ from consensus.effects import (
     Verified,
     WrongOutput,
 )
-from consensus.gossip_rules import Ignore, Reject, Running, Seen, check
+from consensus.gossip_rules import Seen
 from consensus.instance import Instance
 from consensus.messages import (
     Commit,
@@ -44,94 +42,28 @@ from consensus.messages import (
 )
 from consensus.signing import value_id
 from consensus.types import Scope, Step, ValueId
-from consensus.verification import Invalid, MessageVerifier, Outcome
-from p2pavs.divergence import DivergenceBook
+from consensus.verification import Holds, MessageVerifier
+from p2pavs.computing import Computing
 from p2pavs.echo import Echo
-from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
-from p2pavs.journal import Journal, Json
+from p2pavs.journal import Json
 from p2pavs.log import entered_round
-from p2pavs.network import Offence
-from p2pavs.scrutiny import Compare, Scrutiny, nobody
-from p2pavs.seldom import Seldom
-from p2pavs.settings import NodeSettings
+from p2pavs.member_ports import MemberPorts
+from p2pavs.repair import Repair
+from p2pavs.scrutiny import Scrutiny
 from p2pavs.statements import Statements
-from p2pavs.storage import (
-    CertificateStore,
-    ConflictingSignature,
-    InputLog,
-    KeyGuard,
-    SignGuard,
-    until_stored,
-)
-from p2pavs.streaming import Stream
+from p2pavs.storage import ConflictingSignature, until_stored
 from p2pavs.telling import Telling
+from p2pavs.vetting import Vetting
+from p2pavs.voice import Voice
 
 INBOX = 1024
 """Inputs that may wait for the instance; when it is full the sources wait."""
 
-UNVERIFIED = 2048
-"""Messages of peers that may wait for their signature check; more are dropped (and repeated by gossip)."""
-
 BATCH = 64
-
-LATE_RESULT = 10.0
-"""Seconds after the decision for which a member that was slower than the others still computes."""
-
-GATHER = 0.0005
-"""Seconds for each member of the committee that the first of a batch of messages waits for more.
-
-Votes checked one by one cost three times what they cost together; with 64 members this makes 32 ms.
-"""
-
-REPEATED_AS_SET = 10
-"""Members up to which the rebroadcast period is the one that is set. With more it grows in proportion: each
-repetition costs every member something, and what is missed is also asked for."""
-
-FIRST_LOOK = 1.0
-"""Seconds after which peers are first asked for what was missed, where there is no certificate by then."""
-
-LEAST_GATHER = 0.008
-"""The votes of a small committee are a few ms apart."""
+"""Inputs that are written to the log at once."""
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class MemberPorts:
-    """What a member needs from its node."""
-
-    guard: SignGuard | KeyGuard
-    inputs: InputLog
-    certificates: CertificateStore
-    evidence: EvidenceBook
-    journal: Journal
-    settings: NodeSettings
-    publish: Callable[[Message], Awaitable[None]]
-    """Sends a message to the committee's topic."""
-    has_room: Callable[[], bool]
-    """Whether a repetition may be published, or other tasks need the room for what is new."""
-    catch_up: Callable[[], Awaitable[Sequence[tuple[Message, str]]]]
-    """Asks peers for what they know of this instance; each message with the peer it came from."""
-    execute: Callable[[], Awaitable[Execution | None]]
-    """Computes the own result, or None where this operator cannot."""
-    execution_limit: float
-    """Seconds from now after which the member takes part without an own result."""
-    decided: Callable[[Commit], Awaitable[None]]
-    """Takes over a certificate: posts it when it is this operator's turn."""
-    author_of: Callable[[str], bytes | None] = lambda peer: None
-    """Tells which operator (20 bytes) a peer is."""
-    peer_of: Callable[[bytes], str | None] = lambda operator: None
-    """Tells an operator's peer id."""
-    stream: Stream | None = None
-    """The part of the execution that members share, where the task asks for that."""
-    compare: Compare = nobody
-    """Asks an operator where its result parts from the own one."""
-    divergences: DivergenceBook = field(default_factory=DivergenceBook)
-    verified: Callable[[float], None] = lambda seconds: None
-    """Told what checking a batch of signatures took, in seconds of the processor."""
-    blame: Callable[[str, Offence], None] = lambda peer, offence: None
-    """Told which peer sent a message whose signatures do not hold."""
 
 
 class Member:
@@ -149,23 +81,23 @@ class Member:
         own: int,
         verifier: MessageVerifier,
         ports: MemberPorts,
+        collectors: Collectors,
     ) -> None:
         self.scope = scope
         self.committee = committee
         self.own = own
         self._instance = instance
-        self._verifier = verifier
         self._ports = ports
         self._send_input, self._inbox = trio.open_memory_channel[Input](INBOX)
-        self._send_raw, self._raw = trio.open_memory_channel[tuple[Message, str]](UNVERIFIED)
         self._own_messages: deque[Input] = deque()
         self._telling = Telling(committee, ports.peer_of, self._note)
         self._joined: set[RoundCertificate] = set()  # applied since the current round began
         operator = committee.member(own).operator
         self._statements = Statements(ports.guard, scope, own, operator)
         self._decided = False
-        self._computing = trio.CancelScope()
-        self._seldom = Seldom()
+        self._vetting = Vetting(committee, verifier, ports.verified, ports.blame, self.task_id)
+        self._computing = Computing(ports.execute, ports.execution_limit, self._note, self._send_input.send)
+        self._repair = Repair(self, ports)
         self._scrutiny = Scrutiny(
             self.task_id,
             committee,
@@ -176,9 +108,10 @@ class Member:
             lambda index: None if ports.stream is None else ports.stream.refusal(index),
             ports.settings.rebroadcast_every,
         )
-        self.seen = Seen()
-        self._echo = Echo(committee, lambda: self.seen, lambda: self._decided, ports.publish)
-        self.dropped = 0
+        self._voice = Voice(committee, own, instance, collectors, ports.publish, ports.tell)
+        self._echo = Echo(
+            committee, lambda: self.seen, lambda: self._decided, ports.publish, collectors.rank(own)
+        )
 
     @property
     def task_id(self) -> int:
@@ -194,6 +127,16 @@ class Member:
     def round(self) -> int:
         """The current round, -1 before the first."""
         return self._instance.round
+
+    @property
+    def seen(self) -> Seen:
+        """What was passed on in this period."""
+        return self._vetting.seen
+
+    @property
+    def dropped(self) -> int:
+        """How many messages found the queue full."""
+        return self._vetting.dropped
 
     @property
     def chunks(self) -> int:
@@ -214,12 +157,7 @@ class Member:
             if self._ports.stream is not None:
                 self._ports.stream.hear(message)
             return
-        try:
-            self._send_raw.send_nowait((message, peer))
-        except trio.WouldBlock:
-            self.dropped += 1
-        except trio.BrokenResourceError:  # the member has just ended
-            pass
+        self._vetting.deliver(message, peer)
 
     def fullest(self) -> Commit | None:
         """The decision, signed by all whose precommits have arrived."""
@@ -246,15 +184,15 @@ class Member:
         if past:
             self._note("resumed", inputs=len(past))
         # Closed without a checkpoint: one in a cancelled scope would hide what failed.
-        with self._inbox, self._raw:
+        with self._inbox, self._vetting.waiting:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                nursery.start_soon(self._verify)
-                nursery.start_soon(self._repeat)
-                nursery.start_soon(self._catch_up, bool(past))
+                nursery.start_soon(self._vetting.run, self._take)
+                nursery.start_soon(self._repair.repeat, self._say_again)
+                nursery.start_soon(self._repair.catch_up, bool(past))
                 nursery.start_soon(self._scrutiny.run)
                 if self._statements.trace_secret is None:
-                    nursery.start_soon(self._compute)
+                    nursery.start_soon(self._computing.run, self._computed)
                 for effect in effects:
                     await self._carry_out(effect)
                 while True:
@@ -298,73 +236,14 @@ class Member:
 
     # --- sources of inputs --------------------------------------------------------------------------------
 
-    async def _compute(self) -> None:
-        """Run the model. Past the limit the member votes without a result, and takes it when it comes."""
-        self._note("inference_started")
-        execution: Execution | None = None
-        with self._computing:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._give_up_waiting)
-                execution = await self._ports.execute()
-                nursery.cancel_scope.cancel()
-        if self._computing.cancelled_caught:
-            self._note("inference_stopped")
-            return
-        if execution is None:
-            await self._send_input.send(ExecutionTimeout())
-            return
+    def _computed(self, execution: Execution) -> None:
         self._scrutiny.execution = execution
-        self._note(
-            "inference_done",
-            tokens=execution.result.token_count,
-            status=execution.result.status.name.lower(),
-            value=value_id(execution.result).hex(),
-        )
-        await self._send_input.send(OwnResult(execution.result, execution.output, execution.trace_secret))
 
-    async def _stop_computing(self) -> None:
-        """The others decided. What comes soon still shows whether this machine computes the same bits."""
-        await trio.sleep(LATE_RESULT)
-        self._computing.cancel()
-
-    async def _give_up_waiting(self) -> None:
-        await trio.sleep(self._ports.execution_limit)
-        self._note("inference_late")
-        await self._send_input.send(ExecutionTimeout())
-
-    async def _verify(self) -> None:
-        async for first in self._raw:
-            if self._raw.statistics().current_buffer_used < BATCH - 1:
-                await trio.sleep(max(LEAST_GATHER, GATHER * len(self.committee.members)))
-            batch = [first]
-            while len(batch) < BATCH:
-                try:
-                    batch.append(self._raw.receive_nowait())
-                except trio.WouldBlock:
-                    break
-            messages = [message for message, _ in batch]
-            verdicts, seconds = await trio.to_thread.run_sync(self._verify_many, messages)
-            self._ports.verified(seconds)
-            for (_, peer), verdict in zip(batch, verdicts, strict=True):
-                if isinstance(verdict, Invalid):
-                    self._refuse(peer, verdict.reason)
-                    continue
-                self.seen.remember(verdict.message, self.committee)
-                if isinstance(verdict.message, DivergenceReport):
-                    await self._keep_divergence(verdict.message)
-                else:
-                    await self._send_input.send(Received(verdict))
-
-    def _verify_many(self, messages: Sequence[Message]) -> tuple[list[Outcome], float]:
-        """In a thread; also the seconds of the processor that it took."""
-        begin = time.thread_time()
-        verdicts = self._verifier.verify_many(messages)
-        return verdicts, time.thread_time() - begin
-
-    def _refuse(self, peer: str, reason: str) -> None:
-        self._ports.blame(peer, Offence.FORGED)
-        if (unsaid := self._seldom.due(peer)) is not None:
-            log.warning("message_refused", task=self.task_id, peer=peer, reason=reason, unsaid=unsaid)
+    async def _take(self, said: Holds) -> None:
+        if isinstance(said.message, DivergenceReport):
+            await self._keep_divergence(said.message)
+        else:
+            await self._send_input.send(Received(said))
 
     async def _keep_divergence(self, report: DivergenceReport) -> None:
         if not self._telling.heard(report):
@@ -374,35 +253,9 @@ class Member:
             lambda: self._ports.evidence.divergence(self.scope, self.committee, report), task=self.task_id
         )
 
-    async def _repeat(self) -> None:
-        """Repeat the last words: gossip loses messages."""
-        size = len(self.committee.members) / REPEATED_AS_SET
-        pause = self._ports.settings.rebroadcast_every * max(1.0, size)
-        while True:
-            if self._decided:
-                pause *= 2  # those who missed the certificate also ask for it, and find it on the chain
-            await trio.sleep(pause)
-            if not self._ports.has_room():
-                continue  # what is new goes first; who misses something also asks for it
-            self.seen = Seen()
-            await self._send_input.send(RebroadcastDue())
-
-    async def _catch_up(self, resumed: bool) -> None:
-        """Ask peers for what was missed until the instance has decided. They may be slow, or lie."""
-        if not resumed:
-            await trio.sleep(FIRST_LOOK)
-        while not self._decided:
-            for message, peer in await self._ports.catch_up():
-                running = Running(self.committee, self.round, self.chunks)
-                try:
-                    check(message, running, False, self.seen, self._ports.author_of(peer))
-                except (Ignore, Reject):
-                    continue
-                if isinstance(message, OutputChunk) and self._ports.stream is not None:
-                    self._ports.stream.hear(message, asked=True)
-                else:
-                    self.deliver(message, peer)
-            await trio.sleep(self._ports.settings.rebroadcast_every)
+    async def _say_again(self, due: RebroadcastDue) -> None:
+        self._vetting.new_period()
+        await self._send_input.send(due)
 
     async def _timer(self, effect: SetTimer) -> None:
         milliseconds = self._ports.settings.timeouts.duration(effect.step, effect.round)
@@ -443,13 +296,13 @@ class Member:
         except ConflictingSignature as error:
             log.error("signature_refused", task=self.task_id, error=error.message, remedy=error.remedy)
             return
-        await self._ports.publish(message)
+        await self._voice.say(message, self._nursery)
         if not isinstance(message, DivergenceReport):
             self._own_messages.append(_received(message))
 
     async def _decide(self, effect: Decided) -> None:
         self._decided = True
-        self._nursery.start_soon(self._stop_computing)
+        self._nursery.start_soon(self._computing.stop_soon)
         certificate = effect.certificate
         self._scrutiny.decided(certificate)
         weight = sum(self.committee.weight_of(signer) for signer in certificate.signers)

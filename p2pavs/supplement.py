@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 import trio
@@ -51,7 +51,8 @@ class Attendance:
 class Latecomer:
     """Adds the own precommit to a certificate that lacks it, with those of all others it lacks.
 
-    Those left out take turns in the order of the posters, so that usually one transaction is for all.
+    Those left out take turns in the order of the posters, so that usually one transaction is for all. Where
+    votes go to collectors they have not heard each other's: each says its own to everybody first.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class Latecomer:
         settings: NodeSettings,
         precommits: Callable[[int, bytes], tuple[Vote, ...]],
         attendance: Attendance,
+        publish: Callable[[Vote], Awaitable[None]] | None = None,
     ) -> None:
+        """``publish`` says a precommit that only collectors have heard; None where all hear all."""
         self._post = post
         self._header = post.header
         self._committee = post.committee
@@ -70,6 +73,7 @@ class Latecomer:
         self._settings = settings
         self._precommits = precommits
         self._attendance = attendance
+        self._publish = publish
 
     async def run(self) -> None:
         """Watch until the task is over. After a reorganisation it begins anew."""
@@ -77,8 +81,10 @@ class Latecomer:
         while self._settings.supplement is not Supplement.NEVER and not self._view.over:
             if self._view.certificate is None:
                 done = False
-            elif not done and self._own in (late := {vote.sender for vote in self._late()}):
+            elif not done and self._own_late() is not None:
                 done, self._view.busy = True, True
+                await self._tell()
+                late = {self._own, *(vote.sender for vote in self._late())}
                 order = [index for index in self._committee.poster_order() if index in late]
                 await trio.sleep((1 + order.index(self._own)) * self._settings.supplement_delay)
                 await self._add()
@@ -97,9 +103,18 @@ class Latecomer:
             if self._committee.bitmap_of([vote.sender]) & ~self._view.bitmap
         )
 
+    def _own_late(self) -> Vote | None:
+        return next((vote for vote in self._late() if vote.sender == self._own), None)
+
+    async def _tell(self) -> None:
+        """Say the own precommit to everybody, and hear the others'."""
+        if self._publish is not None and (own := self._own_late()) is not None:
+            await self._publish(own)
+            await trio.sleep(CHECK_EVERY)
+
     async def _add(self) -> None:
         certificate, late = self._view.certificate, self._late()
-        if certificate is None or self._own not in (vote.sender for vote in late):
+        if certificate is None or self._own_late() is None:
             return  # somebody else did it, or the certificate is gone
         try:
             if not await self._is_wanted():

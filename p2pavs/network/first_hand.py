@@ -6,12 +6,17 @@ about D times. What did not arrive is repaired in the way of Plumtree (epidemic 
 IHAVE and IWANT are its messages): at each heartbeat every node names what it has to a few others, and who
 asks for a message of an author is sent what that author says at once, for a while. So a pair of operators
 that cannot connect waits two seconds, once. Peers that are no operators get everything through the mesh.
+
+On an addressed topic an author sends its message to those operators it is for. It is not named to others, and
+not repaired: whoever says it has another way where nothing comes of it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
 import trio
@@ -40,6 +45,9 @@ class FirstHand:
         self._gossip: Any = gossip
         self._operators: frozenset[ID] = frozenset()
         self._relays: dict[bytes, dict[ID, float]] = {}  # author: peers, and until when
+        self.addressed: set[str] = set()
+        """Topics on which messages are for some only."""
+        self._addressees: ContextVar[frozenset[ID]] = ContextVar("addressees", default=frozenset())
         self._mesh_peers = replace(gossip, "_get_peers_to_send", self._peers_to_send)
         self._answer = replace(gossip, "handle_iwant", self._asked)
         replace(gossip, "gossip_heartbeat", self._named)
@@ -56,7 +64,9 @@ class FirstHand:
         own = origin == self._pubsub.my_id
         if mesh is None or (own and len(mesh) < self._gossip.degree):
             mesh = set(self._mesh_peers(topic_ids, msg_forwarder, origin, msg_id))
-        if own:
+        if topic in self.addressed:
+            chosen = (mesh - self._operators) | (self._addressees.get() if own else set())
+        elif own:
             subscribers: set[ID] = self._pubsub.peer_topics.get(topic, set())
             chosen = mesh | (subscribers & self._operators)
         elif msg_forwarder == origin and origin in self._operators:
@@ -64,6 +74,15 @@ class FirstHand:
         else:
             chosen = mesh
         return chosen - {msg_forwarder, origin}
+
+    @contextmanager
+    def addressed_to(self, peers: Iterable[str]) -> Iterator[None]:
+        """What is published within, on an addressed topic, is for these."""
+        token = self._addressees.set(frozenset(map(libp2p_id, peers)))
+        try:
+            yield
+        finally:
+            self._addressees.reset(token)
 
     def _relays_of(self, author: ID, topic: str) -> set[ID]:
         """Who lacked messages of an author not long ago."""
@@ -101,7 +120,7 @@ class FirstHand:
         self._forget_relays()
         found: defaultdict[ID, dict[str, list[bytes]]] = defaultdict(dict)
         gossip = self._gossip
-        for topic in {*gossip.mesh, *gossip.fanout}:
+        for topic in {*gossip.mesh, *gossip.fanout} - self.addressed:
             heard = [
                 entry.mid
                 for period in gossip.mcache.history[NAMED]

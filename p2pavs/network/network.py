@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -154,6 +154,21 @@ class Network:
         """
         await self._topics.publish(topic, data)
 
+    async def tell(self, topic: str, data: bytes, peers: Collection[str]) -> bool:
+        """Send to some peers only, on a topic that is subscribed to as addressed.
+
+        Returns False, having sent nothing, where none of them is known to be subscribed.
+
+        Raises:
+            MessageTooLarge: more than 900,000 bytes.
+
+        """
+        listening = self._topics.subscribers(topic).intersection(peers)
+        if listening:
+            with self._first_hand.addressed_to(listening):
+                await self._topics.publish(topic, data)
+        return bool(listening)
+
     def has_room(self, topic: str) -> bool:
         """Return whether a repetition could be published without making what is new wait."""
         return self._topics.has_room(topic)
@@ -166,6 +181,7 @@ class Network:
         queue_size: int = QUEUE_SIZE,
         author_rate: float = AUTHOR_RATE,
         author_burst: int = AUTHOR_BURST,
+        addressed: bool = False,
     ) -> AbstractAsyncContextManager[AsyncIterator[Gossip]]:
         """Receive a topic: `async with network.subscribe(topic, validator) as messages: async for ...`.
 
@@ -174,11 +190,14 @@ class Network:
         verdict is remembered: refuse what can never be right, and accept what is only early. Messages of our
         own are not delivered to us. A subscriber that is too slow loses messages beyond `queue_size`;
         `stats()` counts them. One author gets `author_rate` messages a second, `author_burst` at once.
+        On an `addressed` topic preferred peers are sent only what is for them: see `tell`.
 
         Raises:
             AlreadySubscribed: on entry, when the topic has a subscriber in this process.
 
         """
+        if addressed:
+            self._first_hand.addressed.add(topic)
         return self._topics.subscribe(topic, validator, queue_size, author_rate, author_burst)
 
     def subscribers(self, topic: str) -> set[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from consensus.collecting import Collectors
 from consensus.committee import Committee, Member
 from consensus.hashing import keccak256
 from consensus.messages import DivergenceReport, Message, Proposal, Vote
@@ -59,6 +60,7 @@ class Simulation:
         self.random = random.Random(setting.seed)  # noqa: S311 - a simulation must be reproducible
         self._operators = setting.operators or tuple(range(len(setting.weights)))
         self.committee = self._committee()
+        self.collectors = Collectors(self.committee, setting.many)
         self.scope = Scope(DOMAIN, InstanceId(setting.task, 0), self.committee.root)
         self.members = tuple(range(len(setting.weights)))
         self.honest = frozenset(self.members) - setting.adversaries.keys()

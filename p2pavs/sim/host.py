@@ -9,6 +9,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
+from consensus.collecting import LOOKS
 from consensus.driver import Validity
 from consensus.effects import (
     Effect,
@@ -95,7 +96,8 @@ class Host:
         """Forget what lives in memory only."""
         made = self.simulation
         of = OpenInstance if made.setting.any_value else Instance
-        self.instance = of(made.committee, made.scope, self.member, scheme=made.keyring.scheme)
+        policy = made.collectors.policy(self.member)
+        self.instance = of(made.committee, made.scope, self.member, policy, made.keyring.scheme)
         self._seen = Seen()
         self._heard: set[Parcel] = set()
         self._running = Running(made.committee, -1)
@@ -312,7 +314,27 @@ class Host:
 
     def say(self, message: Proposal | Vote | DivergenceReport) -> None:
         """Publish what was just signed and take it as everybody else does."""
-        self.take_own(self.simulation.broadcast(self, message))
+        made = self.simulation
+        parcel, first = made.parcel(self, message), made.collectors.first_to_hear(message)
+        if isinstance(message, Vote) and first:
+            made.spread(self, parcel, [host for host in made.hosts if host.member in first])
+            self._look_later((self.life, message, LOOKS))
+        else:
+            made.spread(self, parcel, made.hosts)
+        self.take_own(parcel)
+
+    def _look_later(self, word: tuple[int, Vote, int]) -> None:
+        self.simulation.at(max(1, self.simulation.setting.patience_ms // LOOKS), self._look, word)
+
+    def _look(self, word: tuple[int, Vote, int]) -> None:
+        """Say a vote to everybody where the collectors make nothing of it."""
+        life, vote, left = word
+        if not self.alive or life != self.life or not self.instance.awaits(vote):
+            return
+        if left == 1 or self.instance.divided:
+            self.simulation.broadcast(self, vote)
+        else:
+            self._look_later((life, vote, left - 1))
 
     def take_own(self, parcel: Parcel) -> None:
         """Feed an own message back, as soon as this step is over."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, unique
 from typing import Protocol
 
+from consensus.collecting import MANY
 from consensus.timeouts import TimeoutConfig
 from p2pavs.sim.answers import RIGHT
 from p2pavs.sim.network import NetworkModel
@@ -73,6 +74,10 @@ class Setting:
     network: NetworkModel = field(default_factory=NetworkModel)
     timeouts: TimeoutConfig = FAST_TIMEOUTS
     rebroadcast_ms: int = 400
+    many: int = MANY
+    """Up to so many members there are no collectors."""
+    patience_ms: int = 150
+    """How long a member waits for its collectors."""
     answer: bytes = RIGHT
     outputs: Mapping[int, bytes | None] = field(default_factory=dict)
     """Own outputs that are not ``answer``; None: this member has none."""

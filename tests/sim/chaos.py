@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
+from consensus.collecting import MANY
 from p2pavs.sim.answers import RIGHT, WRONG
 from p2pavs.sim.network import NetworkModel, Partition
 from p2pavs.sim.setting import Outage, Point, Setting
@@ -89,6 +90,7 @@ def chaos(seed: int, adversary: str) -> Case:
             stable_ms=stable,
         ),
         rebroadcast_ms=draw.choice([400, 400, 1000]),
+        many=MANY if seed % 2 else 3,  # half of the worlds have collectors
         outputs=outputs,
         slow={index: draw.randint(200, 4000) for index in honest if draw.random() < 0.15},
         execution_ms=draw.choice([500, 1500, 5000]),
@@ -126,6 +128,7 @@ def _siege(seed: int, adversary: str, draw: random.Random) -> Case:
         ),
         outputs={index: b"answer %d" % index for index in range(size) if index not in guilty},
         ready_ms=draw.choice([50, 400]),
+        many=MANY if seed % 2 else 3,
         catch_up=draw.random() < 0.3,
         any_value=True,
     )

@@ -178,6 +178,24 @@ MUTATIONS = (
         ("replay",),
     ),
     Mutation(
+        "nobody shows a vote that a certificate contradicts",
+        "consensus/instance.py",
+        "if vote not in self._testified and self._votes.contradicted(vote):",
+        "if vote in self._testified and self._votes.contradicted(vote):",
+        "",
+        (),
+        "tests/unit/consensus/test_instance.py",
+    ),
+    Mutation(
+        "nobody gives up waiting for collectors",
+        "p2pavs/sim/host.py",
+        "if left == 1 or self.instance.divided:",
+        "if self.instance.divided:",
+        "",
+        (),
+        "tests/sim/test_simulation.py",
+    ),
+    Mutation(
         "effects come before the log",
         "p2pavs/sim/host.py",
         "            self.disk.log.append(event)\n            self.point(Point.LOG_DONE)\n"

@@ -8,7 +8,7 @@ import pytest
 
 from consensus.effects import Decided, FalseWorkTag, Input, Received
 from consensus.evidence import Offence
-from consensus.messages import Commit
+from consensus.messages import Commit, Vote
 from consensus.signing import value_id
 from p2pavs.sim.adversaries import KINDS
 from p2pavs.sim.answers import RIGHT, WRONG
@@ -21,7 +21,7 @@ from p2pavs.sim.signatures import BlsKeyring
 from p2pavs.sim.trace import Trace
 from tests.sim.chaos import chaos
 
-FOUR, SEVEN = (1,) * 4, (1,) * 7
+FOUR, SEVEN, MANY_MEMBERS = (1,) * 4, (1,) * 7, (1,) * 16
 
 
 def outputs(simulation: Simulation) -> set[bytes | None]:
@@ -268,3 +268,57 @@ def test_certificates_name_the_decided_value() -> None:
     simulation = Simulation(Setting(SEVEN, seed=1)).run()
     values = {value_id(d.certificate.result) for d in simulation.invariants.decisions.values()}
     assert values == {simulation.learn(RIGHT)}
+
+
+def test_many_members_decide_by_what_few_collect() -> None:
+    for seed in range(10):
+        made = Simulation(Setting(MANY_MEMBERS, seed, patience_ms=5000, rebroadcast_ms=10**7)).run()
+        assert outputs(made) == {RIGHT}
+        assert made.rounds == 1
+        collectors = made.collectors.members
+        assert len(collectors) == 3
+        for host in made.hosts:
+            voters = {
+                event.message.message.sender
+                for event in host.disk.log
+                if isinstance(event, Received) and isinstance(event.message.message, Vote)
+            }
+            everybody = set(made.members)
+            assert voters == (everybody if host.member in collectors else {host.member})
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_dead_collectors_cost_time_and_no_round(left: int) -> None:
+    for seed in range(10):
+        plan = Simulation(Setting(MANY_MEMBERS, seed))
+        dead = frozenset(plan.collectors.members[left:]) - {plan.committee.proposer(0)}
+        made = Simulation(Setting(MANY_MEMBERS, seed, dead=dead, rebroadcast_ms=100_000)).run()
+        assert outputs(made) == {RIGHT}
+        assert made.rounds == 1
+
+
+def test_where_many_vote_nil_nobody_waits_for_the_collectors() -> None:
+    for seed in range(10):
+        plan = Simulation(Setting(MANY_MEMBERS, seed))
+        odd = [member for member in range(16) if member != plan.committee.proposer(0)][:6]
+        made = Simulation(
+            Setting(
+                MANY_MEMBERS,
+                seed,
+                outputs=dict.fromkeys(odd, WRONG),
+                patience_ms=60_000,
+                rebroadcast_ms=100_000,
+                catch_up=False,
+                limit_ms=30_000,
+            )
+        ).run()
+        assert not made.decided  # six of sixteen are too many, but all go on to later rounds
+        assert all(host.instance.round > 0 for host in made.hosts)
+
+
+def test_a_collector_that_lies_convinces_nobody() -> None:
+    for seed in range(20):
+        plan = Simulation(Setting(MANY_MEMBERS, seed))
+        liars = dict.fromkeys(plan.collectors.members, "hoard")
+        made = Simulation(Setting(MANY_MEMBERS, seed, adversaries=liars)).run()
+        assert outputs(made) == {RIGHT}

@@ -8,6 +8,7 @@ from p2pavs.sim.adversaries.absent import Absent
 from p2pavs.sim.adversaries.base import Byzantine
 from p2pavs.sim.adversaries.deny import Denier
 from p2pavs.sim.adversaries.equivocate import Equivocator
+from p2pavs.sim.adversaries.hoard import Hoarder
 from p2pavs.sim.adversaries.lazy import Lazy
 from p2pavs.sim.adversaries.repeat import Repeater
 from p2pavs.sim.adversaries.spam import Spammer
@@ -20,6 +21,7 @@ KINDS: Final[dict[str, type[Byzantine]]] = {
     "absent": Absent,
     "equivocate": Equivocator,
     "withhold": Withholder,
+    "hoard": Hoarder,
     "deny": Denier,
     "repeat": Repeater,
     "spam": Spammer,

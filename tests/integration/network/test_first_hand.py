@@ -33,8 +33,13 @@ def count_copies(network: Network) -> list[tuple[str, bytes]]:
     return copies
 
 
-async def subscribe(stack: AsyncExitStack, networks: list[Network]) -> list[AsyncIterator[Gossip]]:
-    topics = [await stack.enter_async_context(network.subscribe(TOPIC, accept)) for network in networks]
+async def subscribe(
+    stack: AsyncExitStack, networks: list[Network], *, addressed: bool = False
+) -> list[AsyncIterator[Gossip]]:
+    topics = [
+        await stack.enter_async_context(network.subscribe(TOPIC, accept, addressed=addressed))
+        for network in networks
+    ]
     with trio.fail_after(15):
         for network in networks:
             await network.wait_for_subscribers(TOPIC, len(networks) - 1)
@@ -60,6 +65,29 @@ async def test_operators_get_hardly_more_than_one_copy_each(open_network: Open) 
         await trio.sleep(4)  # some heartbeats: what is named to those who have it is not sent to them
         # libp2p repeats recent messages to a peer whose subscription it has just heard of: one or two.
         assert 8 * 7 <= sum(map(len, copies)) <= 8 * 7 + 10
+
+
+async def test_what_is_addressed_reaches_only_those_it_is_for(open_network: Open) -> None:
+    networks = await mesh(open_network, 5)
+    all_prefer_each_other(networks)
+    author, addressee, *others = networks
+    async with AsyncExitStack() as stack:
+        topics = await subscribe(stack, networks, addressed=True)
+        copies = [count_copies(network) for network in others]
+        assert not await author.tell(TOPIC, b"for nobody here", ["12D3KooWnobody"])
+        assert await author.tell(TOPIC, b"for one", [addressee.peer_id])
+        assert [message.data for message in await take(topics[1], 1)] == [b"for one"]
+        await trio.sleep(4)  # some heartbeats: it is not named to anybody
+        assert copies == [[], [], []]
+
+
+async def test_who_is_no_operator_hears_what_is_addressed_to_operators(open_network: Open) -> None:
+    networks = await mesh(open_network, 4)
+    all_prefer_each_other(networks[:3])
+    async with AsyncExitStack() as stack:
+        topics = await subscribe(stack, networks, addressed=True)
+        assert await networks[0].tell(TOPIC, b"for one", [networks[1].peer_id])
+        assert [message.data for message in await take(topics[3], 1)] == [b"for one"]
 
 
 async def test_who_is_no_operator_hears_of_everything(open_network: Open) -> None:

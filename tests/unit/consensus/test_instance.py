@@ -530,3 +530,75 @@ def test_small_and_uneven_committees(weights: tuple[int, ...]) -> None:
     member.feed(RESULT, world.proposal(0, RIGHT), *(world.prevote(0, RIGHT, i) for i in everyone))
     member.feed(*(world.precommit(0, RIGHT, i) for i in everyone))
     assert member.instance.decided is not None
+
+
+class TestCollectors:
+    """Where votes go to some members first, and others hear what these make of them."""
+
+    collects = RebroadcastPolicy(polka_on_lock=False, polka_on_quorum=True, commit_on_decision=True)
+
+    def test_a_collector_says_which_polka_it_has_whatever_its_own_step(self) -> None:
+        slow = Member(policy=self.collects)  # it has no result of its own yet
+        assert published(slow.feed(*prevotes(RIGHT, 0, 1))) == []
+        votes = prevotes(RIGHT, 0, 1, 2)
+        (polka,) = published(slow.feed(votes[2]))
+        assert polka == WORLD.certificate(votes)
+        assert published(slow.feed(*prevotes(RIGHT, 3))) == []
+
+    def test_others_say_nothing_of_it(self) -> None:
+        assert published(Member().feed(*prevotes(RIGHT, 0, 1, 2, 3))) == []
+
+    def test_a_collector_says_what_it_decides_and_not_what_it_was_told(self) -> None:
+        member = Member(policy=self.collects)
+        said = published(member.feed(WORLD.proposal(0, RIGHT), *precommits(RIGHT, 0, 1, 2)))
+        assert said == [WORLD.commit(0, RIGHT, (0, 1, 2))]
+        told = Member(policy=self.collects)
+        assert published(told.feed(WORLD.commit(0, RIGHT, (0, 1, 2)))) == []
+
+    def test_what_a_vote_is_for(self) -> None:
+        member = Member()
+        prevote, precommit = prevotes(RIGHT, OWN)[0], precommits(RIGHT, OWN)[0]
+        member.feed(RESULT, WORLD.proposal(0, RIGHT))
+        assert member.instance.awaits(prevote)
+        member.feed(WORLD.certificate(prevotes(RIGHT, 0, 1, 2)))
+        assert not member.instance.awaits(prevote)
+        assert member.instance.awaits(precommit)
+        member.feed(WORLD.commit(0, RIGHT, (0, 1, 2)))
+        assert not member.instance.awaits(precommit)
+
+    def test_with_more_than_a_third_for_nil_there_is_nothing_to_wait_for(self) -> None:
+        member = Member()
+        member.feed(*prevotes(None, 0))
+        assert not member.instance.divided
+        member.feed(*prevotes(None, 1))
+        assert member.instance.divided
+
+    @pytest.mark.parametrize("whole_first", [True, False])
+    def test_a_vote_against_a_certificate_is_shown_to_who_has_the_other_one(self, whole_first: bool) -> None:
+        guilty = OTHERS[-1]
+        one, other = prevotes(RIGHT, guilty)[0], prevotes(WRONG, guilty)[0]
+        polka = WORLD.certificate([*prevotes(RIGHT, *[m for m in range(4) if m != guilty][:2]), one])
+        member = Member()
+        heard = [polka, other] if whole_first else [other, polka]
+        assert published(member.feed(*heard)) == [other]
+        assert published(member.feed(*heard)) == []  # once
+        witness = Member(own=PROPOSER)
+        witness.feed(one)
+        assert Equivocation(one, other) in witness.feed(other)
+
+    def test_a_precommit_against_the_commit_is_shown_too(self) -> None:
+        guilty = OTHERS[-1]
+        signers = tuple(sorted([*[m for m in range(4) if m != guilty][:2], guilty]))
+        (other,) = precommits(WRONG, guilty)
+        member = Member()
+        member.feed(other)
+        assert published(member.feed(WORLD.commit(0, RIGHT, signers))) == [other]
+        late = Member()
+        late.feed(WORLD.commit(0, RIGHT, signers))
+        assert published(late.feed(other)) == [other]
+
+    def test_who_voted_as_certified_is_not_shown(self) -> None:
+        member = Member()
+        votes = prevotes(RIGHT, 0, 1, 2)
+        assert published(member.feed(*votes, WORLD.certificate(votes), *precommits(RIGHT, 0, 1))) == []
+        assert published(member.feed(WORLD.commit(0, RIGHT, (0, 1, 2)))) == []

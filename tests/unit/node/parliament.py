@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import trio
 
 from consensus import bls
+from consensus.collecting import MANY, Collectors
 from consensus.committee import Committee
 from consensus.instance import Instance
 from consensus.messages import (
@@ -33,7 +34,8 @@ from p2pavs.divergence import DivergenceBook
 from p2pavs.evidence_book import EvidenceBook
 from p2pavs.execution import Execution
 from p2pavs.journal import Journal
-from p2pavs.member import Member, MemberPorts
+from p2pavs.member import Member
+from p2pavs.member_ports import MemberPorts
 from p2pavs.network import Offence
 from p2pavs.scrutiny import Compare, nobody
 from p2pavs.settings import NodeSettings
@@ -71,6 +73,8 @@ class Setting:
     scope: Scope
     scheme: SignatureScheme
     real: bool
+    many: int = MANY
+    """Up to so many members there are no collectors."""
 
     @classmethod
     def with_real_signatures(cls) -> Setting:
@@ -78,9 +82,13 @@ class Setting:
         return cls(of, factory.scope(of), bls.SCHEME, True)
 
     @classmethod
-    def with_fake_signatures(cls) -> Setting:
-        world = World((1, 1, 1, 1))
-        return cls(world.committee, world.scope, FAKE, False)
+    def with_fake_signatures(cls, size: int = 4, many: int = MANY) -> Setting:
+        world = World((1,) * size)
+        return cls(world.committee, world.scope, FAKE, False, many)
+
+    @property
+    def collectors(self) -> Collectors:
+        return Collectors(self.committee, self.many)
 
     def signer(self, index: int) -> Signer:
         return RealSigner(index) if self.real else FakeSigner(self.committee.member(index).key)
@@ -183,6 +191,7 @@ class Seat:
             journal=self.journal,
             settings=self.parliament.settings,
             publish=self.publish,
+            tell=self.tell,
             has_room=lambda: True,
             catch_up=self._catch_up,
             execute=self._execute,
@@ -194,8 +203,9 @@ class Seat:
             divergences=self.divergences,
             blame=lambda peer, offence: self.blamed.append((peer, offence)),
         )
+        policy = setting.collectors.policy(self.index)
         self.member = Member(
-            instance=Instance(setting.committee, setting.scope, self.index, scheme=setting.scheme),
+            instance=Instance(setting.committee, setting.scope, self.index, policy, setting.scheme),
             committee=setting.committee,
             scope=setting.scope,
             own=self.index,
@@ -203,6 +213,7 @@ class Seat:
                 setting.scope, setting.committee, factory.Coefficients(), setting.scheme
             ),
             ports=ports,
+            collectors=setting.collectors,
         )
         return self.member
 
@@ -233,6 +244,13 @@ class Seat:
         self.parliament.say(self.index, message)
         await self.fate.step()
 
+    async def tell(self, message: Message, operators: Collection[bytes]) -> bool:
+        """Say something to some of the others."""
+        await self.fate.step()
+        self.parliament.say(self.index, message, operators)
+        await self.fate.step()
+        return True
+
     async def _catch_up(self) -> Sequence[tuple[Message, str]]:
         await trio.lowlevel.checkpoint()
         return self.parliament.answer(self.index)
@@ -257,6 +275,7 @@ class Parliament:
         self.setting = setting
         self.settings = SETTINGS
         self.said: list[tuple[int, Message]] = []
+        self.told: list[tuple[int, Message]] = []  # of it what was for some only
         self.deaf: set[int] = set()  # who is given nothing that is said
         self.seats = [
             Seat(member.index, MortalDatabase(directory / f"{member.index}.sqlite"), self)
@@ -267,14 +286,18 @@ class Parliament:
         for seat in self.seats:
             seat.database.close()
 
-    def say(self, sender: int, message: Message) -> None:
-        """Give a message to all others, as bytes."""
+    def say(self, sender: int, message: Message, operators: Collection[bytes] | None = None) -> None:
+        """Give a message to all others, or some, as bytes."""
         self.said.append((sender, message))
+        if operators is not None:
+            self.told.append((sender, message))
         data = encode_message(message)
         if isinstance(message, OutputChunk) and message.sender != sender:
             return  # as by the gossip rules
         for seat in self.seats:
-            if seat.index not in {sender, *self.deaf} and seat.member is not None:
+            if seat.index in {sender, *self.deaf} or seat.member is None:
+                continue
+            if operators is None or self.setting.committee.member(seat.index).operator in operators:
                 seat.member.deliver(decode_message(data))
 
     def author_of(self, peer: str) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -51,13 +52,14 @@ class Desk:
         own: int,
         voters: tuple[int, ...],
         attendance: Attendance | None = None,
+        publish: Callable[[Vote], Awaitable[None]] | None = None,
         **settings: Any,
     ) -> None:
         self.view, self.sender, self.journal = ChainView(), SenderDouble(), Journal()
-        votes = tuple(factory.vote(of, sender, Kind.PRECOMMIT, 0, VALUE) for sender in voters)
+        self.votes = tuple(factory.vote(of, sender, Kind.PRECOMMIT, 0, VALUE) for sender in voters)
 
         def precommits(round_: int, value: bytes) -> tuple[Vote, ...]:
-            return votes if (round_, value) == (0, VALUE) else ()
+            return self.votes if (round_, value) == (0, VALUE) else ()
 
         post = TaskPost(
             header(1, fee=settings.pop("fee", 10**18)),
@@ -73,6 +75,7 @@ class Desk:
             replace(SETTINGS, supplement_delay=WAIT, **settings),
             precommits,
             attendance or Attendance(),
+            publish,
         )
 
     def certify(self, bitmap: int) -> None:
@@ -99,6 +102,29 @@ async def test_who_was_left_out_adds_all_that_were(autojump_clock: MockClock) ->
         (sent,) = await desk.watch(10 * WAIT) if not desk.sender.calls else []
         assert (sent["round"], sent["value"], sent["bitmap"]) == (0, VALUE, 0b1100)
         assert not desk.view.busy
+
+
+async def test_those_that_only_collectors_have_heard_tell_each_other(autojump_clock: MockClock) -> None:
+    order = [index for index in OF.poster_order() if index in (2, 3)]
+    desks: dict[int, Desk] = {}
+
+    async def say(vote: Vote) -> None:
+        await trio.lowlevel.checkpoint()
+        for desk in desks.values():
+            if vote not in desk.votes:
+                desk.votes += (vote,)
+
+    for own in order:
+        desks[own] = Desk(OF, own, (0, 1, own), publish=say)
+        desks[own].certify(0b0011)
+    async with trio.open_nursery() as nursery:
+        for desk in desks.values():
+            nursery.start_soon(desk.watch, WAIT + 3)
+    first, second = (desks[own] for own in order)
+    assert len(first.sender.calls) == 1
+    assert not second.sender.calls  # it waits for its turn
+    _, arguments = interface("TaskGateway").decode_input(first.sender.calls[0].data)
+    assert arguments["late"]["bitmap"] == 0b1100
 
 
 async def test_who_is_in_it_or_did_not_vote_adds_nothing(autojump_clock: MockClock) -> None:
