@@ -6,7 +6,6 @@ response = status (1 byte) + length (4 bytes) + data, then the responder closes 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -123,10 +122,13 @@ class Server:
         self._counters.requests_refused += 1
         await stream.write(_response(status))
         # What the peer has sent must be read, for a reset would overtake the refusal; but not without end.
-        unread = self._limits.max_request
-        with trio.move_on_after(REFUSED_SECONDS), contextlib.suppress(StreamEOF):
+        unread = 2 * self._limits.max_request
+        with trio.move_on_after(REFUSED_SECONDS):
             while unread > 0:
-                unread -= len(await stream.read(65536))
+                try:
+                    unread -= len(await stream.read(65536))
+                except StreamEOF:
+                    return  # it has said all it had to say: the stream is closed, which overtakes nothing
         raise ConnectionError(f"refused ({status.name})")
 
     async def _answer(self, peer: str, stream: INetStream) -> None:

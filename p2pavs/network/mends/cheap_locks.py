@@ -3,13 +3,14 @@
 Stock behaviour: a frame takes about ten locks on its way through stream, muxer and socket. To take a lock of
 trio is a checkpoint: the task is put aside, the operating system is asked for news, and the task comes back.
 And for each frame's body a timer is set, also where the body has arrived with its header.
-Mended: a lock that is free is taken at once; who finds it held waits in line as before. The one who reads
-frames still lets others go on after some of them, for a packet may hold thousands.
+Mended: a lock that is free is taken at once; who finds it held waits in line as before. Only the one around
+the list of streams stays as it is: a packet may hold thousands of frames, and with each of them others have a
+turn. They read what a frame brought before the next one, which may be a reset, throws it away.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import trio
 from libp2p.io.trio import TrioTCPStream
@@ -19,9 +20,6 @@ from libp2p.stream_muxer.yamux import yamux
 from libp2p.stream_muxer.yamux.yamux import Yamux, YamuxStream
 
 from p2pavs.network.mends.patching import replace
-
-READS_IN_A_ROW: Final = 32
-"""Reads of headers and bodies, about 16 frames or half a millisecond, after which others have their turn."""
 
 
 class QuickLock:
@@ -55,12 +53,11 @@ def apply() -> None:
     for owner, names in (
         (TrioTCPStream, ("read_lock", "write_lock")),
         (NetStream, ("_state_lock",)),
-        (Yamux, ("streams_lock", "_write_lock")),
+        (Yamux, ("_write_lock",)),
         (YamuxStream, ("window_lock", "close_lock")),
     ):
         _replace_locks(owner, names)
     _replace_write_lock()
-    _read_in_turns()
     _set_no_timer_for_what_is_there()
 
 
@@ -85,18 +82,6 @@ def _replace_write_lock() -> None:
         self.rw_lock = _WriteLock()
 
     replace(YamuxStream, "__init__", __init__)
-
-
-def _read_in_turns() -> None:
-    original: Any = getattr(yamux, "read_exactly")  # noqa: B009 - no part of what the module exports
-
-    async def read_exactly(reader: Any, n: int, *args: Any) -> Any:
-        reader.reads_in_a_row = (getattr(reader, "reads_in_a_row", 0) + 1) % READS_IN_A_ROW
-        if not reader.reads_in_a_row:
-            await trio.lowlevel.checkpoint()
-        return await original(reader, n, *args)
-
-    replace(yamux, "read_exactly", read_exactly)
 
 
 def _set_no_timer_for_what_is_there() -> None:
