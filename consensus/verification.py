@@ -7,6 +7,7 @@ and whether a work tag is right is for the instance, which knows the trace secre
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, TypeAlias, assert_never
@@ -104,9 +105,10 @@ class MessageVerifier:
         return verify_together([(self, messages)], self._rng, self._scheme)[0]
 
     def learn(self, message: Message) -> None:
-        """Take an own message, or another one that surely holds: its signatures need no check any more."""
-        for claim in self.claims(message):
-            self._known.learn(claim)
+        """Take an own message: its signatures need no check. One that breaks a rule teaches nothing."""
+        with suppress(VerificationError, CertificateError):
+            for claim in self.claims(message):
+                self._known.learn(claim)
 
     def examine(self, messages: Sequence[Message]) -> Examined:
         """Check everything about messages but the signatures that are not known yet."""

@@ -123,7 +123,7 @@ async def run_attempt(parts: DeskParts, task: OpenTask, operator_set: OperatorSe
             stream=stream,
             compare=compare,
             divergences=parts.divergences,
-            verified=parts.verified,
+            check=parts.check,
             blame=parts.blame,
         )
         task.member = Member(

@@ -95,7 +95,7 @@ class Member:
         operator = committee.member(own).operator
         self._statements = Statements(ports.guard, scope, own, operator)
         self._decided = False
-        self._vetting = Vetting(committee, verifier, ports.verified, ports.blame, self.task_id)
+        self._vetting = Vetting(committee, verifier, ports.check, ports.blame, self.task_id)
         self._computing = Computing(ports.execute, ports.execution_limit, self._note, self._send_input.send)
         self._repair = Repair(self, ports)
         self._scrutiny = Scrutiny(
@@ -298,6 +298,7 @@ class Member:
             return
         await self._voice.say(message, self._nursery)
         if not isinstance(message, DivergenceReport):
+            self._vetting.learn(message)
             self._own_messages.append(_received(message))
 
     async def _decide(self, effect: Decided) -> None:

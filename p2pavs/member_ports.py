@@ -15,6 +15,7 @@ from p2pavs.scrutiny import Compare, nobody
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import CertificateStore, InputLog, KeyGuard, SignGuard
 from p2pavs.streaming import Stream
+from p2pavs.vetting import Check, check_alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class MemberPorts:
     compare: Compare = nobody
     """Asks an operator where its result parts from the own one."""
     divergences: DivergenceBook = field(default_factory=DivergenceBook)
-    verified: Callable[[float], None] = lambda seconds: None
-    """Told what checking a batch of signatures took, in seconds of the processor."""
+    check: Check = check_alone
+    """Checks the signatures of messages."""
     blame: Callable[[str, Offence], None] = lambda peer, offence: None
     """Told which peer sent a message whose signatures do not hold."""

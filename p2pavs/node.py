@@ -45,6 +45,7 @@ from p2pavs.registration import check_registration
 from p2pavs.restored import settle_restored
 from p2pavs.routing import Router
 from p2pavs.settings import LOW_BALANCE
+from p2pavs.signature_pool import SignaturePool
 from p2pavs.signers import Signers
 from p2pavs.storage import CertificateStore, DataDirectory, EvidenceStore, SignGuard, until_stored
 from p2pavs.storage.retention import forget_old
@@ -248,7 +249,7 @@ class Node:
                 peer_of=self.book.peer_of,
                 traces=Traces(self.network, lambda instance: desk.trace(instance)),
                 divergences=self.divergences,
-                verified=self.tally.verifications.add,
+                check=SignaturePool(os.urandom, self.tally.verifications.add).verify,
                 blame=self.network.blame,
                 certified=lambda header: sync.want(header.id, header),
                 reorganised=lambda: self.network.pardon(LENIENT_AFTER_REORGANISATION),

@@ -31,6 +31,7 @@ from p2pavs.supplement import Attendance
 from p2pavs.task_post import ChainView
 from p2pavs.traces import Traces
 from p2pavs.turns import Turn
+from p2pavs.vetting import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ class DeskParts:
     """Tells an operator's peer id."""
     traces: Traces
     divergences: DivergenceBook
-    verified: Callable[[float], None]
-    """Told what checking a batch of signatures took, in seconds of the processor."""
+    check: Check
+    """Checks the signatures of messages."""
     blame: Blame
     certified: Callable[[TaskHeader], None]
     """Told of each task that the chain holds a certificate of, for good."""

@@ -1,8 +1,7 @@
-"""Checks the signatures of what peers say: many at once, in a thread."""
+"""Gathers what peers say, has its signatures checked, hands over what holds."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
@@ -29,7 +28,15 @@ Votes checked one by one cost three times what they cost together; with 64 membe
 LEAST_GATHER = 0.008
 """The votes of a small committee are a few ms apart."""
 
+Check = Callable[[MessageVerifier, Sequence[Message]], Awaitable[list[Outcome]]]
+"""Checks messages of one instance, off the event loop: for each whether it holds, in their order."""
+
 log = structlog.get_logger()
+
+
+async def check_alone(verifier: MessageVerifier, messages: Sequence[Message]) -> list[Outcome]:
+    """Check messages without waiting for those of other instances."""
+    return await trio.to_thread.run_sync(verifier.verify_many, messages)
 
 
 class Vetting:
@@ -39,14 +46,14 @@ class Vetting:
         self,
         committee: Committee,
         verifier: MessageVerifier,
-        verified: Callable[[float], None],
+        check: Check,
         blame: Callable[[str, Offence], None],
         task_id: int,
     ) -> None:
-        """See ``MemberPorts`` for ``verified`` and ``blame``."""
+        """See ``MemberPorts`` for ``check`` and ``blame``."""
         self._committee = committee
         self._verifier = verifier
-        self._verified = verified
+        self._check = check
         self._blame = blame
         self._task_id = task_id
         self._send, self.waiting = trio.open_memory_channel[tuple[Message, str]](UNVERIFIED)
@@ -64,6 +71,10 @@ class Vetting:
         except trio.BrokenResourceError:  # the member has just ended
             pass
 
+    def learn(self, message: Message) -> None:
+        """Take an own message: proofs that others make with it are known then."""
+        self._verifier.learn(message)
+
     def new_period(self) -> None:
         """What was said may be said again."""
         self.seen = Seen()
@@ -80,20 +91,13 @@ class Vetting:
                 except trio.WouldBlock:
                     break
             messages = [message for message, _ in batch]
-            verdicts, seconds = await trio.to_thread.run_sync(self._verify, messages)
-            self._verified(seconds)
+            verdicts = await self._check(self._verifier, messages)
             for (_, peer), verdict in zip(batch, verdicts, strict=True):
                 if isinstance(verdict, Invalid):
                     self._refuse(peer, verdict.reason)
                     continue
                 self.seen.remember(verdict.message, self._committee)
                 await take(verdict)
-
-    def _verify(self, messages: Sequence[Message]) -> tuple[list[Outcome], float]:
-        """In a thread; also the seconds of the processor that it took."""
-        begin = time.thread_time()
-        verdicts = self._verifier.verify_many(messages)
-        return verdicts, time.thread_time() - begin
 
     def _refuse(self, peer: str, reason: str) -> None:
         self._blame(peer, Offence.FORGED)

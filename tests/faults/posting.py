@@ -42,6 +42,7 @@ from p2pavs.routing import Router
 from p2pavs.settings import NodeSettings
 from p2pavs.storage import Database, EvidenceStore, SignGuard
 from p2pavs.task_desk import TaskDesk
+from p2pavs.vetting import check_alone
 from tests.integration.anvil import Anvil
 from tests.integration.chain.network import (
     CHAIN_ID,
@@ -150,7 +151,7 @@ class Operator:
             peer_of=lambda operator: None,
             traces=cast(Any, None),
             divergences=DivergenceBook(),
-            verified=lambda seconds: None,
+            check=check_alone,
             blame=lambda peer, offence: None,
             certified=lambda header: None,
             reorganised=lambda: None,

@@ -34,6 +34,7 @@ from p2pavs.storage import Database, EvidenceStore, SignGuard, TaskStore
 from p2pavs.storage.protection import raise_below
 from p2pavs.storage.tasks import StoredTask, TaskState
 from p2pavs.task_desk import TaskDesk
+from p2pavs.vetting import check_alone
 from tests.unit.consensus import factory
 from tests.unit.node.chain_double import (
     DEPLOYMENT,
@@ -145,7 +146,7 @@ class Office:
             peer_of=lambda operator: None,
             traces=cast(Any, None),
             divergences=DivergenceBook(),
-            verified=lambda seconds: None,
+            check=check_alone,
             blame=lambda peer, offence: None,
             certified=self.certified.append,
             reorganised=lambda: None,
