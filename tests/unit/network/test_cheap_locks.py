@@ -44,11 +44,15 @@ async def test_it_is_free_again_after_an_error_and_after_a_cancelled_wait() -> N
     with pytest.raises(ZeroDivisionError):
         async with lock:
             raise ZeroDivisionError
-    async with lock:
+
+    async def give_up() -> None:
         with trio.move_on_after(0) as waiting:
             async with lock:
                 pytest.fail("it was held")
         assert waiting.cancelled_caught
+
+    async with lock, trio.open_nursery() as nursery:
+        nursery.start_soon(give_up)
     with trio.testing.assert_no_checkpoints():
         async with lock:
             pass
@@ -71,6 +75,7 @@ async def test_streams_have_these_locks() -> None:
 
         peer_id = "somebody"
 
-    stream: Any = YamuxStream(1, Connection(), True)  # type: ignore[arg-type]
+    connection: Any = Connection()
+    stream: Any = YamuxStream(1, connection, True)
     assert isinstance(stream.window_lock, QuickLock)
     assert isinstance(stream.rw_lock.write_lock(), QuickLock)
