@@ -7,7 +7,6 @@ and whether a work tag is right is for the instance, which knows the trace secre
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, TypeAlias, assert_never
@@ -106,9 +105,12 @@ class MessageVerifier:
 
     def learn(self, message: Message) -> None:
         """Take an own message: its signatures need no check. One that breaks a rule teaches nothing."""
-        with suppress(VerificationError, CertificateError):
-            for claim in self.claims(message):
-                self._known.learn(claim)
+        try:
+            claims = self.claims(message)
+        except (VerificationError, CertificateError):
+            return
+        for claim in claims:
+            self._known.learn(claim)
 
     def examine(self, messages: Sequence[Message]) -> Examined:
         """Check everything about messages but the signatures that are not known yet."""
