@@ -76,7 +76,8 @@ def _reorg(net: Testnet, end: threading.Event) -> None:
 
 
 def _flood(net: Testnet, end: threading.Event) -> None:
-    attack(net, flood, None, end)
+    if attack(net, flood, None, end).sent == 0:
+        raise RuntimeError("nothing was sent")
 
 
 def _acting(content: dict[str, object]) -> Act:
@@ -162,6 +163,8 @@ def one_fault(net: Testnet, fault: str, seconds: float) -> Row:
     guilty = {one["operator"] for index in range(net.nodes) for one in net.api(index, "/evidence")
               if one["offence"] == "equivocation"}  # fmt: skip
     told = {_operator(net, FAULTY)} if fault == "equivocate" else set()
+    if not told <= guilty:
+        raise RuntimeError("no node holds evidence of the equivocation")
     return Row(fault, rate, waits, lost, scale.latencies(net, tasks, members), len(guilty - told))
 
 
