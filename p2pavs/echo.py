@@ -19,7 +19,7 @@ from consensus.messages import Commit, Message
 SPREAD, LONGEST_SPREAD = 0.05, 1.0
 """Seconds for each member of the committee, and at most, over which the moments are spread."""
 
-TURN = 0.01
+TURN = 0.02
 """Seconds for each member of the committee, within the same bound, that each collector has for itself."""
 
 

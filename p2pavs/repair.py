@@ -40,12 +40,18 @@ class Repair:
         self._period = ports.settings.rebroadcast_every * self._scale
 
     async def repeat(self, due: Callable[[RebroadcastDue], Awaitable[None]]) -> None:
-        """Let the last words be said again and again: gossip loses messages."""
+        """Let the last words be said again and again: gossip loses messages.
+
+        After the decision seldom: those who missed it ask for it, and find it on the chain.
+        """
         pause = self._period
         while True:
-            if self._member.decided:
-                pause *= 2  # those who missed the certificate also ask for it, and find it on the chain
+            decided = self._member.decided
             await trio.sleep(pause)
+            if self._member.decided:
+                pause *= 2
+                if not decided:
+                    continue  # it was said a moment ago, in votes or as a certificate
             if self._ports.has_room():  # else what is new goes first; who misses something also asks for it
                 await due(RebroadcastDue())
 
