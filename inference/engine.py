@@ -9,70 +9,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
 
 from inference import memory
+from inference.answer import Answer, Writing
 from inference.choices import Choices, Spelling
 from inference.errors import EngineError
 from inference.fixed_point import Logits
 from inference.json_output import JsonOutput, JsonVocabulary
 from inference.llama import Llama
 from inference.model import INPUT, ModelFile
-from inference.request import (
-    MAX_OUTPUT_BYTES,
-    Difference,
-    FinishReason,
-    Generation,
-    Progress,
-    Request,
-    Status,
-    rejection,
-)
-from inference.sampling import Sampler
+from inference.request import Difference, FinishReason, Generation, Progress, Request, rejection
+from inference.sampling import Sampler, draw
 from inference.slots import Slots
 from inference.stats import Counts
-from inference.trace import CHUNK_TOKENS, Trace, logits_digest
-
-
-@dataclass(slots=True)
-class _Sequence:
-    """A request on its way: ``line`` is prompt and answer, ``guess`` the part of the draft still unproved."""
-
-    request: Request
-    report: Callable[[Progress], None] | None
-    differs: Callable[[Difference], None] | None
-    read: Callable[[], None] | None
-    follow: bool
-    slot: int
-    line: list[int]
-    prompt: int
-    limit: int  # of tokens in the answer
-    guess: list[int]
-    sampler: Sampler
-    choices: Choices | None
-    value: JsonOutput | None
-    stops: tuple[bytes, ...]
-    proved: int = 0
-    stale: bool = False  # the cache holds tokens of a guess that proved wrong
-    output: bytearray = field(default_factory=bytearray)
-    trace: Trace = field(default_factory=Trace)
-    chunks: int = 0
-    finish: FinishReason | None = None
-
-    @property
-    def answer(self) -> list[int]:
-        return self.line[self.prompt :]
-
-    def readable(self, fed: int, vocabulary: int, most: int) -> list[int]:
-        """Up to ``most`` tokens behind the first ``fed``; none while a follower waits for its draft."""
-        if self.guess:
-            # The model cannot read a token it does not have; feeding what is before it proves it wrong.
-            known = next((i for i, token in enumerate(self.guess) if token >= vocabulary), len(self.guess))
-            return (self.line[fed:] + self.guess[: min(known, most)])[:most]
-        # The last token's logits give the next token, and a follower leaves that to its draft.
-        end = len(self.line) - 1 if self.follow and len(self.line) > self.prompt else len(self.line)
-        return self.line[fed : min(end, fed + most)]
+from inference.trace import logits_digest
 
 
 class Engine:
@@ -92,10 +42,13 @@ class Engine:
                 "the template gives no token for an empty input; put some text around {input} or set add_bos"
             )
         self._ends = frozenset((*self._llama.end_tokens, *self.manifest.stop_token_ids))
-        self._spelling = Spelling([b"" if t in self._ends else p for t, p in enumerate(self._llama.pieces)])
+        self._writing = Writing(
+            [b"" if t in self._ends else p for t, p in enumerate(self._llama.pieces)], self._ends
+        )
+        self._spelling = Spelling(self._writing.pieces)
         self._json_vocabulary = JsonVocabulary(self._llama, self._ends)
         self._slots = Slots(self._llama, slots)
-        self._active: dict[int, _Sequence] = {}
+        self._active: dict[int, Answer] = {}
         self.counts = Counts()
 
     def close(self) -> None:
@@ -171,8 +124,9 @@ class Engine:
         stops = () if choices or value else tuple(s.encode() for s in (*request.stop, *self.manifest.stop))
         guess = list(request.draft[:limit])
         slot = self._slots.take(line)
-        self._active[key] = _Sequence(
+        self._active[key] = Answer(
             request,
+            self._writing,
             report,
             differs,
             read,
@@ -194,28 +148,13 @@ class Engine:
 
         Without effect if the request is gone, or if tokens before ``at`` are missing.
         """
-        sequence = self._active.get(key)
-        if sequence is None:
-            return
-        answer = sequence.answer
-        if at > len(answer) + len(sequence.guess):
-            return
-        for position, token in enumerate(tokens[: max(0, len(answer) - at)], at):
-            if token != answer[position]:
-                self._differs(sequence, position)
-                return
-        sequence.guess[max(0, at - len(answer)) :] = tokens[max(0, len(answer) - at) :]
-        del sequence.guess[max(0, sequence.limit - len(answer)) :]
+        if (answer := self._active.get(key)) is not None:
+            answer.extend(at, tokens)
 
     def lead(self, key: int) -> None:
         """Let a request that follows generate the rest by itself."""
         if (sequence := self._active.get(key)) is not None:
             sequence.follow = False
-
-    @staticmethod
-    def _differs(sequence: _Sequence, position: int) -> None:
-        if sequence.differs is not None:
-            sequence.differs(Difference(position, sequence.answer[position]))
 
     def cancel(self, key: int) -> None:
         """Drop a request, if it is still on its way."""
@@ -227,155 +166,74 @@ class Engine:
 
     def step(self) -> list[tuple[int, Generation]]:
         """Decode one batch; return the requests that it finished."""
-        parts: list[tuple[_Sequence, int, list[int]]] = []
+        parts: list[tuple[Answer, int, list[int]]] = []
         room = self._llama.batch
         # Those that generate first (one token each), then the readers in order of arrival.
         length = self._slots.length
-        waiting = sorted(self._active.values(), key=lambda s: len(s.line) + len(s.guess) - length(s.slot) > 1)
-        for sequence in waiting:
-            fed = length(sequence.slot)
-            todo = sequence.readable(fed, self.vocabulary, room)
+        waiting = sorted(self._active.values(), key=lambda a: len(a.line) + len(a.guess) - length(a.slot) > 1)
+        for answer in waiting:
+            fed = length(answer.slot)
+            todo = answer.readable(fed, self.vocabulary, room)
             room -= len(todo)
-            parts.append((sequence, fed, todo))
-            self._slots.feed(sequence.slot, todo)
+            parts.append((answer, fed, todo))
+            self._slots.feed(answer.slot, todo)
         # llama.cpp computes only those sequences together whose numbers follow each other in the batch.
         parts.sort(key=lambda part: part[0].slot)
         rows: list[tuple[int, int, int, bool]] = []
-        owners: list[_Sequence] = []
-        for sequence, fed, todo in parts:
-            for position, token in enumerate(todo, fed):
-                rows.append((token, position, sequence.slot, position >= sequence.prompt - 1))
-                owners.append(sequence)
-
+        wanted: list[tuple[Answer, int, slice]] = []
+        results = 0
+        for answer, fed, todo in parts:
+            slot, first = answer.slot, max(fed, answer.prompt - 1)
+            rows += [(token, position, slot, position >= first) for position, token in enumerate(todo, fed)]
+            if (end := fed + len(todo)) > first:
+                wanted.append((answer, first, slice(results, results + end - first)))
+                results += end - first
         if not rows:
             return []
-        answered, begin = self.counts.answered, time.monotonic()
-        outputs, table = self._llama.decode(rows)
-        positions = [rows[row][1] for row in outputs]
-        drawn = self._draw_apart([owners[row] for row in outputs], positions, table)
-        for place, (row, position) in enumerate(zip(outputs, positions, strict=True)):
-            sequence = owners[row]
-            # Rows behind a wrong guess or behind the end belong to tokens that are no part of the answer.
-            if sequence.finish is None and not sequence.stale and position == len(sequence.line) - 1:
-                self._advance(sequence, table[place], drawn.get(place))
+        begin = time.monotonic()
+        _, table = self._llama.decode(rows)
+        before = [(answer.count, answer.proved) for answer, _, _ in wanted]
+        drawn = self._draw(wanted, table)
+        for (answer, first, part), tokens in zip(wanted, drawn, strict=True):
+            answer.go_on(first, table[part], tokens)
         self.counts.busy += time.monotonic() - begin
-        self.counts.read += len(rows) - (self.counts.answered - answered)
+        new = sum(answer.count - count for (answer, _, _), (count, _) in zip(wanted, before, strict=True))
+        checked = sum(
+            answer.proved - proved for (answer, _, _), (_, proved) in zip(wanted, before, strict=True)
+        )
+        self.counts.checked += checked
+        self.counts.generated += new - checked
+        self.counts.read += len(rows) - new
         self.counts.reused = self._slots.reused
         finished = []
-        for key, sequence in list(self._active.items()):
-            if sequence.finish is not None:
-                finished.append((key, self._result(sequence, sequence.finish)))
+        for key, answer in list(self._active.items()):
+            if answer.finish is not None:
+                finished.append((key, answer.result(answer.finish)))
                 self.cancel(key)
-            elif sequence.stale:
-                self._rewind(sequence)
+            elif answer.stale:
+                self._rewind(answer)
         return finished
 
-    def _draw_apart(
-        self, owners: Sequence[_Sequence], positions: Sequence[int], table: Logits
-    ) -> dict[int, int]:
-        """Tokens by row of the table, where a sequence has several that can be drawn together."""
-        drawn: dict[int, int] = {}
-        for _, group in groupby(range(len(owners)), lambda place: owners[place].slot):
-            places = list(group)
-            sequence, part = owners[places[0]], slice(places[0], places[-1] + 1)
-            free = sequence.choices is None and sequence.value is None
-            if free and len(places) > 1 and sequence.sampler.draws_apart(self.vocabulary):
-                first = positions[places[0]] - sequence.prompt + 1
-                drawn.update(zip(places, sequence.sampler.pick_all(table[part], first), strict=True))
-        return drawn
+    def _draw(self, wanted: Sequence[tuple[Answer, int, slice]], table: Logits) -> list[Sequence[int] | None]:
+        """The tokens of each answer's rows, all together; None where they are drawn one after the other."""
+        draws: list[tuple[Sampler, int]] = []
+        places: list[int] = []
+        shares: list[slice | None] = []
+        for answer, first, part in wanted:
+            share = None
+            if answer.free(self.vocabulary):
+                share = slice(len(draws), len(draws) + part.stop - part.start)
+                at = first - answer.prompt + 1
+                draws += [(answer.sampler, position) for position in range(at, at + part.stop - part.start)]
+                places += range(part.start, part.stop)
+            shares.append(share)
+        tokens = draw(draws, table if len(places) == len(table) else table[places])
+        return [None if share is None else tokens[share] for share in shares]
 
-    def _rewind(self, sequence: _Sequence) -> None:
+    def _rewind(self, answer: Answer) -> None:
         """Forget the cache behind the last right token; all but it is kept where the architecture allows."""
-        self._slots.cut(sequence.slot, len(sequence.line) - 1)
-        sequence.stale = False
-
-    def _advance(self, sequence: _Sequence, logits: Logits, drawn: int | None) -> None:
-        """Sample the next token, unless it is drawn already, and add it to the answer."""
-        token = self._pick(sequence, logits) if drawn is None else drawn
-        if token is None:
-            sequence.finish = FinishReason.BAD_REQUEST  # the vocabulary cannot write what the schema asks for
-            return
-        piece = b"" if token in self._ends else self._llama.pieces[token]
-        if len(sequence.output) + len(piece) > MAX_OUTPUT_BYTES:
-            sequence.finish = FinishReason.LENGTH
-            return
-        wrong, proved = bool(sequence.guess) and sequence.guess[0] != token, sequence.proved
-        if wrong:
-            sequence.guess.clear()
-            sequence.stale = True
-        elif sequence.guess:
-            sequence.guess.pop(0)
-            sequence.proved += 1
-            self.counts.checked += 1
-        self.counts.generated += sequence.proved == proved
-        if not sequence.answer and sequence.read is not None:
-            sequence.read()
-        sequence.line.append(token)
-        if wrong:
-            self._differs(sequence, len(sequence.line) - sequence.prompt - 1)
-        sequence.output += piece
-        if sequence.value is not None and token not in self._ends:
-            sequence.value.add(token, piece)
-        digest = sequence.trace.add(token, logits.data)
-        sequence.finish = self._finish(sequence, token)
-        if digest is not None and sequence.report is not None:
-            tokens = tuple(sequence.answer[-CHUNK_TOKENS:])
-            sequence.report(Progress(sequence.chunks, tokens, digest, self._settled(sequence)))
-        sequence.chunks += digest is not None
-
-    @staticmethod
-    def _settled(sequence: _Sequence) -> bytes:
-        """The output less what may be the beginning of a stop string."""
-        open_end = max((len(stop) - 1 for stop in sequence.stops), default=0)
-        return bytes(sequence.output[: max(0, len(sequence.output) - open_end)])
-
-    @staticmethod
-    def _pick(sequence: _Sequence, logits: Logits) -> int | None:
-        if sequence.value is not None:
-            return sequence.value.pick(sequence.sampler, logits, sequence.answer)
-        allowed = sequence.choices.allowed(bytes(sequence.output)) if sequence.choices else None
-        return sequence.sampler.pick(logits, sequence.answer, allowed)
-
-    def _finish(self, sequence: _Sequence, token: int) -> FinishReason | None:
-        full = len(sequence.line) - sequence.prompt >= sequence.limit
-        if sequence.value is not None:
-            output = bytes(sequence.output)
-            whole = sequence.value.whole if full else sequence.value.finished
-            if token in self._ends or whole(output):
-                return FinishReason.JSON
-        if sequence.choices is not None:
-            if token in self._ends or sequence.choices.finished(bytes(sequence.output)):
-                return FinishReason.CHOICE
-        elif sequence.value is None and token in self._ends:
-            return FinishReason.END_OF_TEXT
-        found = [at for stop in sequence.stops if (at := sequence.output.find(stop)) >= 0]
-        if found:
-            del sequence.output[min(found) :]
-            return FinishReason.STOP_STRING
-        return FinishReason.LENGTH if full else None
-
-    @staticmethod
-    def _result(sequence: _Sequence, finish: FinishReason) -> Generation:
-        root, secret, chunks = sequence.trace.finish()
-        tokens = tuple(sequence.answer)
-        output = bytes(sequence.output)
-        status = Status.COMPLETED
-        asked = sequence.choices is not None or sequence.value is not None
-        if asked and finish not in (FinishReason.CHOICE, FinishReason.JSON):
-            # The beginning of a choice or of a JSON value is no answer that a contract could use.
-            output, status = b"", Status.REJECTED
-        return Generation(
-            status,
-            output,
-            tokens,
-            finish,
-            root,
-            secret,
-            chunks,
-            sequence.prompt,
-            sequence.proved,
-            sequence.trace.digests,
-        )
+        self._slots.cut(answer.slot, len(answer.line) - 1)
+        answer.stale = False
 
     def run(self, request: Request) -> Generation:
         """Answer one request while nothing else is on its way."""

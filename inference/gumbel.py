@@ -8,6 +8,7 @@ A token's noise is ``-ln(-ln u)`` in units of 2^-16, rounded, where ``u`` has 16
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from decimal import Context, Decimal
 from functools import cache
 from hashlib import sha256, shake_256
@@ -69,15 +70,14 @@ def _tail_noise(words: npt.NDArray[np.uint16], second: npt.NDArray[np.uint16]) -
     return np.where(first < WORDS - 1, longer, gumbel_table(2)[more])
 
 
-def noise_table(key: bytes, first: int, positions: int, count: int) -> Integers:
-    """The noise of all ``count`` tokens at ``positions`` positions from ``first`` on: a row for each."""
-    each = range(first, first + positions)
-    words = np.stack([random_words(key, position, count) for position in each])
+def noise_table(draws: Sequence[tuple[bytes, int]], count: int) -> Integers:
+    """The noise of all ``count`` tokens for each (key, position): a row for each."""
+    words = np.stack([random_words(key, position, count) for key, position in draws])
     noise: Integers = gumbel_table(0).take(words)
     tail = (words >= TAIL).nonzero()
-    many = np.bincount(tail[0], minlength=positions).tolist()
-    second = np.concatenate([_second_words(key, p, n) for p, n in zip(each, many, strict=True)])
-    noise[tail] = _tail_noise(words[tail], second)
+    many = np.bincount(tail[0], minlength=len(draws)).tolist()
+    second = [_second_words(key, position, n) for (key, position), n in zip(draws, many, strict=True)]
+    noise[tail] = _tail_noise(words[tail], np.concatenate(second))
     return noise
 
 

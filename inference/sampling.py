@@ -22,6 +22,9 @@ from inference.request import Request
 _FEW = 4096
 """Up to so many tokens it costs less to work all of them out than to tell which can win."""
 
+_TOGETHER = 8
+"""Rows of logits worked out at a time: more would not stay in a near cache."""
+
 PENALTY_WINDOW = 64
 """The repetition penalty looks at this many tokens at the answer's end."""
 
@@ -50,7 +53,8 @@ class Sampler:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._key = sampling_key(request.task_seed, request.seed)
+        self.key = sampling_key(request.task_seed, request.seed)
+        self.temperature = request.temperature_milli
 
     @property
     def chooses_among_best(self) -> bool:
@@ -61,17 +65,10 @@ class Sampler:
         )
 
     def draws_apart(self, vocabulary: int) -> bool:
-        """Whether ``pick_all`` may draw where all tokens are allowed: only a position's logits matter."""
-        request = self._request
+        """Whether ``draw`` may draw where all tokens are allowed: only a position's logits matter."""
         if vocabulary > _FEW or self.chooses_among_best:
             return False
-        return request.temperature_milli > 0 and not request.repetition_penalty_milli
-
-    def pick_all(self, logits: Logits, first: int) -> list[int]:
-        """The tokens at the answer's positions from ``first`` on, a row of logits each: as of ``pick``."""
-        scores = fixed_point.fixed(logits) * 1000 // self._request.temperature_milli
-        tokens: list[int] = (scores + noise_table(self._key, first, *logits.shape)).argmax(axis=1).tolist()
-        return tokens
+        return not self._request.repetition_penalty_milli
 
     def pick(self, logits: Logits, answer: Sequence[int], allowed: Integers | None = None) -> int:
         """The token after ``answer``, out of ``allowed`` (ascending ids, not empty) or all of them.
@@ -79,7 +76,7 @@ class Sampler:
         What is not a number counts as lowest.
         """
         if allowed is None and self.draws_apart(len(logits)):
-            return self.pick_all(logits[np.newaxis], len(answer))[0]
+            return draw([(self, len(answer))], logits[np.newaxis])[0]
         field = self._field(logits, answer, allowed)
         best = float(field.rough.max())
         if not self._request.temperature_milli:
@@ -87,7 +84,7 @@ class Sampler:
             return int(field.at(places)[np.argmax(field.exact(places))])
         if self.chooses_among_best:
             field = self._best(field, best)
-        return self._race(field, Noise(self._key, len(answer), len(logits)))
+        return self._race(field, Noise(self.key, len(answer), len(logits)))
 
     def _field(self, logits: Logits, answer: Sequence[int], allowed: Integers | None) -> _Field:
         penalty = self._request.repetition_penalty_milli
@@ -148,6 +145,27 @@ class Sampler:
         rest = field.near((reached - most_outside_tail()) * temperature / 1000 / UNIT)
         places = np.union1d(runners, rest)
         return int(field.at(places)[np.argmax(scores(places))])
+
+
+def draw(draws: Sequence[tuple[Sampler, int]], logits: Logits) -> list[int]:
+    """The tokens of some samplers at some positions, a row of logits each: as of ``pick``, but together.
+
+    All of them must ``draws_apart``.
+    """
+    tokens: list[int] = []
+    for begin in range(0, len(draws), _TOGETHER):
+        some = draws[begin : begin + _TOGETHER]
+        scores = fixed_point.fixed(logits[begin : begin + _TOGETHER])
+        hot = [row for row, (sampler, _) in enumerate(some) if sampler.temperature]
+        if hot:
+            noise = noise_table([(some[row][0].key, some[row][1]) for row in hot], logits.shape[1])
+            for row, of_row in zip(hot, noise, strict=True):
+                line = scores[row]
+                line *= 1000
+                line //= some[row][0].temperature
+                line += of_row
+        tokens += scores.argmax(axis=1).tolist()
+    return tokens
 
 
 def _places(field: _Field, ids: Integers) -> Integers:

@@ -17,7 +17,7 @@ Chunks and root show nothing from which the secret follows, so they may be publi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 CHUNK_TOKENS = 32
@@ -76,8 +76,14 @@ class Trace:
 
     def add(self, token: int, logits: bytes | memoryview) -> bytes | None:
         """Append a token and the logits it was sampled from. Returns the chunk's digest if it is full now."""
-        self._tokens.append(token)
-        self._digests.append(logits_digest(logits))
+        return self.extend([token], [logits])
+
+    def extend(self, tokens: Sequence[int], logits: Iterable[bytes | memoryview]) -> bytes | None:
+        """Append some tokens of one chunk, with the logits of each. Returns its digest if it is full now."""
+        if len(tokens) > CHUNK_TOKENS - len(self._tokens) % CHUNK_TOKENS:
+            raise ValueError("the tokens go beyond the end of their chunk")
+        self._tokens += tokens
+        self._digests += map(logits_digest, logits)
         if len(self._tokens) % CHUNK_TOKENS:
             return None
         self._chunks.append(self._chunk(len(self._chunks)))

@@ -81,8 +81,9 @@ def request_from_wire(value: object) -> Request:
 
 def generation_to_wire(generation: Generation) -> dict[str, Any]:
     """An answer as plain values."""
+    # Not asdict, which copies every token and digest by itself.
     return {
-        **asdict(generation),
+        **{f.name: getattr(generation, f.name) for f in fields(Generation)},
         "status": int(generation.status),
         "finish_reason": int(generation.finish_reason),
     }
