@@ -66,9 +66,10 @@ class Answer:
         """The answer's tokens."""
         return self.line[self.prompt :]
 
-    def free(self, vocabulary: int) -> bool:
+    @property
+    def free(self) -> bool:
         """Whether tokens may be drawn before those in front of them are known."""
-        return self.choices is None and self.value is None and self.sampler.draws_apart(vocabulary)
+        return self.choices is None and self.value is None and self.sampler.draws_apart
 
     def readable(self, fed: int, vocabulary: int, most: int) -> list[int]:
         """Up to ``most`` tokens behind the first ``fed``; none while a follower waits for its draft."""

@@ -221,7 +221,7 @@ class Engine:
         shares: list[slice | None] = []
         for answer, first, part in wanted:
             share = None
-            if answer.free(self.vocabulary):
+            if answer.free:
                 share = slice(len(draws), len(draws) + part.stop - part.start)
                 at = first - answer.prompt + 1
                 draws += [(answer.sampler, position) for position in range(at, at + part.stop - part.start)]

@@ -70,14 +70,25 @@ def _tail_noise(words: npt.NDArray[np.uint16], second: npt.NDArray[np.uint16]) -
     return np.where(first < WORDS - 1, longer, gumbel_table(2)[more])
 
 
+def noise_words(
+    draws: Sequence[tuple[bytes, int]], count: int
+) -> tuple[npt.NDArray[np.uint16], Integers, Integers, Integers]:
+    """The words of all ``count`` tokens for each (key, position), a row for each, and the tail among them.
+
+    Of those with a second word: their rows, ascending, their ids, ascending in a row, and their noise.
+    """
+    words = np.stack([random_words(key, position, count) for key, position in draws])
+    rows, ids = np.divmod(np.flatnonzero(words >= TAIL), count)
+    many = np.bincount(rows, minlength=len(draws)).tolist()
+    second = [_second_words(key, position, n) for (key, position), n in zip(draws, many, strict=True)]
+    return words, rows, ids, _tail_noise(words[rows, ids], np.concatenate(second))
+
+
 def noise_table(draws: Sequence[tuple[bytes, int]], count: int) -> Integers:
     """The noise of all ``count`` tokens for each (key, position): a row for each."""
-    words = np.stack([random_words(key, position, count) for key, position in draws])
+    words, rows, ids, tail = noise_words(draws, count)
     noise: Integers = gumbel_table(0).take(words)
-    tail = (words >= TAIL).nonzero()
-    many = np.bincount(tail[0], minlength=len(draws)).tolist()
-    second = [_second_words(key, position, n) for (key, position), n in zip(draws, many, strict=True)]
-    noise[tail] = _tail_noise(words[tail], np.concatenate(second))
+    noise[rows, ids] = tail
     return noise
 
 

@@ -13,17 +13,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from inference import fixed_point
 from inference.fixed_point import UNIT, Integers, Logits
-from inference.gumbel import Noise, most_outside_tail, noise_table, sampling_key
+from inference.gumbel import (
+    TAIL,
+    Noise,
+    gumbel_table,
+    most_outside_tail,
+    noise_table,
+    noise_words,
+    sampling_key,
+)
 from inference.request import Request
 
 _FEW = 4096
 """Up to so many tokens it costs less to work all of them out than to tell which can win."""
 
-_TOGETHER = 8
-"""Rows of logits worked out at a time: more would not stay in a near cache."""
+_TOGETHER = 1 << 16
+"""So many logits are looked at together at most, or those of one position."""
 
 PENALTY_WINDOW = 64
 """The repetition penalty looks at this many tokens at the answer's end."""
@@ -39,9 +48,7 @@ class _Field:
 
     def near(self, lowest: float) -> Integers:
         """Ascending places of all tokens whose logit is at least ``lowest`` (nats); perhaps some below it."""
-        slack = 2.0**-8 + abs(lowest) * 2.0**-18  # above what rounding to 2^-16 and to float32 can move
-        bound = lowest - slack
-        return np.flatnonzero(self.rough >= np.float32(bound if bound > -fixed_point.HUGE else -np.inf))
+        return np.flatnonzero(self.rough >= _just_below(np.array(lowest)))
 
     def at(self, places: Integers) -> Integers:
         """Ids of the tokens at some places."""
@@ -64,18 +71,17 @@ class Sampler:
             request.top_k or request.top_p_micro or request.min_p_micro
         )
 
-    def draws_apart(self, vocabulary: int) -> bool:
+    @property
+    def draws_apart(self) -> bool:
         """Whether ``draw`` may draw where all tokens are allowed: only a position's logits matter."""
-        if vocabulary > _FEW or self.chooses_among_best:
-            return False
-        return not self._request.repetition_penalty_milli
+        return not self.chooses_among_best and not self._request.repetition_penalty_milli
 
     def pick(self, logits: Logits, answer: Sequence[int], allowed: Integers | None = None) -> int:
         """The token after ``answer``, out of ``allowed`` (ascending ids, not empty) or all of them.
 
         What is not a number counts as lowest.
         """
-        if allowed is None and self.draws_apart(len(logits)):
+        if allowed is None and self.draws_apart:
             return draw([(self, len(answer))], logits[np.newaxis])[0]
         field = self._field(logits, answer, allowed)
         best = float(field.rough.max())
@@ -104,10 +110,7 @@ class Sampler:
             rough[recent] = fixed_point.penalised(fixed_point.fixed(logits[recent]), penalty) / UNIT
         if allowed is not None:
             rough = rough[allowed]
-        if not np.isfinite(rough.max()) or rough.max() > fixed_point.HUGE:
-            huge = fixed_point.HUGE
-            rough = np.clip(np.nan_to_num(rough, nan=-huge), -huge, huge).astype(np.float32)
-        return _Field(allowed, rough, exact)
+        return _Field(allowed, _finite(rough), exact)
 
     def _best(self, field: _Field, best: float) -> _Field:
         """The tokens that top-k leaves, of these what top-p leaves, of these what min-p leaves."""
@@ -150,22 +153,75 @@ class Sampler:
 def draw(draws: Sequence[tuple[Sampler, int]], logits: Logits) -> list[int]:
     """The tokens of some samplers at some positions, a row of logits each: as of ``pick``, but together.
 
-    All of them must ``draws_apart``.
+    All of them must be ones that ``draws_apart``.
     """
     tokens: list[int] = []
-    for begin in range(0, len(draws), _TOGETHER):
-        some = draws[begin : begin + _TOGETHER]
-        scores = fixed_point.fixed(logits[begin : begin + _TOGETHER])
+    size = max(1, _TOGETHER // logits.shape[1])
+    for begin in range(0, len(draws), size):
+        some, rows = draws[begin : begin + size], logits[begin : begin + size]
         hot = [row for row, (sampler, _) in enumerate(some) if sampler.temperature]
-        if hot:
-            noise = noise_table([(some[row][0].key, some[row][1]) for row in hot], logits.shape[1])
-            for row, of_row in zip(hot, noise, strict=True):
-                line = scores[row]
-                line *= 1000
-                line //= some[row][0].temperature
-                line += of_row
-        tokens += scores.argmax(axis=1).tolist()
+        if len(hot) == len(some):
+            tokens += _draw_hot(some, rows)
+            continue
+        found = dict(zip(hot, _draw_hot([some[row] for row in hot], rows[hot]), strict=True)) if hot else {}
+        tokens += [found[row] if row in found else _greedy(line) for row, line in enumerate(rows)]
     return tokens
+
+
+def _greedy(logits: Logits) -> int:
+    field = _Field(None, _finite(logits), lambda places: fixed_point.fixed(logits[places]))
+    places = field.near(float(field.rough.max()))
+    return int(places[np.argmax(field.exact(places))])
+
+
+def _draw_hot(draws: Sequence[tuple[Sampler, int]], logits: Logits) -> list[int]:
+    """``draw`` at temperatures over 0."""
+    keys = [(sampler.key, position) for sampler, position in draws]
+    vocabulary = logits.shape[1]
+    if logits.size <= _FEW:
+        scores = fixed_point.fixed(logits) * 1000
+        for row, (sampler, _) in zip(scores, draws, strict=True):
+            row //= sampler.temperature
+        return (scores + noise_table(keys, vocabulary)).argmax(axis=1).tolist()  # type: ignore[no-any-return]
+    temperatures = np.array([sampler.temperature for sampler, _ in draws], np.int64)
+
+    def warm(rows: Integers, ids: Integers) -> Integers:
+        return fixed_point.fixed(logits[rows, ids]) * 1000 // temperatures[rows]
+
+    # The race of ``Sampler._race``, of all rows at once. What a row reaches: the best of the few tokens with
+    # the most noise, and of the best logit, whose noise is here what it is at least.
+    rough, every = _finite(logits), np.arange(len(draws))
+    words, rows, ids, tail_noise = noise_words(keys, vocabulary)
+    tail_scores = warm(rows, ids) + tail_noise
+    top = rough.argmax(axis=1)
+    reached = warm(every, top) + gumbel_table(0)[np.minimum(words[every, top], TAIL - 1)]
+    np.maximum.at(reached, rows, tail_scores)
+    bounds = _just_below((reached - most_outside_tail()) * temperatures / (1000 * UNIT))
+    more, rest = np.divmod(np.flatnonzero(rough >= bounds[:, np.newaxis]), vocabulary)
+    seen = words[more, rest]
+    outside = seen < TAIL
+    more, rest, seen = more[outside], rest[outside], seen[outside]
+    rows, ids = np.append(rows, more), np.append(ids, rest)
+    scores = np.append(tail_scores, warm(more, rest) + gumbel_table(0)[seen])
+    order = np.lexsort((ids, -scores, rows))
+    firsts = np.searchsorted(rows[order], every)
+    tokens: list[int] = ids[order][firsts].tolist()
+    return tokens
+
+
+def _just_below(bounds: npt.NDArray[np.float64]) -> Logits:
+    """Numbers (nats) below which no logit is that is at least ``bounds`` before it is rounded."""
+    slack = 2.0**-8 + abs(bounds) * 2.0**-18  # above what rounding to 2^-16 and to float32 can move
+    lowest = bounds - slack
+    return np.where(lowest > -fixed_point.HUGE, lowest, -np.inf).astype(np.float32)
+
+
+def _finite(logits: Logits) -> Logits:
+    """The logits with those that are no numbers, or huge, where ``fixed`` puts them."""
+    huge = fixed_point.HUGE
+    if logits.max() <= huge and logits.min() >= -huge:
+        return logits
+    return np.clip(np.nan_to_num(logits, nan=-huge), -huge, huge).astype(np.float32)
 
 
 def _places(field: _Field, ids: Integers) -> Integers:

@@ -161,10 +161,27 @@ def test_many_positions_are_drawn_like_one_at_a_time(size):
     table = np.random.default_rng(size).normal(size=(40, size)).astype(np.float32) * 3
     table[3, 0], table[4] = np.nan, np.inf
     one = Sampler(Request(b"", 1, 900, seed=size, task_seed=SEED))
-    assert one.draws_apart(size)
+    assert one.draws_apart
     singly = [plain(one._request, values, [0] * at) for at, values in enumerate(table, 5)]
     assert sampling.draw([(one, at) for at in range(5, 45)], table) == singly
     assert [pick(one, values, at) for at, values in enumerate(table, 5)] == singly
+
+
+@pytest.mark.parametrize("few", [0, 4096, 1 << 20])  # below this size all tokens are worked out
+@pytest.mark.parametrize("together", [1, 1 << 12, 1 << 16])
+def test_several_requests_are_drawn_like_one_at_a_time(few, together, monkeypatch):
+    source = np.random.default_rng(few + together)
+    table = (source.normal(size=(60, 1000)) * source.choice([0, 0.01, 1, 20], size=(60, 1))).astype(np.float32)
+    table[source.integers(60, size=200), source.integers(1000, size=200)] = table.max()  # equals
+    table[3, :9], table[4], table[5, 5] = np.nan, np.inf, -np.inf
+    heats = [0, 1, 700, 1000, 40_000, 2**32 - 1]
+    samplers = [Sampler(Request(b"", 1, heat, seed=heat, task_seed=SEED)) for heat in heats]
+    draws = [(samplers[source.integers(6)], int(source.integers(9000))) for _ in table]
+    singly = [plain(s._request, values, [0] * at) for (s, at), values in zip(draws, table, strict=True)]
+    monkeypatch.setattr(sampling, "_FEW", few)
+    monkeypatch.setattr(sampling, "_TOGETHER", together)
+    assert sampling.draw(draws, table) == singly
+    assert sampling.draw([], table[:0]) == []
 
 
 @settings(max_examples=100, deadline=None)
