@@ -29,7 +29,7 @@ def fixed(logits: Logits) -> Integers:
     """``round(logit * 2^16)``; what is not a number counts as lowest."""
     if len(logits) and not (logits.min() >= -HUGE and logits.max() <= HUGE):
         logits = np.clip(np.nan_to_num(logits, nan=-HUGE, posinf=HUGE, neginf=-HUGE), -HUGE, HUGE)
-    exact = logits * np.float32(UNIT)  # only the exponent changes, so nothing is rounded
+    exact: Logits = logits * np.float32(UNIT)  # only the exponent changes, so nothing is rounded
     return np.rint(exact, out=exact).astype(np.int64)
 
 

@@ -182,7 +182,8 @@ def _draw_hot(draws: Sequence[tuple[Sampler, int]], logits: Logits) -> list[int]
         scores = fixed_point.fixed(logits) * 1000
         for row, (sampler, _) in zip(scores, draws, strict=True):
             row //= sampler.temperature
-        return (scores + noise_table(keys, vocabulary)).argmax(axis=1).tolist()  # type: ignore[no-any-return]
+        best: list[int] = (scores + noise_table(keys, vocabulary)).argmax(axis=1).tolist()
+        return best
     temperatures = np.array([sampler.temperature for sampler, _ in draws], np.int64)
 
     def warm(rows: Integers, ids: Integers) -> Integers:

@@ -9,10 +9,15 @@ from p2pavs.doctor.check import Check, fail, ok, warn
 
 def bits() -> list[Check]:
     """Check llama.cpp, its build and the golden test, in a process of their own."""
-    return [
-        ok(one.name, one.detail) if one.passed else fail(one.name, one.detail, CANONICAL.remedy())
-        for one in run_check(CANONICAL)
-    ]
+    checks = []
+    for one in run_check(CANONICAL):
+        if not one.passed:
+            checks.append(fail(one.name, one.detail, CANONICAL.remedy()))
+        elif one.costly:
+            checks.append(warn(one.name, one.detail, CANONICAL.remedy()))
+        else:
+            checks.append(ok(one.name, one.detail))
+    return checks
 
 
 def signatures() -> Check:

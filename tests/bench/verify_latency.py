@@ -1,9 +1,10 @@
 """How far behind the last token a certificate is: ``python -m tests.bench.verify_latency [--tasks 8]``.
 
-A whole network on this machine, every node its own process, the demo model, tasks in verify mode with long
-answers. All times are seconds behind the moment at which the node that generates had its last token: when
-more than two thirds of the nodes had checked the answer, and when the first node and the middle one had the
-certificate. What lies between is consensus.
+A whole network on this machine, every node its own process, tasks in verify mode with long answers of the
+demo model, or of one with random weights. All times are seconds behind the moment at which the node that
+generates had its result: when more than two thirds of the nodes had checked the answer, and when the first
+node and the middle one had the certificate. What lies between is consensus. "Left" are the tokens that these
+two thirds had not checked yet at that moment: of the node that had checked least.
 """
 
 from __future__ import annotations
@@ -11,17 +12,21 @@ from __future__ import annotations
 import argparse
 import logging
 import statistics
+import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from tests.e2e.harness import Testnet
 
 HOT = ["--mode", "verify", "--temperature", "40", "--deadline", "300"]
+CONTEXT = 512  # tokens, of a model with random weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class Behind:
     """Of one task: tokens, and seconds behind the last of them."""
 
     tokens: int
+    left: int
     checked: float
     first: float
     middle: float
@@ -37,6 +43,7 @@ class Behind:
 def behind(net: Testnet, task: int, tokens: int) -> Behind | None:
     """Read the nodes' events. None if another than the first in rank had to generate, or several did."""
     ranks, done, certified = [], {}, []
+    steps: dict[int, list[dict[str, Any]]] = {}
     leader = -1
     for index in range(net.nodes):
         events = net.api(index, f"/tasks/{task}/events")
@@ -44,6 +51,7 @@ def behind(net: Testnet, task: int, tokens: int) -> Behind | None:
         found = [event["rank"] for event in events if event["event"] == "generating"]
         ranks += found
         leader = index if found else leader
+        steps[index] = [event for event in events if event["event"] == "inference"]
         if "inference_done" in at:
             done[index] = at["inference_done"]
         if "certificate" in at:
@@ -51,9 +59,42 @@ def behind(net: Testnet, task: int, tokens: int) -> Behind | None:
     if ranks != [0] or leader not in done or len(done) < net.nodes or len(certified) < net.nodes:
         return None
     last = done[leader]
-    needed = sorted(done.values())[2 * net.nodes // 3]  # all have the same stake
+    quorum = sorted(done, key=lambda index: done[index])[: 2 * net.nodes // 3 + 1]  # all have the same stake
+    ready = [sum(s["tokens"] for s in steps[i] if s["at"] <= last) for i in quorum if done[i] > last]
+    left = tokens - min(ready, default=tokens)
+    needed = max(done[index] for index in quorum)
     middle = statistics.median(certified)
-    return Behind(tokens, max(0.0, needed - last), min(certified) - last, middle - last)
+    return Behind(tokens, left, max(0.0, needed - last), min(certified) - last, middle - last)
+
+
+def random_model(shape: str, directory: Path) -> Path:
+    """A model with random weights and its manifest."""
+    path = directory / f"{shape}.gguf"
+    template = ["--prompt", "a golden prompt", "--template", "Q: {input} A:", "--context", str(CONTEXT)]
+    for command in (
+        ["-m", "inference.random_model", str(path), "--shape", shape],
+        ["-m", "inference.golden", str(path), *template],
+    ):
+        subprocess.run([sys.executable, *command], check=True)
+    return path
+
+
+@contextmanager
+def network(directory: Path, nodes: int, shape: str | None) -> Iterator[tuple[Testnet, list[str]]]:
+    """A running network that serves the model, and the options that name it in a request."""
+    if shape is None:
+        with Testnet.start(directory / "net", nodes) as net:
+            yield net, []
+        return
+    model = random_model(shape, directory)
+    options = {index: ["--model", str(model)] for index in range(nodes)}
+    with Testnet.start(directory / "net", nodes, options=options, running=False) as net:
+        layout = net.network.layout
+        chain = ["--rpc", net.network.state.rpc, "--deployment", str(layout.deployment)]
+        key = ["--key-file", str(layout.deployer_key)]
+        net.command("model", "register", "--file", str(model), *key, *chain)
+        net.start_nodes()
+        yield net, ["--model", shape]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,16 +103,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--nodes", type=int, default=4)
     parser.add_argument("--tasks", type=int, default=8)
     parser.add_argument("--tokens", type=int, default=300)
+    parser.add_argument("--shape", help="a model of this shape with random weights, as qwen2-0.5b")
     given = parser.parse_args(arguments)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     found: list[Behind] = []
     with (
         tempfile.TemporaryDirectory(prefix="p2pavs-verify-") as directory,
-        Testnet.start(Path(directory) / "net", given.nodes) as net,
+        network(Path(directory), given.nodes, given.shape) as (net, named),
     ):
-        print(f"{'task':>5}{'tokens':>8}{'checked':>9}{'first':>8}{'middle':>8}", flush=True)
+        print(f"{'task':>5}{'tokens':>8}{'left':>6}{'checked':>9}{'first':>8}{'middle':>8}", flush=True)
         for number in range(given.tasks):
-            options = ["--seed", str(number), "--max-tokens", str(given.tokens), *HOT]
+            options = ["--seed", str(number), "--max-tokens", str(given.tokens), *HOT, *named]
             answer = net.request("Once the proposal", wait=True, options=options)
             one = behind(net, answer["task"], answer["tokens"])
             if one is None:
@@ -79,12 +121,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 continue
             found.append(one)
             times = f"{one.checked:>9.2f}{one.first:>8.2f}{one.middle:>8.2f}"
-            print(f"{answer['task']:>5}{one.tokens:>8}{times}", flush=True)
+            print(f"{answer['task']:>5}{one.tokens:>8}{one.left:>6}{times}", flush=True)
     if not found:
         return 1
     median = statistics.median
+    left = f"{median(o.left for o in found):>6.0f}"
     times = f"{median(o.checked for o in found):>9.2f}{median(o.first for o in found):>8.2f}"
-    print(f"{'median':>13}{times}{median(o.middle for o in found):>8.2f}")
+    print(f"{'median':>13}{left}{times}{median(o.middle for o in found):>8.2f}")
     return 0
 
 

@@ -23,3 +23,9 @@ def test_a_slow_signature_library(monkeypatch: pytest.MonkeyPatch) -> None:
     assert runtime.signatures().status is Status.OK
     monkeypatch.setattr(bls, "backend_advice", lambda: "Install ckzg.")
     assert runtime.signatures().status is Status.WARN and runtime.signatures().remedy == "Install ckzg."
+
+
+def test_a_build_without_the_kernels_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "run_check", lambda profile: [Check("kernels", True, "none", costly=True)])
+    (check,) = runtime.bits()
+    assert (check.status, check.detail, check.remedy) == (Status.WARN, "none", CANONICAL.remedy())

@@ -171,7 +171,9 @@ def test_many_positions_are_drawn_like_one_at_a_time(size):
 @pytest.mark.parametrize("together", [1, 1 << 12, 1 << 16])
 def test_several_requests_are_drawn_like_one_at_a_time(few, together, monkeypatch):
     source = np.random.default_rng(few + together)
-    table = (source.normal(size=(60, 1000)) * source.choice([0, 0.01, 1, 20], size=(60, 1))).astype(np.float32)
+    table = (source.normal(size=(60, 1000)) * source.choice([0, 0.01, 1, 20], size=(60, 1))).astype(
+        np.float32
+    )
     table[source.integers(60, size=200), source.integers(1000, size=200)] = table.max()  # equals
     table[3, :9], table[4], table[5, 5] = np.nan, np.inf, -np.inf
     heats = [0, 1, 700, 1000, 40_000, 2**32 - 1]
