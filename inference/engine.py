@@ -216,18 +216,16 @@ class Engine:
 
     def _draw(self, wanted: Sequence[tuple[Answer, int, slice]], table: Logits) -> list[Sequence[int] | None]:
         """The tokens of each answer's rows, all together; None where they are drawn one after the other."""
-        draws: list[tuple[Sampler, int]] = []
-        places: list[int] = []
+        draws: list[tuple[Sampler, int, int]] = []
         shares: list[slice | None] = []
         for answer, first, part in wanted:
             share = None
             if answer.free:
                 share = slice(len(draws), len(draws) + part.stop - part.start)
-                at = first - answer.prompt + 1
-                draws += [(answer.sampler, position) for position in range(at, at + part.stop - part.start)]
-                places += range(part.start, part.stop)
+                at = first - answer.prompt + 1 - part.start
+                draws += [(answer.sampler, at + row, row) for row in range(part.start, part.stop)]
             shares.append(share)
-        tokens = draw(draws, table if len(places) == len(table) else table[places])
+        tokens = draw(draws, table)
         return [None if share is None else tokens[share] for share in shares]
 
     def _rewind(self, answer: Answer) -> None:

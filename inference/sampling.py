@@ -82,7 +82,7 @@ class Sampler:
         What is not a number counts as lowest.
         """
         if allowed is None and self.draws_apart:
-            return draw([(self, len(answer))], logits[np.newaxis])[0]
+            return draw([(self, len(answer), 0)], logits[np.newaxis])[0]
         field = self._field(logits, answer, allowed)
         best = float(field.rough.max())
         if not self._request.temperature_milli:
@@ -150,21 +150,24 @@ class Sampler:
         return int(field.at(places)[np.argmax(scores(places))])
 
 
-def draw(draws: Sequence[tuple[Sampler, int]], logits: Logits) -> list[int]:
-    """The tokens of some samplers at some positions, a row of logits each: as of ``pick``, but together.
+def draw(draws: Sequence[tuple[Sampler, int, int]], table: Logits) -> list[int]:
+    """The tokens of some samplers, each at a position, from a row of the table: as of ``pick``, but together.
 
-    All of them must be ones that ``draws_apart``.
+    Rows ascend. All samplers must be ones that ``draws_apart``.
     """
     tokens: list[int] = []
-    size = max(1, _TOGETHER // logits.shape[1])
+    size = max(1, _TOGETHER // table.shape[1])
     for begin in range(0, len(draws), size):
-        some, rows = draws[begin : begin + size], logits[begin : begin + size]
-        hot = [row for row, (sampler, _) in enumerate(some) if sampler.temperature]
+        some = draws[begin : begin + size]
+        first, last = some[0][2], some[-1][2]
+        apart = last - first >= len(some)
+        logits = table[[row for _, _, row in some]] if apart else table[first : last + 1]
+        hot = [place for place, (sampler, _, _) in enumerate(some) if sampler.temperature]
         if len(hot) == len(some):
-            tokens += _draw_hot(some, rows)
+            tokens += _draw_hot(some, logits)
             continue
-        found = dict(zip(hot, _draw_hot([some[row] for row in hot], rows[hot]), strict=True)) if hot else {}
-        tokens += [found[row] if row in found else _greedy(line) for row, line in enumerate(rows)]
+        found = dict(zip(hot, _draw_hot([some[p] for p in hot], logits[hot]), strict=True)) if hot else {}
+        tokens += [found[p] if p in found else _greedy(row) for p, row in enumerate(logits)]
     return tokens
 
 
@@ -174,17 +177,17 @@ def _greedy(logits: Logits) -> int:
     return int(places[np.argmax(field.exact(places))])
 
 
-def _draw_hot(draws: Sequence[tuple[Sampler, int]], logits: Logits) -> list[int]:
-    """``draw`` at temperatures over 0."""
-    keys = [(sampler.key, position) for sampler, position in draws]
+def _draw_hot(draws: Sequence[tuple[Sampler, int, int]], logits: Logits) -> list[int]:
+    """``draw`` at temperatures over 0; ``logits`` has the draws' rows only."""
+    keys = [(sampler.key, position) for sampler, position, _ in draws]
     vocabulary = logits.shape[1]
     if logits.size <= _FEW:
         scores = fixed_point.fixed(logits) * 1000
-        for row, (sampler, _) in zip(scores, draws, strict=True):
+        for row, (sampler, _, _) in zip(scores, draws, strict=True):
             row //= sampler.temperature
         best: list[int] = (scores + noise_table(keys, vocabulary)).argmax(axis=1).tolist()
         return best
-    temperatures = np.array([sampler.temperature for sampler, _ in draws], np.int64)
+    temperatures = np.array([sampler.temperature for sampler, _, _ in draws], np.int64)
 
     def warm(rows: Integers, ids: Integers) -> Integers:
         return fixed_point.fixed(logits[rows, ids]) * 1000 // temperatures[rows]

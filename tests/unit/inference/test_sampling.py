@@ -163,7 +163,7 @@ def test_many_positions_are_drawn_like_one_at_a_time(size):
     one = Sampler(Request(b"", 1, 900, seed=size, task_seed=SEED))
     assert one.draws_apart
     singly = [plain(one._request, values, [0] * at) for at, values in enumerate(table, 5)]
-    assert sampling.draw([(one, at) for at in range(5, 45)], table) == singly
+    assert sampling.draw([(one, at + 5, at) for at in range(40)], table) == singly
     assert [pick(one, values, at) for at, values in enumerate(table, 5)] == singly
 
 
@@ -178,8 +178,10 @@ def test_several_requests_are_drawn_like_one_at_a_time(few, together, monkeypatc
     table[3, :9], table[4], table[5, 5] = np.nan, np.inf, -np.inf
     heats = [0, 1, 700, 1000, 40_000, 2**32 - 1]
     samplers = [Sampler(Request(b"", 1, heat, seed=heat, task_seed=SEED)) for heat in heats]
-    draws = [(samplers[source.integers(6)], int(source.integers(9000))) for _ in table]
-    singly = [plain(s._request, values, [0] * at) for (s, at), values in zip(draws, table, strict=True)]
+    rows = np.sort(source.choice(60, size=50, replace=False)).tolist()
+    rows = [*range(30), *(row for row in rows if row >= 30)]
+    draws = [(samplers[source.integers(6)], int(source.integers(9000)), row) for row in rows]
+    singly = [plain(s._request, table[row], [0] * at) for s, at, row in draws]
     monkeypatch.setattr(sampling, "_FEW", few)
     monkeypatch.setattr(sampling, "_TOGETHER", together)
     assert sampling.draw(draws, table) == singly
