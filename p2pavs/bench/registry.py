@@ -119,6 +119,15 @@ BENCHMARKS = (
         0.5,
     ),
     Benchmark(
+        "latency",
+        "Verify mode: behind the last token",
+        "How far behind the last token is a certificate in verify mode?",
+        "the moment at which the generating node had its result",
+        "tests.bench.verify_latency",
+        1.5,
+        1,
+    ),
+    Benchmark(
         "engine",
         "Engine",
         "What do tokens cost, alone and several requests at once?",

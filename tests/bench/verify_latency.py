@@ -10,19 +10,17 @@ two thirds had not checked yet at that moment: of the node that had checked leas
 from __future__ import annotations
 
 import argparse
-import logging
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
-
+from p2pavs.bench.part import median, run, say
+from p2pavs.bench.result import Result
 from tests.e2e.harness import Testnet
 
 HOT = ["--mode", "verify", "--temperature", "40", "--deadline", "300"]
@@ -63,7 +61,7 @@ def behind(net: Testnet, task: int, tokens: int) -> Behind | None:
     ready = [sum(s["tokens"] for s in steps[i] if s["at"] <= last) for i in quorum if done[i] > last]
     left = tokens - min(ready, default=tokens)
     needed = max(done[index] for index in quorum)
-    middle = statistics.median(certified)
+    middle = median(certified)
     return Behind(tokens, left, max(0.0, needed - last), min(certified) - last, middle - last)
 
 
@@ -97,39 +95,54 @@ def network(directory: Path, nodes: int, shape: str | None) -> Iterator[tuple[Te
         yield net, ["--model", shape]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print a line for each task, and the medians."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.verify_latency")
-    parser.add_argument("--nodes", type=int, default=4)
-    parser.add_argument("--tasks", type=int, default=8)
-    parser.add_argument("--tokens", type=int, default=300)
-    parser.add_argument("--shape", help="a model of this shape with random weights, as qwen2-0.5b")
-    given = parser.parse_args(arguments)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+def measure(options: argparse.Namespace) -> Result:
+    """One network, one task after the other."""
+    tasks = options.tasks or (2 if options.quick else 8)
     found: list[Behind] = []
+    skipped = 0
+    say(f"a test network of {options.nodes} nodes begins")
     with (
         tempfile.TemporaryDirectory(prefix="p2pavs-verify-") as directory,
-        network(Path(directory), given.nodes, given.shape) as (net, named),
+        network(Path(directory), options.nodes, options.shape) as (net, named),
     ):
-        print(f"{'task':>5}{'tokens':>8}{'left':>6}{'checked':>9}{'first':>8}{'middle':>8}", flush=True)
-        for number in range(given.tasks):
-            options = ["--seed", str(number), "--max-tokens", str(given.tokens), *HOT, *named]
-            answer = net.request("Once the proposal", wait=True, options=options)
+        for number in range(tasks):
+            say(f"task {number + 1} of {tasks}")
+            asked = ["--seed", str(number), "--max-tokens", str(options.tokens), *HOT, *named]
+            answer = net.request("Once the proposal", wait=True, options=asked)
             one = behind(net, answer["task"], answer["tokens"])
             if one is None:
-                print(f"{answer['task']:>5}  more than one node generated, or an event is missing")
+                skipped += 1
                 continue
             found.append(one)
-            times = f"{one.checked:>9.2f}{one.first:>8.2f}{one.middle:>8.2f}"
-            print(f"{answer['task']:>5}{one.tokens:>8}{one.left:>6}{times}", flush=True)
+            say(f"{one}")
     if not found:
-        return 1
-    median = statistics.median
-    left = f"{median(o.left for o in found):>6.0f}"
-    times = f"{median(o.checked for o in found):>9.2f}{median(o.first for o in found):>8.2f}"
-    print(f"{'median':>13}{left}{times}{median(o.middle for o in found):>8.2f}")
-    return 0
+        raise RuntimeError("in no task one node alone generated, and all events were there")
+    lines = (
+        ("tokens of the answer", [float(o.tokens) for o in found]),
+        ("tokens left to check, of two thirds of the nodes", [float(o.left) for o in found]),
+        ("two thirds have checked, s", [o.checked for o in found]),
+        ("first certificate, s", [o.first for o in found]),
+        ("half the nodes have the certificate, s", [o.middle for o in found]),
+    )
+    result = Result()
+    result.table(
+        ("behind the generating node's last token", "median", "most"),
+        [(name, median(values), max(values)) for name, values in lines],
+        f"{options.shape or 'demo model'}, {options.nodes} nodes, {len(found)} tasks",
+    )
+    if skipped:
+        result.notes.append(
+            f"{skipped} tasks are left out: more than one node generated, or an event is missing."
+        )
+    return result
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--nodes", type=int, default=4)
+    parser.add_argument("--tasks", type=int, help="(8, with --quick 2)")
+    parser.add_argument("--tokens", type=int, default=300)
+    parser.add_argument("--shape", help="a model of this shape with random weights, as qwen2-0.5b")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(measure, add_options=add_options, description=__doc__))
