@@ -23,7 +23,7 @@ from p2pavs.bench.part import median, run, say
 from p2pavs.bench.result import Result
 from tests.e2e.harness import Testnet
 
-HOT = ["--mode", "verify", "--temperature", "40", "--deadline", "300"]
+HOT = ["--mode", "verify", "--temperature", "10", "--deadline", "300"]
 CONTEXT = 512  # tokens, of a model with random weights
 
 
