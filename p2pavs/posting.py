@@ -60,6 +60,7 @@ class PosterLadder:
         self._delay = delay
         self._gather = gather
         self._fullest = fullest
+        self._alone = self._rank == 0  # who posts first need not look for the transactions of others
 
     async def run(self, commit: Commit) -> None:
         """Post until the chain holds a certificate for good or will not take one any more.
@@ -98,6 +99,7 @@ class PosterLadder:
         commit = self._fullest() or commit
         bitmap, hints = self._committee.bitmap_and_hints(commit.certificate.signers)
         header = self._post.header
+        alone, self._alone = self._alone, False
         self._post.note("posting", rank=self._rank)
         try:
             await self._post.send(
@@ -105,8 +107,7 @@ class PosterLadder:
                 ChainCertificate.build(commit.certificate, bitmap, hints).to_abi(),
                 commit.output,
                 gas=certificate_gas(len(self._committee.members), len(commit.output), header.callback_gas),
-                # Who is first need not look for the transactions of others.
-                trial="latest" if self._rank == 0 else "pending",
+                trial="latest" if alone else "pending",
                 done="posted",
             )
         except ContractRevert as error:

@@ -58,6 +58,18 @@ async def test_each_rank_waits_its_turn(rank: int, sender: SenderDouble, autojum
     assert sender.times[0] - start == pytest.approx(rank * DELAY)
 
 
+async def test_only_the_first_attempt_of_the_first_poster_is_tried_out_without_what_waits(
+    sender: SenderDouble, autojump_clock: MockClock
+) -> None:
+    async with running(ladder(0, ChainView(), sender)):
+        await sender.wait_for(2)
+    later = SenderDouble()
+    async with running(ladder(1, ChainView(), later)):
+        await later.wait_for(1)
+    assert [call.trial for call in sender.calls[:2]] == ["latest", "pending"]
+    assert [call.trial for call in later.calls[:1]] == ["pending"]
+
+
 async def test_who_comes_later_finds_it_posted_and_sends_nothing(
     sender: SenderDouble, autojump_clock: MockClock
 ) -> None:
