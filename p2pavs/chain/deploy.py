@@ -15,7 +15,7 @@ from p2pavs.chain.errors import ChainError, NotDeployed
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.receipts import Receipt
 from p2pavs.chain.rpc import Rpc
-from p2pavs.contracts import EIGEN_STAKE, NATIVE_STAKE, PROXY, TIMELOCK, UPGRADEABLE, artifact, names_with
+from p2pavs.contracts import EIGEN_STAKE, NATIVE_STAKE, PROXIES, TIMELOCK, UPGRADEABLE, artifact, names_with
 from p2pavs.errors import UsageError
 
 BLS_G1ADD = bytes(19) + b"\x0b"
@@ -235,7 +235,7 @@ class _Plan:
         if name == EIGEN_STAKE and self.restaking is not None:
             arguments.append(sorted(self.restaking.strategies))
         begin = interface(name).encode("initialize", *arguments)
-        return creation_code(PROXY, self.implementations[name], self.addresses[TIMELOCK], begin)
+        return creation_code(PROXIES[name], self.implementations[name], self.addresses[TIMELOCK], begin)
 
     def settings(self) -> Iterator[Call]:
         """Give the calls that follow the deployment, in order."""

@@ -12,7 +12,7 @@ from eth_utils.address import to_checksum_address
 from p2pavs.chain.abi import Entry, Interface, decode_error
 from p2pavs.chain.errors import ContractRevert, RpcRefused, format_ether
 from p2pavs.chain.revert_texts import TEXTS
-from p2pavs.contracts import EIGEN_STAKE, NAMES, PROXY, PROXY_ADMIN, artifact
+from p2pavs.contracts import EIGEN_STAKE, NAMES, PROXIES, PROXY_ADMIN, artifact
 
 _REFUSAL_CODE = 3  # what nodes answer with when a call reverts
 
@@ -45,7 +45,7 @@ def _time(seconds: int) -> str:
 @cache
 def known_errors() -> Mapping[bytes, Entry]:
     """Every error our contracts have, by selector."""
-    names = (*NAMES, EIGEN_STAKE, PROXY, PROXY_ADMIN)
+    names = (*NAMES, EIGEN_STAKE, *PROXIES.values(), PROXY_ADMIN)
     interfaces = (Interface(artifact(name).abi) for name in names)
     return {entry.selector: entry for found in interfaces for entry in found.errors.values()}
 

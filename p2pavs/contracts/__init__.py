@@ -32,10 +32,12 @@ EIGEN_STAKE = "EigenStakeAdapter"
 STAKE_SOURCES = (NATIVE_STAKE, EIGEN_STAKE)
 """What can be the stake source of a deployment."""
 
-UPGRADEABLE = ("TaskGateway", EIGEN_STAKE)
-"""Those that stand behind a proxy, which the timelock can give another implementation."""
+PROXIES = {"TaskGateway": "GatewayProxy", EIGEN_STAKE: "TransparentUpgradeableProxy"}
+"""Those that stand behind a proxy, and what that is. The timelock can give each another implementation."""
 
-PROXY, PROXY_ADMIN, TIMELOCK = "TransparentUpgradeableProxy", "ProxyAdmin", "TimelockController"
+UPGRADEABLE = tuple(PROXIES)
+
+PROXY_ADMIN, TIMELOCK = "ProxyAdmin", "TimelockController"
 
 EVIDENCE_VERIFIERS = {
     "equivocation": "EquivocationVerifier",

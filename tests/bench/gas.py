@@ -9,10 +9,10 @@ from p2pavs.bench.part import say
 from tests.bench.gas_table import GasTable, require_tools
 from tests.integration.contracts.anvil import anvil
 from tests.integration.contracts.conftest import Staffed
+from tests.integration.contracts.test_results import gas_of_result
 from tests.integration.contracts.test_supplement import supplement
 from tests.integration.contracts.world import EPOCH_LENGTH, ETHER, SUPPLEMENT_WINDOW, World, account, operator
 
-INTRINSIC = 21_000  # of any transaction; a view called by a contract does not pay it
 SIZES = (4, 7, 16, 32)
 
 
@@ -91,8 +91,7 @@ def requests(world: World, operators: OperatorSet) -> None:
     late = world.submit_call(tasks[0], world.certify(tasks[0], operators))
     sent = late.transact(world.transaction(who, gas=1_000_000))
     row("certificate that comes second", world.w3.eth.wait_for_transaction_receipt(sent)["gasUsed"])
-    read = world.gateway.functions.resultOf(tasks[0].id).estimate_gas(world.transaction(who))
-    row("resultOf, called by a contract", read - INTRINSIC, 8_000)
+    row("resultOf, called by a contract", gas_of_result(world, tasks[0].id), 8_000)
     world.pass_time(SUPPLEMENT_WINDOW)
     claimed = world.send(world.gateway.functions.claim(0, [task.header for task in tasks]))["gasUsed"]
     row("claim 10 rewards", claimed)

@@ -47,16 +47,21 @@ class Testnet:
         options: Mapping[int, Sequence[str]] | None = None,
         *,
         running: bool = True,
+        parameters: str = "",
     ) -> Testnet:
         """Start chain, contracts, operators and nodes in an empty directory; returns when all see each other.
 
         A node with a double runs that module (`python -m MODULE node ...`) in place of `p2pavs`.
         With `running=False` everything is registered, but no node is started: see `start_nodes`.
+        `parameters` are those of the deployment that differ from the defaults (TOML).
         """
         layout = Layout(directory.resolve())
         state, lock = claim(layout)
         lock.close()
-        network = Network(layout, state, doubles or {}, options=options or {})
+        file = layout.directory / "parameters.toml" if parameters else None
+        if file is not None:
+            file.write_text(parameters)
+        network = Network(layout, state, doubles or {}, options=options or {}, parameters=file)
         testnet = cls(network, nodes)
         try:
             bring_up(network, nodes, running=running)

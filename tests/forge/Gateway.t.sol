@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {
-    TransparentUpgradeableProxy
-} from "@openzeppelin/contracts/proxy/transparent/TransparentUpgradeableProxy.sol";
+import {ITaskGateway} from "p2pavs/contracts/src/interfaces/ITaskGateway.sol";
 import {ForgeTest} from "./Vm.sol";
 import {IGateway, Market} from "./Market.sol";
 import {Believer, Epochs} from "./Network.sol";
@@ -29,6 +27,8 @@ interface IModels {
 
 /// @title The gateway's money: the compiled contract that ships, behind its proxy
 contract GatewayTest is ForgeTest {
+    bytes32 private constant IMPLEMENTATION_SLOT = bytes32(uint256(keccak256("eip1967.proxy.implementation")) - 1);
+
     Market private market;
     IGateway private gateway;
 
@@ -51,11 +51,8 @@ contract GatewayTest is ForgeTest {
             uint32(600)
         );
         address[2] memory versions = [_create("TaskGateway", terms), _create("TaskGateway", terms)];
-        address proxy = address(
-            new TransparentUpgradeableProxy(
-                versions[0], address(this), abi.encodeWithSignature("initialize(address)", address(this))
-            )
-        );
+        bytes memory begin = abi.encodeWithSignature("initialize(address)", address(this));
+        address proxy = _create("GatewayProxy", abi.encode(versions[0], address(this), begin));
         gateway = IGateway(proxy);
         market = new Market(gateway, epochs, versions, _created(proxy, 1));
         _hand(proxy);
@@ -96,6 +93,58 @@ contract GatewayTest is ForgeTest {
         uint256 owed = market.owed() + market.gifts();
         assertTrue(address(gateway).balance >= owed, "solvent");
         assertTrue(address(gateway).balance - owed <= market.dust(), "and nothing beyond");
+    }
+
+    /// What the proxy says of a result by itself is what the gateway behind it would.
+    function invariant_the_proxy_reads_results_as_the_gateway_does() external {
+        for (uint256 id = 0; id <= market.taskCount() + 1; ++id) {
+            _compareResults(id);
+        }
+    }
+
+    /// The same for anything that can stand in a task's slots.
+    function testFuzz_the_proxy_reads_any_task_as_the_gateway_does(
+        uint256 id,
+        uint256 first,
+        uint256 second,
+        bytes32 value,
+        uint16 time,
+        bool paused
+    ) external {
+        vm.warp(1_000_000);
+        if (paused) {
+            vm.prank(address(market));
+            gateway.setPaused(true);
+        }
+        uint256 now_ = block.timestamp + time;
+        // status | deadline | manySigners | pauses | headerHash
+        uint256 deadline = bound(first, now_ - 2, now_ + 2);
+        first = (first & ~uint256(type(uint64).max)) | (deadline << 8) | (first % 5);
+        // resultStatus | callbackFailed | attempt | signedBps | outputLength | finalizedAt | ...
+        if (second & 1 == 0) second &= ~(uint256(type(uint40).max) << 56);
+        bytes32 place = keccak256(abi.encode(id, 1));
+        vm.store(address(gateway), place, bytes32(first));
+        vm.store(address(gateway), bytes32(uint256(place) + 1), bytes32(second));
+        vm.store(address(gateway), bytes32(uint256(place) + 2), value);
+        vm.warp(now_);
+        uint8 status = _compareResults(id);
+        bool certified = (second >> 56) & type(uint40).max != 0;
+        assertTrue((status == 2) == (certified || first & 255 == 2), "a time of certification makes it certified");
+    }
+
+    function _compareResults(uint256 id) private returns (uint8 status) {
+        bytes memory question = abi.encodeCall(ITaskGateway.resultOf, (id));
+        (bool ok, bytes memory answer) = address(gateway).staticcall(question);
+        assertTrue(ok, "the proxy answers");
+        bytes memory code = address(gateway).code;
+        address version = address(uint160(uint256(vm.load(address(gateway), IMPLEMENTATION_SLOT))));
+        vm.etch(
+            address(gateway), abi.encodePacked(hex"363d3d373d3d3d363d73", version, hex"5af43d82803e903d91602b57fd5bf3")
+        );
+        (, bytes memory other) = address(gateway).staticcall(question);
+        vm.etch(address(gateway), code);
+        assertTrue(keccak256(answer) == keccak256(other), "the gateway says the same");
+        (status,,,) = abi.decode(answer, (uint8, bytes32, uint64, uint16));
     }
 
     function afterInvariant() external {

@@ -68,6 +68,10 @@ contract Market is ForgeTest {
         gateway.takeOwnership();
     }
 
+    function taskCount() external view returns (uint256) {
+        return _tasks.length;
+    }
+
     function actions() external pure returns (bytes4[] memory all) {
         all = new bytes4[](15);
         all[0] = all[1] = this.ask.selector;

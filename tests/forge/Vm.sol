@@ -23,6 +23,12 @@ interface Vm {
     function getRecordedLogs() external returns (Log[] memory logs);
     function readFile(string calldata path) external view returns (string memory text);
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory value);
+    function load(address account, bytes32 slot) external view returns (bytes32 value);
+    function store(address account, bytes32 slot, bytes32 value) external;
+    function getNonce(address account) external view returns (uint64 nonce);
+    function computeCreateAddress(address creator, uint256 nonce) external pure returns (address made);
+    function cool(address account) external; // forget that it was accessed
+    function etch(address account, bytes calldata code) external;
     function mockCall(address callee, bytes calldata data, bytes calldata answer) external;
 }
 

@@ -7,10 +7,11 @@ import {IInferenceConsumer} from "./interfaces/IInferenceConsumer.sol";
 import {IModelRegistry} from "./interfaces/IModelRegistry.sol";
 import {ITaskGateway} from "./interfaces/ITaskGateway.sol";
 import {FeeMarket} from "./FeeMarket.sol";
-import {RequestRules} from "./libraries/RequestRules.sol";
-import {Words} from "./libraries/Words.sol";
 import {Pausing} from "./Pausing.sol";
-import {TaskLedger} from "./TaskLedger.sol";
+import {Results} from "./Results.sol";
+import {CERTIFIED, EXPIRED, NONE, REFUNDED, REQUESTED, TaskLedger} from "./TaskLedger.sol";
+import {TaskRequests} from "./TaskRequests.sol";
+import {TaskStatements} from "./TaskStatements.sol";
 
 /// @title Tasks: escrow, certificates, callbacks, refunds, rewards
 /// @notice A task is requested with its whole fee in escrow. The time to its deadline is divided among its attempts, each
@@ -19,13 +20,8 @@ import {TaskLedger} from "./TaskLedger.sol";
 /// owner can stop new requests, and nothing else.
 /// @dev State is settled before any call to an address that is not ours. The contract stands behind a proxy: what can be
 /// fixed is immutable and belongs to the implementation, the rest is laid out so that later versions only add to it.
-contract TaskGateway is TaskLedger, Pausing {
-    uint256 public constant MAX_INPUT = 16_384;
+contract TaskGateway is TaskStatements, TaskRequests {
     uint256 public constant MAX_OUTPUT = 8_192;
-    uint256 public constant MAX_COMMITTEE = 256;
-    uint256 public constant MAX_ATTEMPTS = 4;
-    /// Who posts a certificate pays for the callback's gas.
-    uint256 public constant MAX_CALLBACK_GAS = 1_000_000;
 
     uint8 private constant RESULT_COMPLETED = 1;
     uint8 private constant RESULT_REJECTED = 2;
@@ -35,9 +31,6 @@ contract TaskGateway is TaskLedger, Pausing {
     uint256 private constant CALLBACK_OVERHEAD = 50_000;
 
     ICertificateVerifier public immutable verifier;
-    /// Seconds: the least for each attempt, the most from a request to its deadline.
-    uint64 public immutable minimumWindow;
-    uint64 public immutable maximumWindow;
 
     /// What a gateway is made with, besides the other contracts.
     struct Terms {
@@ -53,82 +46,17 @@ contract TaskGateway is TaskLedger, Pausing {
         TaskLedger(epochs_, models_, terms.supplementWindow, terms.beaconReward)
         FeeMarket(terms.fees)
         Pausing(terms.longestPause)
+        TaskRequests(terms.minimumWindow, terms.maximumWindow)
     {
         _lock();
         if (address(verifier_) == address(0)) revert ZeroAddress();
-        if (terms.minimumWindow == 0 || terms.maximumWindow < terms.minimumWindow) {
-            revert WrongWindow(terms.minimumWindow, terms.maximumWindow);
-        }
         verifier = verifier_;
-        (minimumWindow, maximumWindow) = (terms.minimumWindow, terms.maximumWindow);
     }
 
     /// @notice Begins the life of a gateway. Once, by the proxy's constructor.
     function initialize(address owner_) external {
         _setFirstOwner(owner_);
         _openMarket();
-    }
-
-    // --- requests ---------------------------------------------------------------------------------------------
-
-    /// @notice Asks for inference. The fee is fixed now; what is paid beyond it is credited back.
-    function requestInference(InferenceRequest calldata request) external payable returns (uint256 id) {
-        Market memory market = _market;
-        if (market.paused) revert RequestsArePaused();
-        _checkRequest(request);
-        (uint64 epoch, bytes32 seed, uint16 operators) = epochs.current();
-        if (epoch == 0) revert NoEpochOpen();
-
-        id = ++market.taskCount;
-        TaskHeader memory header;
-        header.id = id;
-        header.requester = msg.sender;
-        header.requestHash = keccak256(abi.encode(request.input, request.params));
-        header.mode = request.mode;
-        header.committeeSize = request.committeeSize;
-        header.epoch = epoch;
-        header.attempts = request.attempts;
-        header.taskSeed = Words.words(
-            Words.TASK, block.chainid, uint256(uint160(address(this))), id, uint256(seed), block.prevrandao
-        );
-        header.requestedAt = uint64(block.timestamp);
-        header.deadline = request.deadline;
-        header.callback = request.callback;
-        header.callbackGas = request.callbackGas;
-        _price(header, market, request, operators);
-        if (msg.value < header.fee) revert FeeTooLow(msg.value, header.fee);
-        if (msg.value > header.fee) balanceOf[msg.sender] += msg.value - header.fee;
-
-        _market = market;
-        Task storage task = _tasks[id];
-        task.status = REQUESTED;
-        task.deadline = uint40(request.deadline);
-        task.pauses = market.pauses;
-        task.headerHash = bytes24(keccak256(abi.encode(header)));
-        emit TaskRequested(id, msg.sender, header.modelId, header, request.input, request.params);
-    }
-
-    /// @inheritdoc ITaskGateway
-    function quote(bytes32 model, uint32 maxTokens, uint256 inputLength) external view returns (uint256) {
-        IModelRegistry.Terms memory terms = models.termsOf(model, epochs.currentEpoch());
-        return _modelPrice(terms, maxTokens) + this.baseFee() * computeUnits(maxTokens, inputLength);
-    }
-
-    /// @inheritdoc ITaskGateway
-    function quoteFor(address requester, bytes32 model, uint32 maxTokens, uint256 inputLength)
-        external
-        view
-        returns (uint256 fee, bool fits)
-    {
-        fee = this.quote(model, maxTokens, inputLength);
-        uint256 units = computeUnits(maxTokens, inputLength);
-        (uint256 ofBlock, uint256 ofRequester) = unitsLeft(requester);
-        fits = units <= ofBlock && units <= ofRequester;
-    }
-
-    /// @notice How many tasks there were; ids count from 1.
-    function taskCount() external view returns (uint256) {
-        return _market.taskCount;
     }
 
     // --- certificates -----------------------------------------------------------------------------------------
@@ -252,9 +180,8 @@ contract TaskGateway is TaskLedger, Pausing {
         returns (uint8 status, bytes32 value, uint64 finalizedAt, uint16 signedBps)
     {
         Task storage task = _tasks[id];
-        status = _statusOf(task);
+        (status, value, finalizedAt, signedBps) = Results.read(task);
         if (status == REQUESTED && _isLate(task)) status = EXPIRED;
-        if (status == CERTIFIED) (value, finalizedAt, signedBps) = (task.value, task.finalizedAt, task.signedBps);
     }
 
     /// @notice Whether `output` is what was certified for this task.
@@ -294,111 +221,12 @@ contract TaskGateway is TaskLedger, Pausing {
         return _pausedUntil(task.pauses, task.finalizedAt);
     }
 
-    /// @inheritdoc ITaskGateway
-    function committeeRoot(TaskHeader calldata header, uint16 attempt) public view returns (bytes32) {
-        // The header's hash too: blocks side by side can give two tasks one number and one seed.
-        return keccak256(
-            abi.encode(
-                Words.COMMITTEE,
-                header.epoch,
-                epochs.setRootOf(header.epoch),
-                header.taskSeed,
-                attempt,
-                header.committeeSize,
-                _hash(header)
-            )
-        );
-    }
-
-    /// @notice The 32 bytes that a member signs.
-    function statementOf(TaskHeader calldata header, uint16 attempt, uint8 kind, uint32 round, bytes32 value)
-        public
-        view
-        returns (bytes32)
-    {
-        return keccak256(
-            abi.encode(
-                Words.STATEMENT,
-                kind,
-                block.chainid,
-                address(this),
-                header.id,
-                attempt,
-                committeeRoot(header, attempt),
-                round,
-                value
-            )
-        );
-    }
-
-    /// @notice When an attempt of a task begins, in unix seconds. The last one ends with the deadline.
-    function attemptStart(TaskHeader calldata header, uint16 attempt) public pure returns (uint256) {
-        uint256 window = header.deadline - header.requestedAt;
-        return header.requestedAt + (window * attempt + header.attempts - 1) / header.attempts;
-    }
-
-    /// @notice The name of a result in votes and certificates.
-    function valueIdOf(Result calldata result) public pure returns (bytes32 id) {
-        // keccak256(abi.encode(Words.RESULT, result)): a result is words only, and lies in the call data as it is encoded.
-        bytes32 tag = Words.RESULT;
-        assembly ("memory-safe") {
-            let words := mload(0x40) // scratch beyond the free memory pointer
-            mstore(words, tag)
-            calldatacopy(add(words, 32), result, 256)
-            id := keccak256(words, 288)
-        }
-    }
-
     // --- internals --------------------------------------------------------------------------------------------
 
     function _requireRequested(Task storage task, uint256 id) private view {
         if (task.finalizedAt != 0) revert AlreadyCertified(id);
         if (task.status == NONE) revert UnknownTask(id);
         if (task.status == REFUNDED) revert AlreadyRefunded(id);
-    }
-
-    function _checkRequest(InferenceRequest calldata request) private view {
-        if (request.input.length == 0) revert InputEmpty();
-        if (request.input.length > MAX_INPUT) revert InputTooLarge(request.input.length, MAX_INPUT);
-        if (request.mode > 1) revert UnknownMode(request.mode);
-        if (request.callbackGas > MAX_CALLBACK_GAS) {
-            revert CallbackGasTooHigh(request.callbackGas, MAX_CALLBACK_GAS);
-        }
-        if (request.attempts == 0 || request.attempts > MAX_ATTEMPTS) {
-            revert WrongAttempts(request.attempts, MAX_ATTEMPTS);
-        }
-        uint256 earliest = block.timestamp + uint256(minimumWindow) * request.attempts;
-        if (request.deadline < earliest) revert DeadlineTooNear(request.deadline, earliest);
-        uint256 latest = block.timestamp + maximumWindow;
-        if (request.deadline > latest) revert DeadlineTooFar(request.deadline, latest);
-
-        RequestRules.check(request.params);
-    }
-
-    /// @dev Fills in the version and what it costs, and takes the units.
-    function _price(
-        TaskHeader memory header,
-        Market memory market,
-        InferenceRequest calldata request,
-        uint256 operators
-    ) private {
-        IModelRegistry.Terms memory terms = models.termsOf(request.modelId, header.epoch);
-        if (request.committeeSize > MAX_COMMITTEE) revert CommitteeTooLarge(request.committeeSize, MAX_COMMITTEE);
-        uint256 size = request.committeeSize == 0 ? operators : request.committeeSize;
-        if (size < terms.minCommittee) revert CommitteeTooSmall(size, terms.minCommittee);
-        uint256 price = _modelPrice(terms, request.params.maxTokens);
-        uint256 units = computeUnits(request.params.maxTokens, request.input.length);
-        uint256 base = _takeUnits(market, units, msg.sender) * units;
-        uint256 fee = price + base + request.tip;
-        if (fee > type(uint128).max) revert FeeTooHigh(fee);
-        header.modelId = terms.modelId;
-        header.fee = uint128(fee);
-        header.baseFee = uint128(base);
-        header.royalty = uint128((price * terms.royaltyBps) / 10_000);
-    }
-
-    function _modelPrice(IModelRegistry.Terms memory terms, uint256 maxTokens) private pure returns (uint256) {
-        return uint256(terms.pricePerTask) + uint256(terms.pricePerToken) * maxTokens;
     }
 
     function _isLate(Task storage task) private view returns (bool) {
@@ -414,10 +242,6 @@ contract TaskGateway is TaskLedger, Pausing {
         if (attempt == 0) return;
         uint256 begins = attemptStart(header, attempt);
         if (block.timestamp < begins) revert AttemptNotBegun(attempt, begins);
-    }
-
-    function _epochManager() internal view override returns (IEpochManager) {
-        return epochs;
     }
 
     /// @dev 96 bits: to pass off another value as the certified one takes a second preimage.

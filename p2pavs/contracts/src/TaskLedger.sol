@@ -8,16 +8,16 @@ import {ITaskGatewayErrors} from "./interfaces/ITaskGatewayErrors.sol";
 import {RECORD_BLOBS, OperatorRecords} from "./libraries/OperatorRecords.sol";
 import {Sortition} from "./libraries/Sortition.sol";
 
+uint8 constant NONE = 0;
+uint8 constant REQUESTED = 1;
+uint8 constant CERTIFIED = 2;
+uint8 constant EXPIRED = 3; // derived, never stored
+uint8 constant REFUNDED = 4;
+
 /// @title Where tasks stand, and whose money it is
 /// @dev A request writes one slot, a certificate two more: what was certified, and the result. Only a bitmap of more than
 /// 64 places takes another one. Rewards need nothing more: a claim works out the weights again from the epoch's records.
 abstract contract TaskLedger is ITaskGateway, ITaskGatewayErrors {
-    uint8 internal constant NONE = 0;
-    uint8 internal constant REQUESTED = 1;
-    uint8 internal constant CERTIFIED = 2;
-    uint8 internal constant EXPIRED = 3; // derived, never stored
-    uint8 internal constant REFUNDED = 4;
-
     struct Task {
         uint8 status;
         uint40 deadline;

@@ -1,10 +1,15 @@
-"""A deployment on EigenLayer's stake, against our small AllocationManager."""
+"""A deployment on EigenLayer's stake, against our small AllocationManager.
+
+``tests/outside/eigenlayer`` runs the same against EigenLayer's own contracts.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import trio
@@ -32,7 +37,6 @@ from tests.integration.chain.network import CHAIN_ID, ETH, OUTSIDER, address_of,
 
 MOCK = "tests/forge/MockAllocationManager.sol"
 SIGNATURES = "p2pavs/contracts/src/eigenlayer/IAllocationManager.sol"
-STRATEGY = b"\xa1" * 20
 PARAMETERS = DeployParameters(epoch_blocks=5, reveal_blocks=3)
 
 
@@ -42,13 +46,37 @@ def mock() -> dict[str, Any]:
     return compile_sources(sources)[MOCK]["MockAllocationManager"]
 
 
-async def deploy_mock(sender: Sender) -> bytes:
-    where = created_address(sender.address, sender.next_nonce)
-    await sender.send(Call(None, bytes.fromhex(mock()["bytecode"][2:]), what="the AllocationManager"))
-    return where
+class EigenLayer(Protocol):
+    """What this test needs of an EigenLayer: our small one, or the real one."""
+
+    manager: bytes  # the AllocationManager
+    strategy: bytes
+
+    async def allocate(self, anvil: Anvil, sender: Sender, adapter: bytes, amount: int) -> None:
+        """Have the sender's account stake that much and make it slashable for the adapter's set."""
 
 
-async def join(chain: Chain, anvil: Anvil, directory: Path, manager: bytes, number: int) -> bls.SecretKey:
+@dataclass(frozen=True, slots=True)
+class SmallOne:
+    """``MockAllocationManager``."""
+
+    manager: bytes
+    strategy: bytes
+
+    @classmethod
+    async def deploy(cls, sender: Sender) -> SmallOne:
+        where = created_address(sender.address, sender.next_nonce)
+        await sender.send(Call(None, bytes.fromhex(mock()["bytecode"][2:]), what="the AllocationManager"))
+        return cls(where, b"\xa1" * 20)
+
+    async def allocate(self, anvil: Anvil, sender: Sender, adapter: bytes, amount: int) -> None:
+        abi = Interface([entry for entry in mock()["abi"] if entry.get("name") == "allocate"])
+        await sender.send(Call(self.manager, abi.encode("allocate", adapter, 0, self.strategy, amount)))
+
+
+async def join(
+    chain: Chain, anvil: Anvil, directory: Path, eigenlayer: EigenLayer, number: int
+) -> bls.SecretKey:
     """Allocate stake and join the operator set in EigenLayer; the consensus key goes along."""
     secret = bls.SecretKey((number + 1000).to_bytes(32, "big"))
     account: LocalAccount = Account.from_key((number + 7).to_bytes(32, "big"))
@@ -58,26 +86,29 @@ async def join(chain: Chain, anvil: Anvil, directory: Path, manager: bytes, numb
     key = bls.public_key_to_evm(bls.public_key(secret))
     peer_id = bytes.fromhex("002408011220") + bytes([number]) * 32
     data = codec.encode(["bytes", "bytes", "bytes"], [key, bls.signature_to_evm(proof), peer_id])
-    wanted = ("allocate", "registerForOperatorSets")
-    abi = Interface([entry for entry in mock()["abi"] if entry.get("name") in wanted])
+    abi = Interface([entry for entry in mock()["abi"] if entry.get("name") == "registerForOperatorSets"])
+    register = abi.encode("registerForOperatorSets", address, (adapter, [0], data))
     async with running_sender(chain.rpc, directory, account) as sender:
-        for call in (
-            abi.encode("allocate", adapter, 0, STRATEGY, (number + 1) * ETH),
-            abi.encode("registerForOperatorSets", address, (adapter, [0], data)),
-        ):
-            await sender.send(Call(manager, call))
+        await eigenlayer.allocate(anvil, sender, adapter, (number + 1) * ETH)
+        await sender.send(Call(eigenlayer.manager, register))
     return secret
 
 
 async def test_from_the_set_up_to_a_slash(anvil: Anvil, tmp_path: Path) -> None:
+    await from_the_set_up_to_a_slash(anvil, tmp_path, SmallOne.deploy)
+
+
+async def from_the_set_up_to_a_slash(
+    anvil: Anvil, tmp_path: Path, deploy: Callable[[Sender], Awaitable[EigenLayer]]
+) -> None:
     owner = address_of(OUTSIDER)
     async with Rpc(anvil.url) as rpc, running_sender(rpc, tmp_path) as sender:
-        manager = await deploy_mock(sender)
+        eigenlayer = await deploy(sender)
         deployment = await deploy_all(
             rpc,
             sender,
             PARAMETERS,
-            restaking=Restaking(manager, (STRATEGY,), "https://example.org/avs.json"),
+            restaking=Restaking(eigenlayer.manager, (eigenlayer.strategy,), "https://example.org/avs.json"),
             authority=Authority(owner, owner),
         )
         path = tmp_path / "deployment.json"
@@ -85,7 +116,7 @@ async def test_from_the_set_up_to_a_slash(anvil: Anvil, tmp_path: Path) -> None:
         assert Deployment.load(path) == deployment
         assert deployment.stake_source == EIGEN_STAKE
         chain = await Chain.connect(rpc, deployment)
-        secrets = [await join(chain, anvil, tmp_path, manager, number) for number in range(3)]
+        secrets = [await join(chain, anvil, tmp_path, eigenlayer, number) for number in range(3)]
 
         await advance_epoch(chain, sender)
         operators = (await reader.read_operator_set(chain, 1)).operators
@@ -132,5 +163,5 @@ async def test_without_an_allocation_manager_nothing_is_sent(anvil: Anvil, tmp_p
     async with Rpc(anvil.url) as rpc, running_sender(rpc, tmp_path) as sender:
         before = sender.next_nonce
         with pytest.raises(NotDeployed, match="AllocationManager"):
-            await deploy_all(rpc, sender, PARAMETERS, restaking=Restaking(b"\x77" * 20, (STRATEGY,), ""))
+            await deploy_all(rpc, sender, PARAMETERS, restaking=Restaking(b"\x77" * 20, (b"\xa1" * 20,), ""))
         assert sender.next_nonce == before

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from p2pavs.contracts import EIGEN_STAKE, NAMES, PROXY, PROXY_ADMIN, artifact
+from p2pavs.contracts import EIGEN_STAKE, NAMES, PROXIES, PROXY_ADMIN, artifact
 from p2pavs.contracts.compile import SIZE_LIMIT, TREES, CompileError, compile_sources, repository_artifacts
 from tests.integration.contracts.anvil import missing_tools
 
@@ -20,7 +20,7 @@ def test_the_compiler_gives_what_ships() -> None:
         assert text == shipped[path]
 
 
-@pytest.mark.parametrize("name", (*NAMES, EIGEN_STAKE, PROXY, PROXY_ADMIN))
+@pytest.mark.parametrize("name", (*NAMES, EIGEN_STAKE, *PROXIES.values(), PROXY_ADMIN))
 def test_every_contract_ships_and_fits(name: str) -> None:
     compiled = artifact(name)
     assert compiled.name == name

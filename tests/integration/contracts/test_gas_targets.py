@@ -9,12 +9,11 @@ import pytest
 from consensus.committee import OperatorSet
 from tests.integration.contracts.anvil import anvil, missing_tools
 from tests.integration.contracts.conftest import Staffed
+from tests.integration.contracts.test_results import gas_of_result
 from tests.integration.contracts.test_slashing import Scene, equivocation, report
 from tests.integration.contracts.world import EPOCH_LENGTH, ETHER, World, account, operator
 
 OPERATORS = 32
-INTRINSIC = 21_000  # of any transaction; a view called by a contract does not pay it
-
 Gas = dict[str, int]
 
 
@@ -70,14 +69,14 @@ def test_a_certificate(measured: tuple[World, OperatorSet, Gas], missing: int) -
 
 
 def test_reading_a_result(measured: tuple[World, OperatorSet, Gas]) -> None:
-    """Less than 6,000, and the proxy before the gateway takes some 5,000."""
+    """All that it costs a contract, the first access to the gateway in a transaction included."""
     world, operators, _ = measured
-    task = world.request()
-    world.send(world.submit_call(task, world.certify(task, operators)))
-    sender = world.transaction(account("requester"))
-    for number in (task.id, world.request().id):
-        read = world.gateway.functions.resultOf(number).estimate_gas(sender)
-        assert read - INTRINSIC <= 11_000
+    short, long = world.request(), world.request()
+    for task, output in ((short, b"yes"), (long, b"a long answer " * 9)):
+        certificate = world.certify(task, operators, result=world.result(output))
+        world.send(world.submit_call(task, certificate, output))
+    for number in (short.id, long.id, world.request().id, 99):
+        assert gas_of_result(world, number) <= 8_000
 
 
 def test_evidence_of_equivocation(measured: tuple[World, OperatorSet, Gas]) -> None:

@@ -22,7 +22,7 @@ from consensus.committee import Committee, OperatorSet
 from consensus.signing import statement, value_id
 from consensus.types import Domain, FinishReason, InstanceId, Kind, Result, ResultStatus, Scope
 from p2pavs.chain.deploy import SLASHING_CLASSES, created_address
-from p2pavs.contracts import NAMES, PROXY, UPGRADEABLE, artifact
+from p2pavs.contracts import NAMES, PROXIES, UPGRADEABLE, artifact
 from p2pavs.contracts.compile import REPOSITORY, TREES, compile_sources
 from tests.integration.contracts.anvil import BLOCK_GAS
 
@@ -192,9 +192,9 @@ class World:
         assert isinstance(contract, Contract)
         return contract
 
-    def deploy_proxy(self, implementation: Contract, timelock: str, begin: str) -> Contract:
+    def deploy_proxy(self, name: str, implementation: Contract, timelock: str, begin: str) -> Contract:
         """The contract behind a new proxy."""
-        proxy = artifact(PROXY)
+        proxy = artifact(PROXIES[name])
         made = self.deploy_code(proxy.abi, proxy.bytecode, implementation.address, timelock, begin)
         contract = self.w3.eth.contract(address=made.address, abi=implementation.abi)
         assert isinstance(contract, Contract)
@@ -306,7 +306,7 @@ class World:
             made[name] = self.deploy_code(compiled.abi, compiled.bytecode, *arguments[name]())
             if name in UPGRADEABLE:
                 begin = made[name].encode_abi("initialize", [self.owner])
-                made[name] = self.deploy_proxy(made[name], timelock, begin)
+                made[name] = self.deploy_proxy(name, made[name], timelock, begin)
         assert made["SlashingManager"].address == manager
         assert made["TimelockController"].address == timelock
         self.send(self.models.functions.register(self.model()))

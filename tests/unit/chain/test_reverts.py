@@ -10,10 +10,12 @@ from p2pavs.chain.contracts import interface
 from p2pavs.chain.errors import ContractRevert, RpcRefused
 from p2pavs.chain.revert_texts import TEXTS
 from p2pavs.chain.reverts import explain, known_errors, revert_of
-from p2pavs.contracts import EIGEN_STAKE, NAMES, PROXY, PROXY_ADMIN
+from p2pavs.contracts import EIGEN_STAKE, NAMES, PROXIES, PROXY_ADMIN
 
 ENTRIES = [
-    entry for name in (*NAMES, EIGEN_STAKE, PROXY, PROXY_ADMIN) for entry in interface(name).errors.values()
+    entry
+    for name in (*NAMES, EIGEN_STAKE, *PROXIES.values(), PROXY_ADMIN)
+    for entry in interface(name).errors.values()
 ]
 
 

@@ -23,6 +23,8 @@ library Blob {
 
     /// @notice Like `write`, but gives back `previous` where that holds the same bytes.
     function writeUnlessSame(bytes memory data, address previous) internal returns (address) {
+        // Where there is none, neither hash is worth its gas.
+        if (previous == address(0)) return write(data);
         return previous.codehash == keccak256(abi.encodePacked(bytes1(0), data)) ? previous : write(data);
     }
 
