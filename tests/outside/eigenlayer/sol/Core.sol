@@ -72,7 +72,7 @@ contract Empty {}
 
 /// @title EigenLayer's core: its own compiled contracts, behind proxies, wired as it is on a chain
 abstract contract Core is ForgeTest {
-    // As on mainnet: https://github.com/Layr-Labs/eigenlayer-contracts (README, "deployments").
+    // As on mainnet (their docs/core/AllocationManager.md).
     uint32 internal constant DEALLOCATION_BLOCKS = 100_800;
     uint32 internal constant ALLOCATION_CONFIGURATION_BLOCKS = 126_000;
     uint256 private constant NOTHING_PAUSED = 0;
