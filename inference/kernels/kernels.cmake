@@ -5,6 +5,10 @@ if (NOT EXISTS "${p2pavs_place}/sgemm.cpp")
     message(FATAL_ERROR "${p2pavs_place}/sgemm.cpp is missing: this is not the version that the kernels are for")
 endif()
 configure_file("${CMAKE_CURRENT_LIST_DIR}/matmul.cpp" "${p2pavs_place}/sgemm.cpp" COPYONLY)
-foreach (p2pavs_part lanes tiles tiles_32 tiles_256 tiles_half)
+foreach (p2pavs_part lanes tiles tiles_32 tiles_256 tiles_half soft_max)
     configure_file("${CMAKE_CURRENT_LIST_DIR}/${p2pavs_part}.h" "${p2pavs_place}/${p2pavs_part}.h" COPYONLY)
 endforeach()
+# The kernels have a soft max too, which hands on to ggml's what it does not do; so that one gets another name.
+cmake_language(DEFER CALL set_source_files_properties
+    "${p2pavs_place}/../ops.cpp" TARGET_DIRECTORY ggml-cpu
+    PROPERTIES COMPILE_DEFINITIONS ggml_compute_forward_soft_max=ggml_compute_forward_soft_max_of_ggml)

@@ -5,6 +5,7 @@ constexpr int BLOCK_COLUMNS = ISA_VNNI ? 4 : 2;
 constexpr int UNPACKED_COLUMNS = 4;
 constexpr int HALF_COLUMNS = 3;
 constexpr int64_t WORTH_PREPARING = 8;  // columns from which on rows are unpacked in advance
+constexpr int64_t SHORT_ROW = 128;  // halves up to which sums across lanes would cost much of an element
 constexpr int RUN = 16;  // blocks whose scales are multiplied in advance
 
 template <int N>

@@ -4,7 +4,7 @@
 // that ggml's matrix product asks it first. Where it answers false, ggml goes on with one vec_dot for each
 // element. Integer sums are exact in any order, so only what rounds has to be kept: which products go into
 // which float lane, the order of blocks in each lane, how scales are multiplied, and how lanes are added up.
-// The instruction set may therefore be chosen at run time.
+// The instruction set may therefore be chosen at run time. The soft max is at the end.
 //
 // Copyright (c) the p2pavs authors. MIT licence, like the rest of the project.
 
@@ -13,10 +13,12 @@
 #include "ggml-cpu-impl.h"
 #include "ggml-impl.h"
 #include "ggml-quants.h"
+#include "vec.h"
 
 #include <immintrin.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -152,3 +154,5 @@ bool llamafile_sgemm(const struct ggml_compute_params * params, int64_t m, int64
     }
     return true;
 }
+
+#include "soft_max.h"

@@ -84,6 +84,8 @@ SIZES = (
     (64, 5, 7),
     (19, 13, 4),
     (40, 17, 3),
+    (48, 32, 1),
+    (37, 8, 2),
 )
 
 
@@ -158,6 +160,55 @@ def together(pair: Pair, a: Bytes, b: Bytes, length: int, threads: int) -> npt.N
     return found[:-1, : len(a)] if done[0] else None
 
 
+class InitParams(ctypes.Structure):
+    """ggml_init_params"""
+
+    _fields_ = (("size", ctypes.c_size_t), ("buffer", ctypes.c_void_p), ("no_alloc", ctypes.c_bool))
+
+
+class Shares:
+    """A soft max of ggml's over scores of heads, positions and cache cells, with a mask or none."""
+
+    def __init__(
+        self,
+        scores: npt.NDArray[np.float32],
+        mask: npt.NDArray[np.float32] | npt.NDArray[np.float16] | None,
+        scale: float,
+        bias: float = 0.0,
+    ) -> None:
+        def call(name: str, *values: object) -> int:
+            function = getattr(LIBRARY, name)
+            function.restype = ctypes.c_void_p
+            return int(function(*values) or 0)
+
+        def tensor(array: npt.NDArray[np.floating]) -> ctypes.c_void_p:
+            sizes = [ctypes.c_int64(size) for size in array.shape[::-1]]
+            made = call("ggml_new_tensor_4d", self._context, int(array.dtype == np.float16), *sizes)
+            data = call("ggml_get_data", ctypes.c_void_p(made))
+            ctypes.memmove(data, array.ctypes.data, array.nbytes)
+            return ctypes.c_void_p(made)
+
+        self._context = ctypes.c_void_p(call("ggml_init", InitParams(1 << 24, None, False)))
+        masked = None if mask is None else tensor(mask)
+        options = (ctypes.c_float(scale), ctypes.c_float(bias))
+        self._node = call("ggml_soft_max_ext", self._context, tensor(scores), masked, *options)
+        self._data = call("ggml_get_data", ctypes.c_void_p(self._node))
+        self._shape = scores.shape
+
+    def compute(self, threads: int, *, plain: bool) -> npt.NDArray[np.uint32]:
+        """The bits of the shares, by ggml's own code or by ours."""
+        work = np.zeros(threads * (self._shape[-1] + 64), np.float32)
+        ctypes.memset(self._data, 0xAB, int(np.prod(self._shape)) * 4)
+        for thread in range(threads):
+            params = ComputeParams(thread, threads, work.nbytes, work.ctypes.data, None, plain)
+            LIBRARY.ggml_compute_forward_soft_max(ctypes.byref(params), ctypes.c_void_p(self._node))
+        raw = ctypes.string_at(self._data, int(np.prod(self._shape)) * 4)
+        return np.frombuffer(raw, np.uint32).reshape(self._shape)
+
+    def close(self) -> None:
+        LIBRARY.ggml_free(self._context)
+
+
 @pytest.fixture(params=["best instructions", "plain instructions"])
 def instructions(request: pytest.FixtureRequest) -> Iterator[str]:
     assert exact_kernels(LIBRARY), "llama.cpp was built without the kernels: run testnet/setup.sh"
@@ -196,3 +247,41 @@ def test_what_is_not_proved_is_left_to_vec_dot(instructions: str) -> None:
 def test_the_instructions_are_named(instructions: str) -> None:
     named = exact_kernels(LIBRARY)
     assert named == "avx2" if instructions.startswith("plain") else named in ("avx2", "vnni")
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("masked", ["causal", "none", "halves", "everything", "odd"])
+@pytest.mark.parametrize("cells", [8, 256, 520, 33])
+def test_shares_have_the_bits_of_ggml(cells: int, masked: str, threads: int) -> None:
+    assert exact_kernels(LIBRARY), "llama.cpp was built without the kernels: run testnet/setup.sh"
+    LIBRARY.ggml_cpu_init()
+    random = np.random.default_rng(cells)
+    heats = np.array([0, 0.1, 3, 40, 300, 1e4]).reshape(1, 6, 1, 1)
+    scores = (random.standard_normal((2, 6, 9, cells)) * heats).astype(np.float32)
+    reach = np.arange(cells) > random.integers(cells, size=(2, 1, 9, 1))
+    mask: npt.NDArray[np.float32] | None = np.where(reach, -np.inf, 0).astype(np.float32)
+    assert mask is not None
+    if masked == "everything":
+        mask[:, :, 3] = -np.inf
+    elif masked == "odd":
+        scores[0, :, 2, cells // 2] = np.nan
+        scores[0, :, 3, cells - 1] = np.nan
+        scores[0, :, 4, ::3] = np.inf
+        scores[0, :, 5, : cells // 2] = -np.inf
+        mask[1, :, :, ::2] = -3.7  # neither here nor there
+    elif masked == "none":
+        mask = None
+    halves = mask is not None and masked == "halves"
+    shares = Shares(scores, mask.astype(np.float16) if halves and mask is not None else mask, 0.17677669)
+    wanted = shares.compute(threads, plain=True)
+    assert np.unique(wanted).size > 50
+    assert (shares.compute(threads, plain=False) == wanted).all()
+    shares.close()
+
+
+def test_a_soft_max_with_a_slope_is_left_to_ggml() -> None:
+    random = np.random.default_rng(5)
+    scores = random.standard_normal((1, 4, 5, 64)).astype(np.float32)
+    shares = Shares(scores, -random.random((1, 1, 5, 64)).astype(np.float32), 0.5, bias=8.0)
+    assert (shares.compute(2, plain=False) == shares.compute(2, plain=True)).all()
+    shares.close()
