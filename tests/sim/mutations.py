@@ -174,8 +174,9 @@ MUTATIONS = (
         "        return self._assembler.polka(state.valid_round, state.valid_value) or self._polka\n",
         "        self._polka = self._assembler.polka(state.valid_round, state.valid_value) or self._polka\n"
         "        return self._polka\n",
-        "equivocate",
-        ("replay",),
+        "",
+        (),
+        "tests/sim/test_simulation.py::test_asking_an_instance_for_its_messages_leaves_no_trace",
     ),
     Mutation(
         "nobody shows a vote that a certificate contradicts",

@@ -236,7 +236,7 @@ def test_asking_an_instance_for_its_messages_leaves_no_trace() -> None:
         simulation.run()
         return [host.trail for host in simulation.hosts]
 
-    for seed in (*range(20), 532):
+    for seed in (*range(20), 235, 251, 369, 394):  # the last ones show it where asking leaves one
         if not chaos(seed, "equivocate").may_fork:
             assert trails(seed, curious=True) == trails(seed, curious=False)
 
