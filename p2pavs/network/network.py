@@ -368,8 +368,8 @@ class Network:
             log.info("network is up", peer_id=self.peer_id, addresses=self.addresses)
             yield
 
-    def _report(self, peer: str, what: str) -> None:
-        """What the mends of libp2p see."""
+    def _report(self, peer: str, what: str) -> bool:
+        """What the mends of libp2p see; returns whether the peer is banned."""
         offences = {
             "noise": Offence.NOISE,
             "unsigned": Offence.UNSIGNED,
@@ -377,6 +377,7 @@ class Network:
             "streams": Offence.TOO_MANY_STREAMS,
         }
         self._conduct.blame(peer, offences[what])
+        return self._conduct.banned(peer)
 
     async def _watch_addresses(self) -> None:
         """Announce anew when this machine's addresses have changed."""

@@ -30,8 +30,8 @@ BYTES: Final = 1e6  # a second, from one peer
 BYTES_AT_ONCE: Final = 4_000_000  # above the largest packet
 PAUSE: Final = 0.02  # seconds
 
-Report = Callable[[str, str], None]
-"""Called with the peer, and "noise", "unsigned", "flood" or "streams"."""
+Report = Callable[[str, str], bool]
+"""Called with the peer, and "noise", "unsigned", "flood" or "streams"; returns whether the peer is banned."""
 
 _reading: contextvars.ContextVar[tuple[Any, str] | None] = contextvars.ContextVar("reading", default=None)
 """The pubsub and the peer whose packet is worked on; tasks started for its messages inherit it."""

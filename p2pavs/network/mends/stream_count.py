@@ -2,7 +2,9 @@
 
 Stock behaviour: one peer may hold thousands of streams open, each a task that waits for a negotiation; and a
 stream that we reset while there is unread data in it is kept for a minute. Mended: inbound streams beyond the
-64th on one connection are reset at once (and reported, as in `blame`), and a reset stream is forgotten.
+64th on one connection are reset at once (and reported, as in `blame`), and a reset stream is forgotten. Where
+that gets the peer banned, or it is already, its connection is closed before the next stream is looked at: a
+packet may open thousands.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any
 from libp2p.network.connection.swarm_connection import SwarmConn
 from libp2p.stream_muxer.yamux.yamux import YamuxStream
 
-from p2pavs.network.mends.blame import REPORT
+from p2pavs.network.mends.blame import REPORT, Report
 from p2pavs.network.mends.patching import replace
 
 MAX_INBOUND_STREAMS = 64  # per connection, those half closed included
@@ -28,12 +30,15 @@ def _count_streams() -> None:
     original = SwarmConn._handle_muxed_stream
 
     async def handle(self: Any, muxed_stream: Any) -> None:
+        if self.event_closed.is_set():
+            return  # it waited while the connection was closed
         streams = self.muxed_conn.streams.values()
         if sum(not stream.is_initiator for stream in streams) > MAX_INBOUND_STREAMS:
-            report = getattr(self.swarm, REPORT, None)
-            if report is not None:
-                report(str(self.muxed_conn.peer_id), "streams")
-            await muxed_stream.reset()
+            report: Report | None = getattr(self.swarm, REPORT, None)
+            if report is not None and report(str(self.muxed_conn.peer_id), "streams"):
+                await self.close()
+            else:
+                await muxed_stream.reset()
             return
         await original(self, muxed_stream)
 

@@ -201,3 +201,6 @@ async def test_streams_beyond_the_limit_and_requests_that_do_not_end(open_networ
         except Exception as error:  # thrown out
             assert not isinstance(error, AssertionError)
         await until(lambda: network.stats().bans == 2)
+        await until(lambda: muxed.event_closed.is_set() or muxed.event_shutting_down.is_set())
+        # 200 of them make a ban; of what the connection still held nothing was looked at.
+        assert network.stats().offences["too_many_streams"] < 250
