@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,8 @@ def attack(net: Testnet, what: Attack, index: int | None, end: threading.Event) 
     addresses = tuple(net.network.address(number) for number in range(NODES))
     deployment = Deployment.load(layout.deployment)
     topic = consensus_topic(deployment)
-    seed, secret, account = bytes([77]) * 32, None, b""
+    # A stranger that an earlier attack got banned would attack nothing: each has an identity of its own.
+    seed, secret, account = sha256(what.__name__.encode()).digest(), None, b""
     if index is not None:
         directory = layout.operator(index)
         password = net.network.password(directory).read_text().strip()
