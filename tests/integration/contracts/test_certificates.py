@@ -13,8 +13,9 @@ from consensus.bls_backends.protocol import CURVE_ORDER
 from consensus.committee import OperatorSet
 from consensus.hashing import keccak256
 from consensus.types import InstanceId, Kind, Scope
+from p2pavs.chain.certificates import result_to_abi
 from tests.integration.contracts.conftest import STAKES, Staffed
-from tests.integration.contracts.world import ETHER, Reverted, Task, World, operator, result_tuple
+from tests.integration.contracts.world import ETHER, Reverted, Task, World, operator
 
 EVERYONE = tuple(range(len(STAKES)))
 TOTAL = sum(STAKES)
@@ -201,7 +202,7 @@ def test_keys_that_cancel_out_certify_nothing(world: World) -> None:
     assert world.epochs.functions.epochInfo(1).call()[6] == bytes(128)
     task = world.request()
     signature = bls.signature_to_evm(bls.sign(first.secret, keccak256(b"anything")))
-    certificate = (0, 0, result_tuple(world.result()), 0b11, b"", signature)
+    certificate = (0, 0, result_to_abi(world.result()), 0b11, b"", signature)
     assert refusal_of(world, task, certificate).name == "InfinityKey"
 
 

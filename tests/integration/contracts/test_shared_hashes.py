@@ -10,8 +10,9 @@ from web3.contract import Contract
 from consensus import bls, hashing
 from consensus.signing import statement, value_id
 from consensus.types import FinishReason, Kind, ResultStatus
+from p2pavs.chain.certificates import result_to_abi
 from tests.integration.contracts.conftest import Staffed
-from tests.integration.contracts.world import Reverted, World, operator, result_tuple
+from tests.integration.contracts.world import Reverted, World, operator
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_statements_and_values(staffed: Staffed, kind: Kind) -> None:
                 b"some output" * size, token_count=round_ % 97, finish_reason=FinishReason.STOP_STRING
             )
             value = value_id(result)
-            assert world.gateway.functions.valueIdOf(result_tuple(result)).call() == value
+            assert world.gateway.functions.valueIdOf(result_to_abi(result)).call() == value
             theirs = world.gateway.functions.statementOf(task.header, 0, int(kind), round_, value).call()
             assert theirs == statement(scope, kind, round_, value)
 
@@ -73,7 +74,7 @@ def test_statements_and_values(staffed: Staffed, kind: Kind) -> None:
 def test_a_rejected_result_has_its_own_value(staffed: Staffed) -> None:
     world = staffed.world
     rejected = world.result(b"", status=ResultStatus.REJECTED, finish_reason=FinishReason.INPUT_TOO_LONG)
-    assert world.gateway.functions.valueIdOf(result_tuple(rejected)).call() == value_id(rejected)
+    assert world.gateway.functions.valueIdOf(result_to_abi(rejected)).call() == value_id(rejected)
     assert value_id(rejected) != value_id(world.result(b""))
 
 

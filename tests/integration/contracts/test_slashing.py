@@ -15,7 +15,7 @@ from consensus.committee import Committee
 from consensus.evidence import Evidence, Offence, Opening, SignedStatement
 from consensus.signing import proposal_id, statement, trace_commit, value_id, work_tag
 from consensus.types import Kind, Result
-from p2pavs.chain.certificates import ChainCertificate
+from p2pavs.chain.certificates import ChainCertificate, result_to_abi
 from p2pavs.chain.contracts import interface
 from p2pavs.chain.evidence import Certified, ChainEvidence, encode_absence, encode_evidence
 from p2pavs.chain.records import TaskHeader
@@ -37,7 +37,6 @@ from tests.integration.contracts.world import (
     World,
     account,
     operator,
-    result_tuple,
 )
 
 SECRET = keccak(b"what only running the model gives")
@@ -301,7 +300,7 @@ def test_a_made_up_certificate_holds_nothing_against_anyone(scene: Scene) -> Non
     assert refused(world, scene.encode(wrong_prevote(scene, 2))) == "QuorumNotReached"
     whole = list(world.certify(scene.task, operators, result=scene.result))
     lie = world.result(b"no", trace_commit=trace_commit(SECRET))
-    whole[2] = result_tuple(lie)
+    whole[2] = result_to_abi(lie)
     scene.certificate, scene.result = tuple(whole), lie
     assert refused(world, scene.encode(wrong_prevote(scene, 2))) == "SignatureMismatch"
 

@@ -21,6 +21,7 @@ from consensus import bls, sortition, vrf
 from consensus.committee import Committee, OperatorSet
 from consensus.signing import statement, value_id
 from consensus.types import Domain, FinishReason, InstanceId, Kind, Result, ResultStatus, Scope
+from p2pavs.chain.certificates import result_to_abi
 from p2pavs.chain.deploy import SLASHING_CLASSES, created_address
 from p2pavs.contracts import NAMES, PROXIES, UPGRADEABLE, artifact
 from p2pavs.contracts.compile import REPOSITORY, TREES, compile_sources
@@ -542,7 +543,7 @@ class World:
         fields = {
             "attempt": attempt,
             "round": round_,
-            "result": result_tuple(result),
+            "result": result_to_abi(result),
             "bitmap": bitmap,
             "hints": hints,
             "signature": bls.signature_to_evm(bls.aggregate(signatures)),
@@ -557,16 +558,3 @@ class World:
 
     def status(self, task: Task) -> int:
         return int(self.gateway.functions.resultOf(task.id).call(block_identifier="pending")[0])
-
-
-def result_tuple(result: Result) -> tuple[Any, ...]:
-    return (
-        int(result.status),
-        result.output_hash,
-        result.output_length,
-        result.token_count,
-        int(result.finish_reason),
-        result.trace_root,
-        result.trace_commit,
-        result.runtime_profile,
-    )
