@@ -1,19 +1,15 @@
-"""A fresh database for each test, and threads that do not race the clock."""
+"""A fresh database for each test."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 import structlog
-import trio
 
 from p2pavs.storage import Database
-
-T = TypeVar("T")
 
 
 @pytest.fixture
@@ -21,17 +17,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened = Database(tmp_path / "node.sqlite")
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do at once what would be done in a thread: a mock clock jumps ahead while a thread works."""
-
-    async def inline(work: Callable[..., T], *args: Any, **_: Any) -> T:
-        await trio.lowlevel.checkpoint()
-        return work(*args)
-
-    monkeypatch.setattr(trio.to_thread, "run_sync", inline)
 
 
 @pytest.fixture

@@ -232,7 +232,7 @@ def test_others_cannot_read_it(tmp_path: Path) -> None:
 
 
 async def test_who_waits_for_the_disk_goes_on_when_it_writes(
-    database: Database, autojump_clock: trio.testing.MockClock, no_threads: None
+    database: Database, autojump_clock: trio.testing.MockClock
 ) -> None:
     fill_up(database)
     tried = 0
