@@ -33,9 +33,7 @@ from consensus.effects import (
     Decided,
     Effect,
     EnteredRound,
-    Equivocation,
     ExecutionTimeout,
-    FalseWorkTag,
     Input,
     OwnResult,
     Publish,
@@ -46,12 +44,12 @@ from consensus.effects import (
     SignProposal,
     SignVote,
     TimerFired,
-    WrongOutput,
 )
 from consensus.messages import Commit, Message, Proposal, RoundCertificate, Vote, VoteGroup
+from consensus.offence_keeper import OffenceKeeper
 from consensus.proposal_keeper import ProposalKeeper
 from consensus.round_state import CastVote, Decide, Propose, ScheduleTimeout
-from consensus.signing import SignatureScheme, value_id, work_tag
+from consensus.signing import SignatureScheme, value_id
 from consensus.status import RoundTally, Status
 from consensus.types import MAX_ROUND, NIL, NO_ROUND, Kind, Scope, ValueId
 from consensus.vote_keeper import VOTE_KINDS, Added, ThresholdKind, VoteKeeper
@@ -91,6 +89,7 @@ class Instance:
         self._policy = policy or RebroadcastPolicy()
         self._votes = VoteKeeper(committee)
         self._proposals = ProposalKeeper(self._matters)
+        self._offences = OffenceKeeper(committee, scope, self._votes)
         self._assembler = Assembler(scope.instance, committee, self._votes, scheme)
         self._driver = Driver(self._votes, self)
         self._proposers: dict[int, int] = {}
@@ -102,9 +101,6 @@ class Instance:
         self._polka: RoundCertificate | None = None  # for the valid value
         self._asked: dict[SignProposal | SignVote, None] = {}  # in the current round
         self._diverged = False
-        self._equivocators: dict[int, None] = {}
-        self._testified: dict[Vote, None] = {}
-        self._wrong: dict[int, None] = {}
         self._answered: dict[int, int] = {}
         self._effects: list[Effect] = []
 
@@ -185,7 +181,7 @@ class Instance:
             total_weight=self._committee.total_weight,
             rounds=tuple(self._tally(round_) for round_ in known[-STATUS_ROUNDS:]),
             excluded=self._votes.excluded,
-            equivocators=tuple(sorted(self._equivocators)),
+            equivocators=self._offences.equivocators,
         )
 
     def messages(self) -> tuple[Message, ...]:
@@ -237,7 +233,7 @@ class Instance:
         self._own_value = value_id(event.result)
         self._proposals.learn(self._own_value, event.result, event.output)
         for vote in tuple(self._votes.all_votes()):
-            self._check_tag(vote)
+            self._judge_tag(vote)
         self._carry(self._driver.start())
 
     def _on_message(self, message: Proposal | Vote | RoundCertificate | Commit) -> None:
@@ -249,7 +245,7 @@ class Instance:
             case RoundCertificate():
                 if message.instance == self._scope.instance:
                     self._votes.add_certificate(message, self.round)
-                    self._testify(self._votes.votes(message.kind, message.round))
+                    self._show(*self._votes.votes(message.kind, message.round))
                     self._carry(self._driver.run())
             case Commit():
                 self._on_commit(message)
@@ -266,9 +262,8 @@ class Instance:
         value = value_id(proposal.result)
         conflict = self._proposals.add(proposal, value, self.round)
         if conflict is not None:
-            self._equivocators[proposal.sender] = None
-            self._effects.append(Equivocation(*conflict))
-        self._report_wrong(proposal, value)
+            self._effects.append(self._offences.equivocation(*conflict))
+        self._judge_value(proposal, value)
         self._carry(self._driver.run())
 
     def _on_vote(self, vote: Vote) -> None:
@@ -276,14 +271,13 @@ class Instance:
             return
         if vote.kind not in VOTE_KINDS or (vote.kind is Kind.PREVOTE and _lacks_tag(vote)):
             return
-        self._check_tag(vote)
+        self._judge_tag(vote)
         added = self._votes.add(vote, self.round)
         if added.conflict is not None:
-            self._equivocators[vote.sender] = None
-            self._effects.append(Equivocation(*added.conflict))
+            self._effects.append(self._offences.equivocation(*added.conflict))
         if vote.kind is Kind.PREVOTE:
-            self._report_wrong(vote, vote.value_id)
-        self._testify((vote,))
+            self._judge_value(vote, vote.value_id)
+        self._show(vote)
         self._collect(added)
         self._answer(vote)
         self._carry(self._driver.run())
@@ -298,7 +292,7 @@ class Instance:
         group = VoteGroup(value, certificate.signers, certificate.signature)
         precommits = RoundCertificate(certificate.instance, Kind.PRECOMMIT, certificate.round, (group,))
         self._votes.add_certificate(precommits, self.round)
-        self._testify(self._votes.votes(Kind.PRECOMMIT, certificate.round))
+        self._show(*self._votes.votes(Kind.PRECOMMIT, certificate.round))
         self._carry(self._driver.decide(certificate.round, value))
 
     def _rebroadcast(self) -> None:
@@ -353,10 +347,10 @@ class Instance:
                 self._publish(self._commit)
         self._effects.append(Decided(self._commit.certificate, self._commit.output))
         for offered in self._proposals.all():
-            self._report_wrong(offered.proposal, offered.value)
+            self._judge_value(offered.proposal, offered.value)
         for vote in self._votes.all_votes():
             if vote.kind is Kind.PREVOTE:
-                self._report_wrong(vote, vote.value_id)
+                self._judge_value(vote, vote.value_id)
 
     def _ask(self, effect: SignProposal | SignVote) -> None:
         if self._own is not None:
@@ -380,39 +374,23 @@ class Instance:
 
     # --- offences ---------------------------------------------------------------------------------------
 
-    def _testify(self, votes: tuple[Vote, ...]) -> None:
-        """Say, once, those votes whose sender has voted otherwise in a certificate.
+    def _show(self, *votes: Vote) -> None:
+        """Say those votes that prove an offence to whoever holds the other half."""
+        self._publish(*self._offences.contradicted(votes))
 
-        A certificate shows no single signature. Who holds the other vote has evidence with this one.
-        """
-        for vote in votes:
-            if vote not in self._testified and self._votes.contradicted(vote):
-                self._testified[vote] = None
-                self._publish(vote)
+    def _judge_tag(self, vote: Vote) -> None:
+        if self._result is None:
+            return
+        found = self._offences.false_tag(vote, self._result, self._own_value)
+        if found is not None:
+            self._effects.append(found)
 
-    def _check_tag(self, vote: Vote) -> None:
-        """Exclude and report the sender of a prevote for the own value under a false work tag."""
-        if self._result is None or vote.kind is not Kind.PREVOTE or vote.value_id != self._own_value:
+    def _judge_value(self, message: Proposal | Vote, value: ValueId) -> None:
+        if self._commit is None:
             return
-        operator = self._committee.member(vote.sender).operator
-        secret = self._result.trace_secret
-        expected = work_tag(self._scope.domain, self._scope.instance, operator, secret)
-        if vote.work is None or vote.work.tag == expected or vote.sender in self._votes.excluded:
-            return
-        self._votes.exclude(vote.sender)
-        self._effects.append(FalseWorkTag(vote, expected))
-
-    def _report_wrong(self, message: Proposal | Vote, value: ValueId) -> None:
-        """Report a signed value that differs from the certified one, once a member.
-
-        A proposal with a proof of lock is none: the algorithm obliges its proposer to repeat the value.
-        """
-        if self._commit is None or value in (NIL, self._commit_value) or message.sender in self._wrong:
-            return
-        if isinstance(message, Proposal) and message.pol_round != NO_ROUND:
-            return
-        self._wrong[message.sender] = None
-        self._effects.append(WrongOutput(message, self._commit.certificate))
+        found = self._offences.wrong(message, value, self._commit.certificate, self._commit_value)
+        if found is not None:
+            self._effects.append(found)
 
     def _report_divergence(self) -> None:
         """Ask, once, for a report that the own result is not the proposed or the decided one."""
