@@ -26,7 +26,7 @@ def follow(network: Network, start: int | None = None, chain: Chain | None = Non
 
 
 async def next_event(follower: Follower, kind: type[T]) -> tuple[BlockAdded, T]:
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         async for change in follower:
             if isinstance(change, BlockAdded):
                 for logged in change.events:
@@ -67,7 +67,7 @@ async def test_a_reorganisation_takes_a_task_back(anvil: Anvil, tmp_path: Path) 
         assert await next_change_is_quiet(follower)
         anvil.rpc("anvil_reorg", 2, [])
         removed: list[BlockRemoved] = []
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             while not removed or removed[-1].number != block.number - 1:
                 change = await anext(follower)
                 assert isinstance(change, BlockRemoved)

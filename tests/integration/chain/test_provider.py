@@ -18,7 +18,7 @@ from tests.integration.chain.network import dev_account
 
 async def mined(web3: AsyncWeb3[Any], transaction: bytes) -> Any:
     """The receipt. anvil answers that a transaction is taken before it has mined the block."""
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         while True:
             with suppress(TransactionNotFound):
                 return await web3.eth.get_transaction_receipt(HexBytes(transaction))
@@ -54,7 +54,7 @@ async def test_web3_sees_our_errors() -> None:
     try:
         web3: AsyncWeb3[Any] = AsyncWeb3(provider)
         assert not await web3.is_connected()
-        with pytest.raises(RpcUnreachable), trio.fail_after(20):
+        with pytest.raises(RpcUnreachable), trio.fail_after(60):
             await web3.eth.block_number
         with pytest.raises(RpcUnreachable):
             await web3.is_connected(show_traceback=True)

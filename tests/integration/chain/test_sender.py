@@ -126,7 +126,7 @@ async def test_a_revert_when_it_is_mined_is_told(anvil: Anvil, tmp_path: Path) -
         anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(1))
         anvil.rpc("evm_setAutomine", True)
         anvil.mine()  # in case anvil still has it; else the sender sends it again
-        with pytest.raises(ContractRevert), trio.fail_after(20):
+        with pytest.raises(ContractRevert), trio.fail_after(60):
             await ticket.receipt()
 
 
@@ -150,7 +150,7 @@ async def test_a_stuck_transaction_is_replaced_by_one_that_pays_more(anvil: Anvi
         assert second.max_fee > base_fee
         anvil.rpc("evm_setAutomine", True)
         anvil.mine()
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             receipt = await ticket.receipt()
         assert receipt.transaction_hash in second.hashes[1:]
         assert await rpc.balance(TO) == 5
@@ -171,7 +171,7 @@ async def test_fees_stay_below_the_limit(anvil: Anvil, tmp_path: Path) -> None:
         anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(GWEI // 10))
         anvil.rpc("evm_setAutomine", True)
         anvil.mine()  # in case anvil still has it; else the sender sends it again
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await ticket.receipt()
 
 
@@ -197,7 +197,7 @@ async def test_a_restart_takes_up_what_is_waiting(anvil: Anvil, tmp_path: Path) 
             ticket = sender.submit(payment(7))
             await until(lambda: len(sender.waiting) == 2)
             anvil.mine()
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 await ticket.receipt()
             await settled(rpc, 12)
 
@@ -235,7 +235,7 @@ class LossyRpc(Rpc):
 @pytest.mark.parametrize("deliver", [False, True])
 async def test_a_lost_message_neither_loses_nor_doubles(anvil: Anvil, tmp_path: Path, deliver: bool) -> None:
     async with LossyRpc(anvil.url, deliver=deliver) as rpc, running_sender(rpc, tmp_path) as sender:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await sender.send(payment())
             await sender.send(payment())
         assert await rpc.balance(TO) == 10
@@ -290,10 +290,10 @@ async def test_another_process_with_the_key_is_named(anvil: Anvil, tmp_path: Pat
         )
         await rpc.send_raw_transaction(bytes(foreign.raw_transaction))
         anvil.mine()
-        with pytest.raises(NonceTaken, match="took nonce 0"), trio.fail_after(20):
+        with pytest.raises(NonceTaken, match="took nonce 0"), trio.fail_after(60):
             await ticket.receipt()
         anvil.rpc("evm_setAutomine", True)
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await sender.send(payment(6))
         assert await rpc.balance(TO) == 6
 
@@ -301,7 +301,7 @@ async def test_another_process_with_the_key_is_named(anvil: Anvil, tmp_path: Pat
 async def test_too_little_money_is_named(anvil: Anvil, tmp_path: Path) -> None:
     async with Rpc(anvil.url) as rpc, running_sender(rpc, tmp_path) as sender:
         for value in (20_000 * ETH, 10_000 * ETH):  # more than there is; all there is, with nothing for gas
-            with pytest.raises(InsufficientFunds, match="holds 10000 ETH"), trio.fail_after(20):
+            with pytest.raises(InsufficientFunds, match="holds 10000 ETH"), trio.fail_after(60):
                 await sender.send(payment(value))
         await sender.send(payment())  # no nonce was lost
         assert await rpc.balance(TO) == 5
@@ -317,7 +317,7 @@ async def test_a_sender_starts_when_the_chain_answers(anvil: Anvil, tmp_path: Pa
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(start_later)
-            with trio.fail_after(30):
+            with trio.fail_after(60):
                 async with running_sender(rpc, tmp_path) as sender:
                     await sender.send(payment())
         assert await rpc.balance(TO) == 5

@@ -36,7 +36,7 @@ async def ask(host: Any, network: Network, protocol: str, data: bytes) -> bytes:
     await stream.write(len(data).to_bytes(4, "big") + data)
     await stream.close_write()
     response = b""
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while len(response) < 5 or len(response) < 5 + int.from_bytes(response[1:5], "big"):
             response += await stream.read(65536)
     return response

@@ -25,7 +25,7 @@ def free_port() -> int:
 async def pair(open_network: Open) -> tuple[Network, Network]:
     server = await open_network()
     client = await open_network(server.addresses[0])
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         await client.wait_for_peers(1)
         await server.wait_for_peers(1)
     return server, client

@@ -40,7 +40,7 @@ async def subscribe(
         await stack.enter_async_context(network.subscribe(TOPIC, accept, addressed=addressed))
         for network in networks
     ]
-    with trio.fail_after(15):
+    with trio.fail_after(60):
         for network in networks:
             await network.wait_for_subscribers(TOPIC, len(networks) - 1)
     return topics

@@ -194,7 +194,7 @@ async def test_noise_on_every_protocol_stops_nothing(open_network: Open) -> None
                 except Exception as error:  # being thrown out is what should happen
                     assert not isinstance(error, AssertionError)
         await until(lambda: network.connected() == {friend.peer_id})
-        with trio.fail_after(15):
+        with trio.fail_after(60):
             await friend.wait_for_subscribers(TOPIC, 1)
             await friend.publish(TOPIC, b"still there?")
             assert [message.data async for message in _first(messages)] == [b"still there?"]

@@ -119,7 +119,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 async def ask(url: str, times: int = 1, longest: int = 1000) -> list[tuple[int, bytes]]:
     endpoint = HttpEndpoint(url, longest)
     try:
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             return [await endpoint.post(b"body %d" % number) for number in range(times)]
     finally:
         await endpoint.aclose()
@@ -144,7 +144,7 @@ async def test_exchanges_at_the_same_time_have_connections_of_their_own() -> Non
 
     with serving(speak) as server:
         endpoint = HttpEndpoint(server.url, 1000)
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(endpoint.post, b"a")
                 nursery.start_soon(endpoint.post, b"b")

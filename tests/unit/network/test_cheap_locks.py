@@ -29,7 +29,7 @@ async def test_who_finds_it_held_waits_in_line() -> None:
             order.append(number)
             await trio.lowlevel.checkpoint()
 
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
             async with lock:
                 for number in range(4):

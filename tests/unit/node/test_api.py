@@ -122,7 +122,7 @@ async def test_events_of_all_tasks(node: NodeDouble) -> None:
         async def wait() -> None:
             waited.extend((await http.get("/events?after=300&wait=20")).json())
 
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(wait)
                 await wait_all_tasks_blocked()

@@ -101,7 +101,7 @@ async def running(one: CertificateSync) -> AsyncIterator[None]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         while not condition():  # noqa: ASYNC110 - a counter, without an event
             await trio.sleep(0.01)
 

@@ -31,7 +31,7 @@ def guard(database: Database) -> SignGuard:
 
 
 async def found(watch: DoppelgangerWatch) -> DoppelgangerFound:
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         with pytest.raises((DoppelgangerFound, BaseExceptionGroup)) as caught:
             await watch.run()
     error = caught.value
@@ -48,7 +48,7 @@ async def test_nothing_is_signed_before_the_wait_is_over(guard: SignGuard) -> No
     assert waited.cancelled_caught
     async with trio.open_nursery() as nursery:
         nursery.start_soon(watch.run)
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             await guard.sign(SLOT, YES)
         nursery.cancel_scope.cancel()
 
