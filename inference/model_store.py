@@ -142,9 +142,12 @@ def resolve(wanted: str, directory: Path) -> Path:
 
     Raises UnknownModelName.
     """
-    if wanted.endswith(".gguf") or os.sep in wanted:
-        return Path(wanted)
-    return ModelStore(directory).find(wanted).path
+    return Path(wanted) if is_path(wanted) else ModelStore(directory).find(wanted).path
+
+
+def is_path(wanted: str) -> bool:
+    """Whether what names a model is a path, and no name or hash."""
+    return wanted.endswith(".gguf") or os.sep in wanted
 
 
 def default_directory() -> Path:

@@ -24,7 +24,7 @@ class BadCheckpoint(P2pavsError):
 
 
 class NotTrusted(P2pavsError):
-    """A certificate is of another chain, gateway, epoch or operator set than the checkpoint."""
+    """A certificate is of another chain, gateway, epoch or operator set than what is trusted."""
 
     exit_code = ExitCode.CHECK_FAILED
 

@@ -44,6 +44,8 @@ NODE_SECONDS = 10.0  # for a whole answer, however slowly it trickles in
 class BadRequest(P2pavsError):
     """The request cannot be posted as it is. Nothing was sent or paid."""
 
+    exit_code = ExitCode.USAGE
+
 
 class NotServed(P2pavsError):
     """The model is registered and no reachable operator serves it. Nothing was sent or paid."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from p2pavs.errors import UsageError
 
 if TYPE_CHECKING:
     from p2pavs.chain.records import InferenceParams
@@ -35,22 +38,31 @@ class RequestOptions(SamplingOptions, total=False):
 
 
 def to_params(options: SamplingOptions) -> InferenceParams:
-    """Return the parameters as the contracts take them. Nothing is checked: ``client.check_request`` does."""
+    """Return the parameters as the contracts take them. Raises ``UsageError`` for what is no number.
+
+    Nothing else is checked: ``client.check_request`` does.
+    """
     from p2pavs.chain.records import InferenceParams
 
     schema = options.get("json_schema", "")
     return InferenceParams(
         max_tokens=options.get("max_tokens", 64),
-        temperature_milli=round(options.get("temperature", 0) * 1_000),
+        temperature_milli=_scaled("temperature", options.get("temperature", 0), 1_000),
         top_k=options.get("top_k", 0),
-        top_p_micro=round(options.get("top_p", 0) * 1_000_000),
-        min_p_micro=round(options.get("min_p", 0) * 1_000_000),
-        repetition_penalty_milli=round(options.get("repetition_penalty", 0) * 1_000),
+        top_p_micro=_scaled("top p", options.get("top_p", 0), 1_000_000),
+        min_p_micro=_scaled("min p", options.get("min_p", 0), 1_000_000),
+        repetition_penalty_milli=_scaled("repetition penalty", options.get("repetition_penalty", 0), 1_000),
         seed=options.get("seed", 0),
         stop=tuple(options.get("stop", ())),
         choices=tuple(options.get("choices", ())),
         json_schema=schema if isinstance(schema, str) else compact_json(schema),
     )
+
+
+def _scaled(name: str, value: float, by: int) -> int:
+    if not math.isfinite(value):
+        raise UsageError(f"The {name} is {value}.", "Give a number.")
+    return round(value * by)
 
 
 def compact_json(value: Any) -> str:

@@ -23,6 +23,14 @@ class ApiAddressInUse(P2pavsError):
     exit_code = ExitCode.IN_USE
 
 
+def host_and_port(address: str) -> tuple[str, int]:
+    """Take HOST:PORT apart. Raises ``ValueError``."""
+    host, _, port = address.rpartition(":")
+    if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+        raise ValueError(f"{address[:200]!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
 async def serve_app(
     app: Starlette, address: str, remedy: str, *, task_status: TaskStatus[str] = trio.TASK_STATUS_IGNORED
 ) -> None:

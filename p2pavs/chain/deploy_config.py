@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from p2pavs import toml_file
 from p2pavs.chain.deploy import DeployParameters
 from p2pavs.errors import UsageError
 
-MAX_FILE_BYTES = 64 * 1024
 _UINT128 = 2**128
 
 
@@ -21,15 +20,11 @@ def load_parameters(path: Path) -> DeployParameters:
     Raises ``UsageError``.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
-        if len(raw) > MAX_FILE_BYTES:
-            raise _bad(path, f"it is longer than {MAX_FILE_BYTES} bytes")
-        content = tomllib.loads(raw.decode())
+        content = toml_file.read(path)
     except OSError as error:
         raise _bad(path, error.strerror or "it cannot be read") from None
-    except ValueError as error:  # not UTF-8 or not TOML
-        raise _bad(path, f"it is not TOML: {error}") from None
+    except ValueError as error:
+        raise _bad(path, str(error)) from None
     known = {field.name for field in fields(DeployParameters)}
     for name in content:
         if name not in known:

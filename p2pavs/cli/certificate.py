@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from p2pavs.cli import common
+from p2pavs.cli.files import refuse_existing, write_whole
 from p2pavs.cli.options import json_option, with_chain
 from p2pavs.cli.output import note, printable, show
 from p2pavs.cli.sources import ChainOptions
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 CHAIN, FILE = "the chain", "the file alone"
 MAX_DIGITS = 78  # of a task's number
+_ROOT = re.compile("0x[0-9a-fA-F]{64}")
 
 
 @click.group()
@@ -33,10 +36,9 @@ def certificate() -> None:
 @json_option
 def export(number: int, out: Path, force: bool, where: ChainOptions) -> None:
     """Write the certificate of a task to a file that can be verified without any node or chain."""
-    if out.exists() and not force:
-        raise _exists(out)
-
     from p2pavs.certificate_file import CertificateFile
+
+    refuse_existing(out, replace=force)
 
     async def work() -> CertificateFile:
         async with where.open_chain() as chain:
@@ -65,8 +67,7 @@ def checkpoint(epoch: int | None, out: Path, force: bool, where: ChainOptions) -
     """
     from p2pavs.checkpoint import Checkpoint
 
-    if out.exists() and not force:
-        raise _exists(out)
+    refuse_existing(out, replace=force)
 
     async def work() -> Checkpoint:
         async with where.open_chain() as chain:
@@ -103,8 +104,10 @@ def verify(
     root it prints with the chain's, or give what you trust with --checkpoint or --set-root.
     """
     from p2pavs.certificate_file import CertificateFile
-    from p2pavs.checkpoint import MAX_FILE_BYTES, Checkpoint
+    from p2pavs.checkpoint import MAX_FILE_BYTES, Checkpoint, NotTrusted
 
+    if set_root is not None and not _ROOT.fullmatch(set_root):
+        raise UsageError("--set-root is not 0x and 64 hex digits.", "Take it from p2pavs epoch status.")
     if what.isascii() and what.isdigit() and len(what) <= MAX_DIGITS:
 
         async def work() -> CertificateFile:
@@ -119,7 +122,7 @@ def verify(
         against = "the chain and the checkpoint" if against == CHAIN else "the checkpoint"
     root = "0x" + found.operator_set.root.hex()
     if set_root is not None and set_root.lower() != root:
-        raise UsageError(
+        raise NotTrusted(
             f"The operator set has the root {root}, not the one you trust.",
             "Do not rely on this answer, or check the root you gave.",
         )
@@ -128,10 +131,6 @@ def verify(
     committee = found.verify()
     content = found.summary(committee) | {"verified": True, "against": against}
     _show(content)
-
-
-def _exists(path: Path) -> UsageError:
-    return UsageError(f"{path} exists.", "Choose another file with --out, or replace it with --force.")
 
 
 def _show(content: dict[str, Any]) -> None:
@@ -147,15 +146,7 @@ def _show(content: dict[str, Any]) -> None:
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:
-    try:
-        with path.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(text + "\n")
-    except FileExistsError:
-        raise _exists(path) from None
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror}.", "Choose another file with --out."
-        ) from None
+    write_whole(path, f"{text}\n".encode(), replace=force, mode=0o644)
 
 
 def _from_file(path: Path) -> CertificateFile:

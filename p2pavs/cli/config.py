@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from p2pavs.cli.config_problems import node_problem, problem
 from p2pavs.cli.options import json_option
 from p2pavs.cli.output import show, table, wants_json
-from p2pavs.cli.settings import SHARED, VARIABLE, Config, config, read_config
-from p2pavs.errors import P2pavsError, UsageError
+from p2pavs.cli.settings import NODE_TABLE, SHARED, VARIABLE, Config, config, read_config
+from p2pavs.errors import UsageError
 
 
 class BadConfig(UsageError):
@@ -62,10 +62,8 @@ def check(file: Path | None) -> None:
     empty = f"Nothing is set. Begin with p2pavs init, or set ${VARIABLE}."
     table(content, ("setting", "value", "from", ""), rows, empty)
     if bad:
-        raise BadConfig(
-            f"{len(bad)} settings cannot be used, the first is {bad[0].name}: {bad[0].problem}.",
-            "Mend what the last column names.",
-        )
+        count = f"{len(bad)} settings cannot be used, the first is" if len(bad) > 1 else "Cannot be used:"
+        raise BadConfig(f"{count} {bad[0].name}: {bad[0].problem}.", "Mend what the last column names.")
     if found.path is not None and not wants_json():
         click.echo(f"{found.path} is sound.")
 
@@ -101,7 +99,7 @@ def _shared(found: Config) -> list[Line]:
             value, source = said if isinstance(said, str) else ", ".join(said), "file"
         else:
             continue
-        lines.append(Line(name, _shown(name, value), source, _problem(name, value)))
+        lines.append(Line(name, _shown(name, value), source, problem(name, value)))
     return lines
 
 
@@ -109,40 +107,15 @@ def _node(found: Config) -> list[Line]:
     from p2pavs.cli.node import node
     from p2pavs.cli.node_table import sources
 
-    return [Line(name, value, source) for name, value, source in sources(found, node, os.environ)]
+    models = os.environ.get("P2PAVS_MODELS") or found.shared.get("models")
+    store = Path(models) if isinstance(models, str) else None
+    return [
+        Line(f"{NODE_TABLE}.{name}", ", ".join(values), source, node_problem(name, values, store))
+        for name, values, source in sources(found, node, os.environ)
+    ]
 
 
 def _shown(name: str, value: str) -> str:
     from p2pavs.chain.errors import public_url
 
     return public_url(value) if name == "rpc" else value
-
-
-def _problem(name: str, value: str) -> str:
-    """Return what is wrong with a setting, empty where nothing is."""
-    try:
-        if name == "rpc" and not value.startswith(("http://", "https://", "ws://", "wss://")):
-            return "it is no http URL"
-        if name == "deployment":
-            from p2pavs.chain.deployment import Deployment
-
-            Deployment.load(Path(value))
-        if name == "keys":
-            from p2pavs import keystore
-
-            keystore.load_public(Path(value))
-        if name == "password_file":
-            return _password_problem(Path(value))
-    except P2pavsError as error:
-        return error.message.rstrip(".")
-    return ""
-
-
-def _password_problem(path: Path) -> str:
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        return f"it cannot be read: {error.strerror}"
-    if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
-        return "it is no file"
-    return "others can read it: chmod 600" if mode & 0o077 else ""

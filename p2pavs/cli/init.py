@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from p2pavs import toml_file
+from p2pavs.cli.config_problems import node_problem, problem
+from p2pavs.cli.files import refuse_existing, write_whole
 from p2pavs.cli.options import json_option
 from p2pavs.cli.output import show
-from p2pavs.cli.settings import SHARED, VARIABLE, read_config
+from p2pavs.cli.settings import SHARED, VARIABLE, Config, understand
 from p2pavs.errors import UsageError
 
 
@@ -66,8 +69,7 @@ def init(out: Path, force: bool, yes: bool, **given: str | tuple[str, ...] | Non
       p2pavs init
       p2pavs init --yes --rpc http://127.0.0.1:8545 --announce /dns4/node.example.org/tcp/4001
     """
-    if out.exists() and not force:
-        raise UsageError(f"{out} exists already.", "Choose another --out, or give --force to replace it.")
+    refuse_existing(out, replace=force)
     if not yes and not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask on.", "Give --yes, and options for what should differ.")
     answers: dict[str, list[str]] = {}
@@ -76,14 +78,44 @@ def init(out: Path, force: bool, yes: bool, **given: str | tuple[str, ...] | Non
         if said is None or said == ():
             said = question.default if yes else _ask(question)
         answers[question.flag] = [said] if isinstance(said, str) else list(said)
-    _write(out, render(answers), force=force)
-    read_config(out)  # it can be read again
-    keys = out.parent / answers["keys"][0]
-    steps = [f"export {VARIABLE}={out.absolute()}"]
-    if not keys.exists():
-        steps.append(f"p2pavs keys new --keys {keys}")
-    steps += ["p2pavs config check", "p2pavs doctor"]
+        if wrong := _wrong(question, answers[question.flag]):
+            flag = f"--{question.flag.replace('_', '-')}"
+            raise UsageError(f"The value of {flag} cannot be used: {wrong}.", "Give another one.")
+    raw = render(answers).encode(errors="surrogateescape")
+    found = _understood(out, raw)
+    write_whole(out, raw, replace=force)
+    steps = _steps(out, found)
     show({"file": str(out), "next": steps}, f"{out} is written. Next:", *(f"  {step}" for step in steps))
+
+
+def _understood(out: Path, raw: bytes) -> Config:
+    """Read the answers as they will be read from the file. Raises ``UsageError``, before it is written."""
+    try:
+        return understand(out, toml_file.parse(raw))
+    except ValueError:
+        raise UsageError("One of the answers is not valid text.", "Give it in UTF-8.") from None
+
+
+def _wrong(question: Question, values: list[str]) -> str:
+    """Return what is wrong with an answer, empty where nothing is."""
+    if question.node:
+        present = tuple(value for value in values if value) if question.many else tuple(values)
+        return node_problem(question.flag, present, None)
+    return problem("rpc", values[0]) if question.flag == "rpc" else ""
+
+
+def _steps(out: Path, found: Config) -> list[str]:
+    """Return what is left to do, as commands."""
+    steps = [f"export {VARIABLE}={shlex.quote(str(out.absolute()))}"]
+    where = {name: str(found.shared[name]) for name in ("deployment", "keys", "password_file")}
+    if not Path(where["deployment"]).exists():
+        steps.append(f"# put the network's deployment file at {where['deployment']}")
+    if not Path(where["password_file"]).exists():
+        target = shlex.quote(where["password_file"])
+        steps.append(f"(umask 077; head -c 24 /dev/urandom | base64 > {target})")
+    if not Path(where["keys"]).exists():
+        steps.append(f"p2pavs keys new --keys {shlex.quote(where['keys'])}")
+    return [*steps, "p2pavs config check", "p2pavs doctor"]
 
 
 def render(answers: dict[str, list[str]]) -> str:
@@ -109,25 +141,23 @@ def render(answers: dict[str, list[str]]) -> str:
 def _line(question: Question, values: list[str]) -> str:
     present = [value for value in values if value]
     value = json.dumps(present if question.many else values[0], ensure_ascii=False)
-    return f"{question.flag} = {value}"
+    return f"{question.flag} = {value}".replace("\x7f", "\\u007f")  # which TOML wants escaped, JSON does not
 
 
 def _ask(question: Question) -> str:
+    def checked(said: str) -> str:
+        if wrong := _wrong(question, [said]):
+            raise click.BadParameter(wrong)  # and it is asked again
+        return said
+
     answer = click.prompt(
-        question.text, default=question.default, show_default=bool(question.default), err=True
+        question.text,
+        default=question.default,
+        show_default=bool(question.default),
+        value_proc=checked,
+        err=True,
     )
     return str(answer)
-
-
-def _write(path: Path, text: str, *, force: bool) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if force else os.O_EXCL)
-    try:
-        with os.fdopen(
-            os.open(path, flags, 0o600), "w", encoding="utf-8"
-        ) as file:  # an RPC URL can hold a key
-            file.write(text)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.", "Choose another --out.") from None
 
 
 _options(init)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import sys
@@ -53,18 +54,21 @@ JSON_WANTED = "p2pavs.json"
 def fail(error: P2pavsError, ctx: click.Context) -> NoReturn:
     """Print an error (a sentence, a remedy) to stderr and end with its exit status."""
     if ctx.meta.get(JSON_WANTED):
-        content = {
-            "error": type(error).__name__,
-            "exitCode": int(error.exit_code),
-            "message": error.message,
-            "remedy": error.remedy,
-        }
-        click.echo(json.dumps(content), err=True)
+        _echo_json(type(error).__name__, error.exit_code, error.message, error.remedy)
     else:
-        click.echo(f"{click.style('Error:', fg='red')} {error.message}", err=True)
-        if error.remedy:
-            click.echo(f"  {error.remedy}", err=True)
+        _echo_error(error.message, error.remedy)
     raise click.exceptions.Exit(int(error.exit_code))
+
+
+def _echo_error(message: str, remedy: str) -> None:
+    click.echo(f"{click.style('Error:', fg='red')} {message}", err=True)
+    if remedy:
+        click.echo(f"  {remedy}", err=True)
+
+
+def _echo_json(kind: str, status: int, message: str, remedy: str) -> None:
+    content = {"error": kind, "exitCode": int(status), "message": message, "remedy": remedy}
+    click.echo(json.dumps(content), err=True)
 
 
 class LazyGroup(click.Group):
@@ -82,9 +86,10 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(module), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{COMMANDS[cmd_name][0]} is not a command")
-        from p2pavs.cli.help_page import attach
+        from p2pavs.cli import environment, help_page
 
-        attach(command, cmd_name)
+        help_page.attach(command, cmd_name)
+        environment.attach(command, cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -201,18 +206,32 @@ def _quiet_logs() -> None:
 
 def run() -> None:
     """Run the command line; never shows a traceback unless $P2PAVS_TRACEBACK is set."""
+    # What click refuses, it refuses before options are read.
+    as_json = "--json" in itertools.takewhile(lambda word: word != "--", sys.argv[1:])
     try:
         status = root(prog_name="p2pavs", standalone_mode=False)
     except click.exceptions.Abort:
-        click.echo("Stopped.", err=True)
+        if as_json:
+            _echo_json("Abort", ExitCode.INTERRUPTED, "Stopped.", "")
+        else:
+            click.echo("Stopped.", err=True)
         sys.exit(ExitCode.INTERRUPTED)
     except click.ClickException as error:
-        error.show()
+        if as_json:
+            ctx = getattr(error, "ctx", None)
+            remedy = f"See {ctx.command_path} --help." if ctx is not None else ""
+            _echo_json("UsageError", error.exit_code, error.format_message(), remedy)
+        else:
+            error.show()
         sys.exit(error.exit_code)
     except Exception as error:
         if os.environ.get("P2PAVS_TRACEBACK"):
             raise
-        click.echo(f"Error: something unexpected went wrong: {type(error).__name__}: {error}", err=True)
-        click.echo("  Run it again with P2PAVS_TRACEBACK=1 set and report what it prints.", err=True)
+        message = f"something unexpected went wrong: {type(error).__name__}: {error}"
+        remedy = "Run it again with P2PAVS_TRACEBACK=1 set and report what it prints."
+        if as_json:
+            _echo_json(type(error).__name__, ExitCode.FAILURE, message, remedy)
+        else:
+            _echo_error(message, remedy)
         sys.exit(ExitCode.FAILURE)
     sys.exit(status if isinstance(status, int) else ExitCode.OK)

@@ -14,7 +14,7 @@ from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ContractRevert
 from p2pavs.chain.records import ModelEntry
 from p2pavs.cli import common, model_files
-from p2pavs.cli.options import json_option, parse_amount, with_account, with_chain
+from p2pavs.cli.options import NumberRange, json_option, parse_amount, with_account, with_chain
 from p2pavs.cli.output import address, ether, hex_, printable, show, table
 from p2pavs.cli.royalties import royalties
 from p2pavs.cli.sources import AccountOptions, ChainOptions
@@ -60,7 +60,7 @@ model.add_command(royalties)
 )
 @click.option(
     "--royalty",
-    type=click.FloatRange(0, 50),
+    type=NumberRange(0, 50),
     default=0,
     show_default=True,
     help="Your part of the price, in percent.",

@@ -11,7 +11,7 @@ import click
 
 from p2pavs.cli import common
 from p2pavs.cli.model_files import open_store, store_option
-from p2pavs.cli.options import json_option, with_chain, with_keys
+from p2pavs.cli.options import NumberRange, json_option, with_chain, with_keys
 from p2pavs.cli.sources import ChainOptions, KeyOptions
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     "--poster-delay",
     default=4.0,
     show_default=True,
-    type=click.FloatRange(0.5, 600),
+    type=NumberRange(0.5, 600),
     help="Seconds between the posters' turns.",
 )
 @click.option(
@@ -78,14 +78,14 @@ if TYPE_CHECKING:
     "--first-chunk",
     default=20.0,
     show_default=True,
-    type=click.FloatRange(1, 3600),
+    type=NumberRange(1, 3600),
     help="In verify mode: seconds to wait for the first chunk after the own reading of the prompt.",
 )
 @click.option(
     "--next-chunk",
     default=10.0,
     show_default=True,
-    type=click.FloatRange(1, 3600),
+    type=NumberRange(1, 3600),
     help="In verify mode: seconds to wait for each further chunk.",
 )
 @click.option(
@@ -99,14 +99,14 @@ if TYPE_CHECKING:
     "--bootstrap-timeout",
     default=20.0,
     show_default=True,
-    type=click.FloatRange(1, 3600),
+    type=NumberRange(1, 3600),
     help="Seconds until one bootstrap address must have answered.",
 )
 @click.option(
     "--doppelganger-wait",
     default=30.0,
     show_default=True,
-    type=click.FloatRange(0, 3600),
+    type=NumberRange(0, 3600),
     help="Seconds to listen for another node with these keys before anything is signed.",
 )
 @click.option(

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from p2pavs.cli.environment import flag_name, variable_of
 from p2pavs.cli.settings import NODE_TABLE, SHARED, Config
 from p2pavs.errors import UsageError
 
@@ -19,7 +20,7 @@ def options_of(command: click.Command) -> dict[str, click.Option]:
     found = {}
     for option in command.params:
         if isinstance(option, click.Option) and not option.is_eager:
-            name = max(option.opts, key=len).removeprefix("--").replace("-", "_")
+            name = flag_name(option).replace("-", "_")
             if name not in _NOT_HERE:
                 found[name] = option
     return found
@@ -42,38 +43,59 @@ def default_map(config: Config, command: click.Command) -> dict[str, Any]:
 
 
 def _value(config: Config, name: str, option: click.Option, value: Any) -> Any:
-    wanted = "a list of texts" if option.multiple else "one value"
+    kind, types = _kind(option)
+    wanted = "a list of texts" if option.multiple else kind
     entries = value if option.multiple else [value]
-    if not isinstance(entries, list) or not all(isinstance(entry, str | int | float) for entry in entries):
+    if not isinstance(entries, list) or not all(type(entry) in types for entry in entries):
         raise UsageError(
             f"The entry {name!r} in [{NODE_TABLE}] of {config.path} should be {wanted}.", "Mend it."
         )
     if isinstance(option.type, click.Path) and config.path is not None:
-        entries = [str(config.path.parent / Path(str(entry)).expanduser()) for entry in entries]
+        if not all(entries):
+            raise UsageError(f"The entry {name!r} in [{NODE_TABLE}] of {config.path} is empty.", "Mend it.")
+        entries = [str(config.path.parent / Path(entry).expanduser()) for entry in entries]
+    if name == "model" and config.path is not None:
+        from inference.model_store import is_path
+
+        base = config.path.parent
+        entries = [str(base / Path(entry).expanduser()) if is_path(entry) else entry for entry in entries]
     with click.Context(click.Command(NODE_TABLE)) as context:
         for entry in entries:
             try:
                 option.type.convert(entry, option, context)
             except click.BadParameter as error:
                 raise UsageError(
-                    f"The entry {name!r} in [{NODE_TABLE}] of {config.path} cannot be used: {error.message}",
+                    f"The entry {name!r} in [{NODE_TABLE}] of {config.path} cannot be used: {error.message}.",
                     "See p2pavs node --help.",
                 ) from None
     return entries if option.multiple else entries[0]
 
 
+def _kind(option: click.Option) -> tuple[str, tuple[type, ...]]:
+    """Return what an option's value in the table should be, in words and as types."""
+    match option.type:
+        case click.types.BoolParamType():
+            return "true or false", (bool,)
+        case click.types.IntParamType():
+            return "a whole number", (int,)
+        case click.types.FloatParamType():
+            return "a number", (int, float)
+    return "one text", (str,)
+
+
 def sources(
     config: Config, command: click.Command, environment: Mapping[str, str]
-) -> list[tuple[str, str, str]]:
-    """Return each option that is set: its name in the table, its value, and where it comes from."""
+) -> list[tuple[str, tuple[str, ...], str]]:
+    """Return each option that is set: its name in the table, its values, and where it comes from."""
     table = default_map(config, command)
-    found = []
+    found: list[tuple[str, tuple[str, ...], str]] = []
     for name, option in options_of(command).items():
-        variable = f"P2PAVS_NODE_{str(option.name).upper()}"
-        if environment.get(variable):
-            found.append((f"{NODE_TABLE}.{name}", environment[variable], f"${variable}"))
+        variable = variable_of(option, NODE_TABLE)
+        if said := environment.get(variable):
+            values = option.type.split_envvar_value(said) if option.multiple else (said,)
+            found.append((name, tuple(values), f"${variable}"))
         elif option.name in table:
             value = table[option.name]
-            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            found.append((f"{NODE_TABLE}.{name}", text, "file"))
+            values = value if isinstance(value, list) else (value,)
+            found.append((name, tuple(map(str, values)), "file"))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial, wraps
 from pathlib import Path
@@ -13,6 +14,7 @@ from p2pavs import amounts
 from p2pavs.cli.main import JSON_WANTED
 from p2pavs.cli.settings import list_setting, text_setting
 from p2pavs.cli.sources import AccountOptions, ChainOptions, KeyOptions
+from p2pavs.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,6 +25,17 @@ def parse_amount(value: str) -> int:
         return amounts.parse_amount(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+class NumberRange(click.FloatRange):
+    """A number within bounds: a click type. "nan" is none, though it is below and above nothing."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number. Raises ``click.BadParameter``."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
 
 
 def account_address(value: str) -> bytes:
@@ -122,8 +135,16 @@ def nodes_option(command: F) -> F:
 
 
 def node_urls(nodes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the APIs that ``--node`` names, else those of the configuration."""
-    return nodes or list_setting("nodes")
+    """Return the APIs that ``--node`` names, else those of the configuration. Raises ``UsageError``."""
+    from p2pavs.chain.http_endpoint import BadUrl, Place
+
+    urls = nodes or list_setting("nodes")
+    for url in urls:
+        try:
+            Place.of(url)
+        except BadUrl as error:
+            raise UsageError(f"{url[:200]!r} is no node's API: {error}.", "Give http://HOST:PORT.") from None
+    return urls
 
 
 def with_rpc(command: F) -> F:

@@ -11,7 +11,15 @@ import trio
 from p2pavs import strict_json
 from p2pavs.cli import common
 from p2pavs.cli.narrator import Narrator
-from p2pavs.cli.options import json_option, node_urls, nodes_option, parse_amount, with_account, with_chain
+from p2pavs.cli.options import (
+    NumberRange,
+    json_option,
+    node_urls,
+    nodes_option,
+    parse_amount,
+    with_account,
+    with_chain,
+)
 from p2pavs.cli.output import ether, hex_, printable, progress, show
 from p2pavs.cli.sources import AccountOptions, ChainOptions
 from p2pavs.errors import UsageError
@@ -25,26 +33,24 @@ _MAX_SCHEMA_FILE = 1 << 16
 @click.argument("prompt")
 @click.option("--choices", help="Allowed answers, separated by commas: the answer is exactly one of them.")
 @click.option("--max-tokens", default=64, show_default=True, type=int, help="Longest answer, in tokens.")
-@click.option(
-    "--temperature", default=0.0, show_default=True, type=click.FloatRange(0, 10), help="0 is greedy."
-)
+@click.option("--temperature", default=0.0, show_default=True, type=NumberRange(0, 10), help="0 is greedy.")
 @click.option("--top-k", default=0, type=click.IntRange(0, 2**32 - 1), help="Sample from the N best tokens.")
 @click.option(
     "--top-p",
     default=0.0,
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     help="Sample from the best tokens of this total share.",
 )
 @click.option(
     "--min-p",
     default=0.0,
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     help="Least probability, as a share of the best token's.",
 )
 @click.option(
     "--repetition-penalty",
     default=0.0,
-    type=click.FloatRange(0, 10),
+    type=NumberRange(0, 10),
     help="1 to 10; what was said last becomes less likely.",
 )
 @click.option(

@@ -8,16 +8,15 @@ environment: ``P2PAVS_`` + command + option, as in ``P2PAVS_NODE_LISTEN``.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from p2pavs import toml_file
 from p2pavs.errors import UsageError
 
-MAX_CONFIG_BYTES = 64 * 1024
 VARIABLE: Final = "P2PAVS_CONFIG"
 NODE_TABLE: Final = "node"
 
@@ -64,13 +63,8 @@ def config() -> Config:
 
 def read_config(path: Path) -> Config:
     """Read a file strictly. Raises ``UsageError``."""
-    remedy = "Mend the file; p2pavs config list has what it may hold."
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_CONFIG_BYTES + 1)
-        if len(raw) > MAX_CONFIG_BYTES:
-            raise UsageError(f"The configuration {path} is longer than {MAX_CONFIG_BYTES} bytes.", remedy)
-        content = tomllib.loads(raw.decode())
+        content = toml_file.read(path)
     except FileNotFoundError:
         raise UsageError(
             f"There is no configuration {path}.",
@@ -81,19 +75,27 @@ def read_config(path: Path) -> Config:
             f"The configuration {path} cannot be read: {error.strerror}.",
             f"Make it readable for you, or name another (--config, ${VARIABLE}).",
         ) from None
-    except (ValueError, RecursionError) as error:  # not UTF-8 or not TOML
-        raise UsageError(f"The configuration {path} is not TOML: {error}.", remedy) from None
+    except ValueError as error:
+        raise UsageError(
+            f"The configuration {path} cannot be used: {error}.",
+            "Mend the file; p2pavs config list has what it may hold.",
+        ) from None
+    return understand(path, content)
+
+
+def understand(path: Path, content: dict[str, Any]) -> Config:
+    """Return what the file at ``path`` means, which holds ``content``. Raises ``UsageError``."""
     node = content.pop(NODE_TABLE, {})
     shared: dict[str, Value] = {}
     for key, value in content.items():
         setting = SHARED.get(key)
-        if setting is not None and not setting.many and isinstance(value, str):
+        if setting is not None and not setting.many and isinstance(value, str) and value:
             shared[key] = str(path.parent / Path(value).expanduser()) if setting.path else value
         elif setting is not None and setting.many and _is_texts(value):
             shared[key] = tuple(value)
         else:
             raise UsageError(
-                f"The configuration {path} has an entry {key!r} that is unknown or of the wrong type.",
+                f"The configuration {path} has an entry {key!r} that is unknown, empty or of the wrong type.",
                 f"At the top it may have: {', '.join(SHARED)}. Options of p2pavs node stand in [node].",
             )
     if not isinstance(node, dict):

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from p2pavs.cli.options import json_option
+from p2pavs.cli.options import NumberRange, json_option
 from p2pavs.cli.output import show, wants_json
 from p2pavs.errors import P2pavsError, UsageError
 from p2pavs.exit_codes import ExitCode
@@ -36,7 +36,7 @@ class InvariantBroken(P2pavsError):
               help="Seats drawn per task; 0 is everybody (at most 256 nodes).")  # fmt: skip
 @click.option("--stake", default="equal", show_default=True, metavar="equal|zipf|FILE",
               help="How stake is spread; a CSV file, a stake per line, says how many nodes.")  # fmt: skip
-@click.option("--byzantine", type=click.FloatRange(0, 1), default=0.0, show_default=True,
+@click.option("--byzantine", type=NumberRange(0, 1), default=0.0, show_default=True,
               help="Share of the stake that misbehaves.")  # fmt: skip
 @click.option("--adversary", default="equivocate", show_default=True, metavar="NAME[,NAME...]",
               help="How: absent, equivocate, withhold, deny, repeat, spam, split_proposal, lazy, "
@@ -47,7 +47,7 @@ class InvariantBroken(P2pavsError):
 @click.option("--only", type=click.IntRange(0), help="Run this one of the tasks alone.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--seeds", metavar="A:B", help="Run all tasks for each seed from A up to, not including, B.")
-@click.option("--loss", type=click.FloatRange(0, 0.99), default=0.0, show_default=True,
+@click.option("--loss", type=NumberRange(0, 0.99), default=0.0, show_default=True,
               help="Share of messages that are lost.")  # fmt: skip
 @click.option("--latency", default="lognormal:60", show_default=True, metavar="MODEL",
               help="constant:MS, uniform:LOW:HIGH, lognormal:MEDIAN[:SIGMA], regions[:JITTER].")  # fmt: skip

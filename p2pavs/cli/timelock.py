@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from p2pavs.cli import common
-from p2pavs.cli.options import account_address, json_option, with_account, with_chain
+from p2pavs.cli.options import NumberRange, account_address, json_option, with_account, with_chain
 from p2pavs.cli.output import address, hex_, moment, progress, show
 from p2pavs.cli.sources import AccountOptions, ChainOptions
 from p2pavs.contracts import EVIDENCE_VERIFIERS, TIMELOCK, UPGRADEABLE
@@ -109,7 +109,7 @@ def upgrade(
 
 @timelock.command()
 @click.argument("offence", type=click.Choice(sorted(EVIDENCE_VERIFIERS)))
-@click.argument("percent", type=click.FloatRange(0, 100))
+@click.argument("percent", type=NumberRange(0, 100))
 @with_chain
 @with_account
 @json_option

@@ -16,6 +16,7 @@ from typing import Final
 
 import trio
 
+from p2pavs.api.serving import host_and_port
 from p2pavs.doctor.chain import peer_clocks
 from p2pavs.doctor.check import Check, fail, ok, skip, warn
 from p2pavs.errors import P2pavsError
@@ -66,11 +67,12 @@ def ports(wanted: Wanted, api: str) -> list[Check]:
     checks = [
         port("port", listen.host, listen.port, "Stop the program that has it, or choose another --listen.")
     ]
-    host, _, number = api.rpartition(":")
-    if not host or not number.isdecimal() or int(number) > 65535:
-        return [*checks, fail("API port", f"{api!r} is not HOST:PORT", "Mend --api.")]
+    try:
+        host, number = host_and_port(api)
+    except ValueError as error:
+        return [*checks, fail("API port", str(error), "Mend --api.")]
     remedy = "Stop the program that has it, or choose another --api."
-    return [*checks, port("API port", host.strip("[]"), int(number), remedy)]
+    return [*checks, port("API port", host, number, remedy)]
 
 
 async def reachability(wanted: Wanted) -> list[Check]:

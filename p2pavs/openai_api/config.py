@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from p2pavs import toml_file
 from p2pavs.amounts import parse_amount
 from p2pavs.errors import UsageError
 
@@ -68,11 +68,7 @@ class EndpointConfig:
     def load(cls, path: Path) -> EndpointConfig:
         """Read the file strictly; relative paths in it are relative to it. Raises ``UsageError``."""
         try:
-            with path.open("rb") as file:
-                raw = file.read(MAX_FILE_BYTES + 1)
-            if len(raw) > MAX_FILE_BYTES:
-                raise ValueError(f"it is longer than {MAX_FILE_BYTES} bytes")
-            return _read(tomllib.loads(raw.decode()), path.parent)
+            return _read(toml_file.read(path, MAX_FILE_BYTES), path.parent)
         except OSError as error:
             reason = error.strerror or "it cannot be read"
         except ValueError as error:

@@ -108,17 +108,17 @@ def test_keys_that_are_not_registered(net: Testnet, tmp_path: Path) -> None:
 
 def test_a_request_over_the_limit(net: Testnet) -> None:
     done = _run(net, "request", "a" * 17_000)
-    assert done.returncode == 1 and "17000" in done.stderr and "16384" in done.stderr
+    assert done.returncode == 2 and "17000" in done.stderr and "16384" in done.stderr
 
 
 def test_a_deadline_too_near(net: Testnet) -> None:
     done = _run(net, "request", "hello", "--deadline", "5")
-    assert done.returncode == 1 and "too near" in done.stderr and "--deadline" in done.stderr
+    assert done.returncode == 2 and "too near" in done.stderr and "--deadline" in done.stderr
 
 
 def test_a_model_that_does_not_exist(net: Testnet) -> None:
     done = _run(net, "request", "hello", "--model", "oracle")
-    assert done.returncode == 1 and "oracle" in done.stderr and "demo" in done.stderr
+    assert done.returncode == 2 and "oracle" in done.stderr and "demo" in done.stderr
 
 
 def test_errors_are_json_where_json_is_wanted(net: Testnet) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from p2pavs.cli.node import node
 from p2pavs.cli.node_table import default_map, options_of
 from p2pavs.errors import UsageError
 from p2pavs.exit_codes import MEANING, ExitCode
+
+PEER = "12D3KooWFj69gKQLdohVxzxFh68vkZJSf1FeJnDNUdN4u8Nz2Qyg"
 
 
 @pytest.fixture(autouse=True)
@@ -64,9 +67,15 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("nothing = 1", "unknown"),
         ("rpc = 'x'", "top of the file"),
         ("threads = 0", "cannot be used"),
-        ("threads = 'many'", "cannot be used"),
+        ("threads = 'many'", "a whole number"),
+        ("threads = true", "a whole number"),
+        ("threads = 2.5", "a whole number"),
+        ("threads = inf", "a whole number"),
+        ("poster_delay = nan", "not a number"),
+        ("mdns = 'yes'", "true or false"),
+        ("data = ''", "empty"),
         ("bootstrap = '/a'", "a list of texts"),
-        ("data = ['a']", "one value"),
+        ("data = ['a']", "one text"),
         ("supplement = 'sometimes'", "cannot be used"),
     ],
 )
@@ -122,6 +131,43 @@ def test_check_names_what_cannot_be_used() -> None:
         assert said in text
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('rpc = "ws://x"', "http"),
+        ('nodes = ["http://x", "y"]', "http"),
+        ('models = "c.toml"', "no directory"),
+        ('[node]\nlisten = "/dns4/x/tcp/1"', "not an interface"),
+        ('[node]\nannounce = ["/ip4/0.0.0.0/tcp/1"]', "cannot be dialled"),
+        ('[node]\nbootstrap = ["/ip4/192.0.2.7/tcp/4001"]', "who answers there"),
+        ('[node]\napi = "4002"', "HOST:PORT"),
+        ('[node]\nmodel = ["nowhere.gguf"]', "no file"),
+        ('[node]\nmodel = ["nothing"]', "nothing"),
+        ('[node]\nopenai = "none"', "none"),
+    ],
+)
+def test_check_reads_values_as_the_node_does(line: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(Path.cwd()))
+    Path("c.toml").write_text(line)
+    text = run("config", "check", "c.toml", status=ExitCode.USAGE)
+    assert said in text and "Cannot be used" in text
+
+
+def test_a_models_path_is_relative_to_the_file_and_a_name_is_none() -> None:
+    Path("etc").mkdir()
+    Path("etc/c.toml").write_text('[node]\nmodel = ["demo", "models/x.gguf"]\n')
+    assert default_map(settings.read_config(Path("etc/c.toml")), node)["served"] == [
+        "demo",
+        "etc/models/x.gguf",
+    ]
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"a = [", b"a = " + b"[" * 60_000, b"#" * 70_000, b'rpc = ""'])
+def test_a_file_that_is_no_configuration(content: bytes) -> None:
+    Path("c.toml").write_bytes(content)
+    assert "c.toml" in run("config", "check", "c.toml", status=ExitCode.USAGE)
+
+
 def test_without_a_file_check_says_how_to_begin() -> None:
     assert "p2pavs init" in run("config", "check")
     listed = json.loads(run("config", "list", "--json"))["settings"]
@@ -132,16 +178,44 @@ def test_without_a_file_check_says_how_to_begin() -> None:
 
 
 def test_init_writes_what_config_reads() -> None:
-    run("init", "--yes", "--out", "p.toml", "--rpc", "http://x", "--bootstrap", "/a", "--bootstrap", "/b")
+    peers = [f"/ip4/192.0.2.{n}/tcp/4001/p2p/{PEER}" for n in (1, 2)]
+    said = run(
+        "init",
+        "--yes",
+        "--out",
+        "p.toml",
+        "--rpc",
+        "http://x",
+        "--bootstrap",
+        peers[0],
+        "--bootstrap",
+        peers[1],
+    )
+    for step in ("> password", "keys new --keys keys", "deployment.json", "config check"):
+        assert step in said
     found = settings.read_config(Path("p.toml"))
     assert found.shared["rpc"] == "http://x" and found.shared["nodes"] == ("http://127.0.0.1:4002",)
     values = default_map(found, node)
-    assert values["bootstrap"] == ["/a", "/b"] and values["announce"] == [] and values["data"] == "data"
+    assert values["bootstrap"] == peers and values["announce"] == [] and values["data"] == "data"
     assert Path("p.toml").read_text().count("#") > 10
     assert oct(Path("p.toml").stat().st_mode & 0o777) == "0o600"
     assert "exists" in run("init", "--yes", "--out", "p.toml", status=ExitCode.USAGE)
-    run("init", "--yes", "--out", "p.toml", "--force", "--data", 'quo"te\\ü')
-    assert settings.read_config(Path("p.toml")).node["data"] == 'quo"te\\ü'
+    for strange in ('quo"te\\ü', "a\x7fb\nc"):
+        run("init", "--yes", "--out", "p.toml", "--force", "--data", strange)
+        assert settings.read_config(Path("p.toml")).node["data"] == strange
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--data", "\udcff"), ("--listen", "here"), ("--api", "x"), ("--rpc", "x"), ("--announce", "/a"),
+     ("--keys", "")],
+)  # fmt: skip
+def test_init_writes_nothing_where_an_answer_cannot_be_used(option: str, value: str) -> None:
+    run("init", "--yes", option, value, status=ExitCode.USAGE)
+    assert list(Path().iterdir()) == []
+    Path("p2pavs.toml").write_text("mine")
+    run("init", "--yes", "--force", option, value, status=ExitCode.USAGE)
+    assert Path("p2pavs.toml").read_text() == "mine"
 
 
 def test_init_asks_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,14 +225,55 @@ def test_init_asks_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(init.sys, "stdin", type("Terminal", (), {"isatty": lambda self: True})())
     asked: list[str] = []
 
-    def answer(text: str, default: str, **_: Any) -> str:
+    def answer(text: str, default: str, value_proc: Callable[[str], str], **_: Any) -> str:
         asked.append(text)
-        return "http://answer" if "endpoint" in text else default
+        if "endpoint" not in text:
+            return value_proc(default)
+        with pytest.raises(click.BadParameter):
+            value_proc("no URL")
+        return value_proc("http://answer")
 
     monkeypatch.setattr(init.click, "prompt", answer)
     init.init.main(["--out", "p.toml", "--data", "given"], standalone_mode=False)
     assert len(asked) == len(init.QUESTIONS) - 1, "what an option says is not asked"
     assert settings.read_config(Path("p.toml")).shared["rpc"] == "http://answer"
+
+
+def test_options_come_from_variables_of_their_names() -> None:
+    for path, command in everything():
+        for option in command.params:
+            if isinstance(option, click.Option) and option.envvar is None:
+                assert path == "init" and not option.allow_from_autoenv
+            elif isinstance(option, click.Option) and option.allow_from_autoenv:
+                assert str(option.envvar).startswith("P2PAVS_")  # shared by commands
+    Path("c.toml").write_text("")
+    found = json.loads(
+        run("config", "check", "c.toml", P2PAVS_CONFIG_CHECK_JSON="1", P2PAVS_NODE_MODEL="nowhere.gguf",
+            status=ExitCode.USAGE).splitlines()[0]
+    )  # fmt: skip
+    assert found["settings"][0]["source"] == "$P2PAVS_NODE_MODEL"
+    assert "'x' is no node's API" in run("status", P2PAVS_STATUS_NODE="x", status=ExitCode.USAGE)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["request", "--bogus"], 2, "--bogus"),
+        (["request"], 2, "PROMPT"),
+        (["nonsense"], 2, "nonsense"),
+        (["task", "show", "x"], 2, "NUMBER"),
+        (["status", "--node", "x"], 2, "http"),
+        (["model", "remove", "nothing"], 1, "nothing"),
+    ],
+)
+def test_every_error_is_json_where_json_is_wanted(words: list[str], status: int, said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "p2pavs", *words, "--json"], capture_output=True, text=True, check=False,
+        stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+    told = json.loads(done.stderr)
+    assert done.returncode == status == told["exitCode"] and done.stdout == ""
+    assert set(told) == {"error", "exitCode", "message", "remedy"} and said in told["message"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
