@@ -16,7 +16,6 @@ from types import FrameType
 from testnet import openai
 from testnet.layout import DirectoryRefused, Layout, claim, load_state
 from testnet.lines import FIRST_TASK, Lines
-from testnet.live import Live, can_draw
 from testnet.network import ROOT, Network, NetworkFailed, node_name
 from testnet.processes import Known, carrying, signal_known, start_time, wait_known
 from testnet.startup import bring_up, start_nodes
@@ -57,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def up(layout: Layout, options: argparse.Namespace) -> int:
     """Start a network, ask it a first question, and follow it until a signal or (detached) return."""
+    # The other commands, and --help, also run where nothing is installed yet.
+    from testnet.live import Live, can_draw
+
     state, lock = claim(layout)
     with lock:
         face = Live(layout) if not options.detach and can_draw() else Lines()

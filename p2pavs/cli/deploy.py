@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -186,3 +187,8 @@ def _check_target(out: Path, force: bool) -> None:
         )
     if not out.parent.is_dir():
         raise UsageError(f"There is no directory {out.parent}.", "Make it, or choose another --out.")
+    try:
+        with tempfile.TemporaryFile(dir=out.parent):  # before anything is paid
+            pass
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror}.", "Choose another --out.") from None

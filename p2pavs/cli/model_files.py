@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -17,6 +18,7 @@ from p2pavs.cli.options import json_option, with_account, with_chain
 from p2pavs.cli.output import hex_, printable, progress, show, table
 from p2pavs.cli.settings import text_setting
 from p2pavs.cli.sources import AccountOptions, ChainOptions
+from p2pavs.errors import UsageError
 
 if TYPE_CHECKING:
     from inference.model import Manifest
@@ -180,6 +182,8 @@ def remove(model: str, yes: bool, models: Path | None) -> None:
     try:
         stored = store.find(model)
         if not yes:
+            if not sys.stdin.isatty():
+                raise UsageError("There is no terminal to ask on.", "Give --yes.")
             what = f"Delete {printable(stored.manifest.name)} ({_size(stored.manifest.size)}), {stored.path}?"
             click.confirm(what, abort=True, err=True)
         store.remove(stored)

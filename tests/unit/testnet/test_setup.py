@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -230,3 +231,18 @@ def test_the_environment_of_someone_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StepFailed, match="left alone"):
         environment.prepare(venv)
     assert (tmp_path / "pyvenv.cfg").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [(["up", "--help"], 0, "--detach"), (["down"], 1, "no test network"), (["status"], 1, "no test network")],
+)
+def test_help_and_what_needs_no_set_up_run_on_a_bare_python(
+    words: list[str], status: int, said: str, tmp_path: Path
+) -> None:
+    directory = [] if "--help" in words else ["--dir", str(tmp_path / "none")]
+    done = subprocess.run(  # -S: without what is installed
+        [sys.executable, "-S", "-P", "-m", "testnet.testnet", *words, *directory],
+        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (done.returncode, said in done.stdout + done.stderr) == (status, True), done.stderr
