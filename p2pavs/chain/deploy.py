@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from eth_utils.address import to_checksum_address
@@ -11,23 +11,22 @@ from eth_utils.address import to_checksum_address
 from consensus.hashing import keccak256
 from p2pavs.chain.contracts import Call, interface
 from p2pavs.chain.deployment import Deployment
-from p2pavs.chain.errors import ChainError, NotDeployed
+from p2pavs.chain.errors import ChainError, RpcRefused
 from p2pavs.chain.poster import Sender
+from p2pavs.chain.precompiles import wrong_precompiles
 from p2pavs.chain.receipts import Receipt
 from p2pavs.chain.rpc import Rpc
 from p2pavs.contracts import EIGEN_STAKE, NATIVE_STAKE, PROXIES, TIMELOCK, UPGRADEABLE, artifact, names_with
 from p2pavs.errors import UsageError
 
-BLS_G1ADD = bytes(19) + b"\x0b"
-"""The first of the precompiles of EIP-2537."""
-
 
 class NoBlsPrecompiles(ChainError):
     """The chain cannot verify BLS12-381 signatures."""
 
-    def __init__(self) -> None:
+    def __init__(self, wrong: Iterable[str]) -> None:
         super().__init__(
-            "This chain lacks the BLS12-381 precompiles (EIP-2537), which the certificates need.",
+            "This chain lacks the BLS12-381 precompiles (EIP-2537), which the certificates need: "
+            f"{', '.join(wrong)} missing or wrong.",
             "Use a chain with the Prague upgrade or later; a test chain with anvil --hardfork prague.",
         )
 
@@ -91,17 +90,47 @@ class DeployParameters:
         """Seconds from a request to its last deadline."""
         return self.maximum_window + self.longest_pause
 
-    def check(self) -> None:
-        """Raise ``UsageError`` where the contracts would refuse to be built."""
+    def check(self, unbonding: int | None = None) -> None:
+        """Raise ``UsageError`` for what the constructors cannot refuse before something is paid.
+
+        ``unbonding`` is for how many seconds stake can be taken that is asked back, where that is not
+        ``withdrawal_delay``.
+        """
+        for field in fields(self):
+            value: int = getattr(self, field.name)
+            least, most = _BOUNDS.get(field.name, (0, _LONGEST))
+            if not least <= value <= most:
+                raise UsageError(f"{field.name} must be {least} to {most:,}, not {value:,}.", "Change it.")
         windows = self.longest_task + self.report_window + self.veto_window
         needed = windows + self.epoch_blocks * self.block_seconds
-        if needed >= self.withdrawal_delay // 2:
+        half = (self.withdrawal_delay if unbonding is None else unbonding) // 2
+        if needed >= half:
+            whose, longer = (
+                ("the", "a longer withdrawal_delay, or ") if unbonding is None else ("EigenLayer's", "")
+            )
             raise UsageError(
                 f"An offence can be punished until {needed} s after its task: the longest deadline, the "
-                f"longest pause, the report window, the veto window and an epoch. Half of the withdrawal "
-                f"delay must be longer, and is {self.withdrawal_delay // 2} s.",
-                "Choose a longer withdrawal_delay, or shorter windows.",
+                f"longest pause, the report window, the veto window and an epoch. Half of {whose} withdrawal "
+                f"delay must be longer, and is {half} s.",
+                f"Choose {longer}shorter windows.",
             )
+
+
+_LONGEST = 2**32 - 1
+"""Seconds, blocks, epochs: added to any time that comes, the contracts can count it."""
+_BOUNDS = {
+    "epoch_blocks": (1, _LONGEST),
+    "block_seconds": (1, _LONGEST),
+    "minimum_stake": (1, 2**96 - 1),
+    "beacon_reward": (0, 2**128 - 1),
+    "minimum_base_fee": (0, 2**64 - 1),
+    "bucket_units": (0, 2**64 - 1),
+    "staked_units": (0, 2**64 - 1),
+    "absent_tasks": (1, 2**16 - 1),
+    "absent_window": (1, 2**16 - 1),
+    "bounty_bps": (0, 5_000),
+}
+"""Least and most. What else does not fit, the contracts' constructors say when they are tried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +171,15 @@ async def deploy_all(
 ) -> Deployment:
     """Deploy every contract and set what has to be set. Calls ``deployed`` after each contract.
 
-    Raises ``UsageError``, ``NoBlsPrecompiles`` or ``NotDeployed`` before anything is sent, or what
-    ``Sender.send`` raises.
+    Before anything is sent it raises ``UsageError``, ``NoBlsPrecompiles``, or ``ContractRevert`` for
+    parameters that do not fit together; later what ``Sender.send`` raises.
     """
     authority = authority or Authority()
-    parameters.check()
-    # The sum of the point at infinity with itself: 128 zero bytes, or no bytes where there is no precompile.
-    if len(await rpc.call(BLS_G1ADD, bytes(256))) != 128:
-        raise NoBlsPrecompiles
-    if restaking is not None and not await rpc.code(restaking.allocation_manager):
-        raise NotDeployed("AllocationManager", to_checksum_address(restaking.allocation_manager))
+    parameters.check(
+        None if restaking is None else await _unbonding(rpc, restaking, parameters.block_seconds)
+    )
+    if wrong := await wrong_precompiles(rpc):
+        raise NoBlsPrecompiles(wrong)
     chain_id = await rpc.chain_id()
     names = names_with(NATIVE_STAKE if restaking is None else EIGEN_STAKE)
     # Where each contract will be follows from the account and its nonce, so all are sent at once.
@@ -161,11 +189,13 @@ async def deploy_all(
     addresses = {name: place for (name, behind), place in zip(order, places, strict=True) if not behind}
     implementations = {name: place for (name, behind), place in zip(order, places, strict=True) if behind}
     plan = _Plan(parameters, restaking, addresses, implementations, authority, sender.address)
-    tickets = []
-    for name, behind in order:
-        data = plan.proxy(name) if name in UPGRADEABLE and not behind else plan.creation(name)
-        what = f"the deployment of {name}" + (" (implementation)" if behind else "")
-        tickets.append(sender.submit(Call(None, data, what=what)))
+    creations = [plan.creation_call(name, behind) for name, behind in order]
+    for (name, behind), call in zip(order, creations, strict=True):
+        if name != "SlashingManager" and (
+            name not in UPGRADEABLE or behind
+        ):  # those call others when created
+            await sender.simulate(call)
+    tickets = [sender.submit(call) for call in creations]
     settings = [sender.submit(call) for call in plan.settings()]
     blocks = []
     for (name, behind), place, ticket in zip(order, places, tickets, strict=True):
@@ -180,6 +210,20 @@ async def deploy_all(
     for ticket in settings:
         await ticket.receipt()
     return Deployment(chain_id, min(blocks), addresses, implementations)
+
+
+async def _unbonding(rpc: Rpc, restaking: Restaking, block_seconds: int) -> int:
+    """For how many seconds EigenLayer lets stake be taken that is asked back. Raises ``UsageError``."""
+    try:
+        answer = await rpc.call(restaking.allocation_manager, keccak256(b"DEALLOCATION_DELAY()")[:4])
+    except RpcRefused:
+        answer = b""
+    if len(answer) != 32 or any(answer[:-4]):  # a uint32
+        raise UsageError(
+            f"EigenLayer's AllocationManager is not at {to_checksum_address(restaking.allocation_manager)}.",
+            "Check --allocation-manager, and that --rpc is an endpoint of its chain.",
+        )
+    return int.from_bytes(answer, "big") * block_seconds
 
 
 def _in_order(names: Iterable[str]) -> Iterator[tuple[str, bool]]:
@@ -225,11 +269,13 @@ class _Plan:
     def stake_source(self) -> str:
         return NATIVE_STAKE if self.restaking is None else EIGEN_STAKE
 
-    def creation(self, name: str) -> bytes:
-        """Return what creates a contract."""
-        return creation_code(name, *self.arguments(name))
+    def creation_call(self, name: str, behind: bool) -> Call:
+        """Return the transaction that creates a contract, or what stands behind the proxy of that name."""
+        proxy = name in UPGRADEABLE and not behind
+        data = self._proxy(name) if proxy else creation_code(name, *self.arguments(name))
+        return Call(None, data, what=f"the deployment of {name}" + (" (implementation)" if behind else ""))
 
-    def proxy(self, name: str) -> bytes:
+    def _proxy(self, name: str) -> bytes:
         """Return what creates the proxy of a contract and begins its life. The timelock upgrades it."""
         arguments: list[Any] = [self.deployer]  # until the owner takes what it is offered
         if name == EIGEN_STAKE and self.restaking is not None:

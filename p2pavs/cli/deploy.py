@@ -119,8 +119,9 @@ def deploy(
         _DEFAULTS if config is None else load_parameters(config),
         **{name: value for name, value in given.items() if value is not None},
     )
-    parameters.check()
     restaking = _restaking(stake, allocation_manager, strategies, metadata_uri)
+    if restaking is None:
+        parameters.check()
     authority = Authority(owner, guardian)
     done: list[DeployedContract] = []
 

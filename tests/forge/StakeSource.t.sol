@@ -52,6 +52,20 @@ contract NativeStakeTest is StakeSourceSuite {
         source.slash(who(1), 6e17, "");
         assertTrue(!isMember(who(1)), "0.8 ether are too few");
     }
+
+    function test_a_slash_of_less_than_a_member_has_is_not_noted() external {
+        _join(who(1), MINIMUM - 1);
+        source.slash(who(1), 1e18, "");
+        assertEq(source.stakeOf(who(1)), 0, "it is taken");
+        assertEq(source.lastSlashAt(), 0, "no set counted it");
+    }
+
+    function test_a_slash_of_a_member_on_its_way_out_is_noted() external {
+        _join(who(1), 2 ether);
+        _askBack(who(1), 2 ether);
+        source.slash(who(1), 1e16, "");
+        assertEq(source.lastSlashAt(), block.number, "a set may count it still");
+    }
 }
 
 /// @title Stake restaked in our small AllocationManager

@@ -64,6 +64,16 @@ abstract contract StakeSourceSuite is ForgeTest {
         assertEq(source.stakeOf(who(1)), 0, "nothing is left");
     }
 
+    /// Otherwise an offender with nothing to lose could make epochs due whenever it likes.
+    function test_a_slash_that_takes_nothing_is_not_noted() external {
+        _join(who(1), 2 ether);
+        source.slash(who(1), 1e18, "all of it");
+        uint64 noted = source.lastSlashAt();
+        vm.roll(block.number + 1);
+        source.slash(who(1), 1e18, "nothing is left");
+        assertEq(source.lastSlashAt(), noted, "the first one");
+    }
+
     function test_three_slashes_in_a_row_take_of_what_is_left() external {
         _join(who(1), 8 ether);
         for (uint256 i = 0; i < 3; ++i) {

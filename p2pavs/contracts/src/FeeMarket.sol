@@ -87,7 +87,7 @@ abstract contract FeeMarket {
         (uint256 size, bool staked) = _stakedSize(requester);
         ofBlock = _blockLimit(staked);
         ofBlock = used < ofBlock ? ofBlock - used : 0;
-        ofRequester = size - _level(_buckets[requester], size);
+        ofRequester = _room(_level(_buckets[requester], size), size);
     }
 
     /// @dev Takes units from this block and from the requester's bucket, and gives the base fee for each.
@@ -114,7 +114,7 @@ abstract contract FeeMarket {
             (size,) = _stakedSize(requester);
             level = _level(bucket, size);
         }
-        if (level + units > size) revert RequesterAtLimit(requester, units, size - level);
+        if (level + units > size) revert RequesterAtLimit(requester, units, _room(level, size));
         bucket.units = uint128(level + units);
         bucket.since = uint64(block.timestamp);
     }
@@ -158,6 +158,11 @@ abstract contract FeeMarket {
         (uint128 total,,,) = epochs.setOf(epoch);
         size += stake >= total ? stakedUnits : (stakedUnits * stake) / total;
         staked = true;
+    }
+
+    /// @dev A bucket that was larger, with more stake behind it, may hold more than it has room for.
+    function _room(uint256 level, uint256 size) private pure returns (uint256) {
+        return level < size ? size - level : 0;
     }
 
     /// @dev What is left in a bucket of this size: it empties evenly.

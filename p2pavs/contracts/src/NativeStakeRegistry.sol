@@ -115,9 +115,11 @@ contract NativeStakeRegistry is IStakeSource {
         uint128 fromStake = uint128((uint256(slashed.stake) * wad) / WHOLE);
         uint128 fromLeaving = uint128((uint256(slashed.leaving) * wad) / WHOLE);
         taken = uint256(fromStake) + fromLeaving;
+        // No set counts who has less than the minimum. If its slash made another set due, anybody could make one due at
+        // any time: to have a key and sign two statements with it costs no stake.
+        if (uint256(slashed.stake) + slashed.leaving >= minimumStake) lastSlashAt = uint64(block.number);
         slashed.stake -= fromStake;
         slashed.leaving -= fromLeaving;
-        lastSlashAt = uint64(block.number);
         _stayOrLeave(account, slashed);
         emit StakeSlashed(account, wad, taken, reason);
         (bool paid,) = msg.sender.call{value: taken}("");

@@ -249,7 +249,8 @@ abstract contract OperatorSets is IEpochManager {
         address kept = _draft;
         if (kept != address(0)) {
             draft = abi.decode(Blob.read(kept, 0), (Draft));
-            if (block.number <= draft.begunAt + DRAFT_BLOCKS) return draft;
+            // One that was begun before a slash counts what was taken.
+            if (block.number <= draft.begunAt + DRAFT_BLOCKS && stakes.lastSlashAt() < draft.begunAt) return draft;
             Draft memory fresh;
             draft = fresh;
         }

@@ -172,10 +172,29 @@ def test_parameters_that_do_not_fit_are_refused_before_anything_is_sent(shell: S
         ("veto = 1", "unknown entry 'veto'"),
         ("veto_window = -1", "whole number"),
         ("veto_window", "not TOML"),
+        ("epoch_blocks = 0", "epoch_blocks must be 1 to"),
+        ("block_seconds = 0", "block_seconds must be 1 to"),
+        ("key_delay = 4294967296", "key_delay must be 0 to 4,294,967,295"),
+        ('reveal_blocks = "18446744073709551616"', "reveal_blocks must be"),
+        ("absent_window = 65536", "absent_window must be"),
+        ("bounty_bps = 5001", "bounty_bps must be"),
     ):
         path.write_text(text + "\n")
         assert complaint in shell.run(*arguments, "--config", str(path), status=2)
+    for text, complaint in (  # what the contracts' constructors say
+        ("reveal_blocks = 1", "at least 2 blocks"),
+        ("absent_tasks = 101", "no rule"),
+        ("minimum_window = 0", "not accepted"),
+        ("minimum_window = 90000", "not accepted"),
+        ("minimum_base_fee = 7", "at least 8 wei"),
+        ("target_units = 4294967295", "fee market"),
+        ("longest_pause = 2592001\nwithdrawal_delay = 9999999", "shorter longest_pause"),
+    ):
+        path.write_text(text + "\n")
+        assert complaint in shell.run(*arguments, "--config", str(path), status=4)
     assert not (shell.directory / "d.json").exists()
+    sender = Account.from_key(DEV_KEYS[0]).address
+    assert shell.anvil.rpc("eth_getTransactionCount", sender, "pending") == "0x0"
 
 
 def test_a_network_without_offences(shell: Shell) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,12 +26,12 @@ from p2pavs.chain.contracts import Call, Chain, interface
 from p2pavs.chain.deploy import Authority, DeployParameters, Restaking, created_address, deploy_all
 from p2pavs.chain.deployment import Deployment
 from p2pavs.chain.epochs import advance_epoch
-from p2pavs.chain.errors import NotDeployed
 from p2pavs.chain.evidence import ChainEvidence
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.rpc import Rpc
 from p2pavs.contracts import EIGEN_STAKE, TIMELOCK
 from p2pavs.contracts.compile import REPOSITORY, compile_sources
+from p2pavs.errors import UsageError
 from tests.integration.anvil import Anvil
 from tests.integration.chain.network import CHAIN_ID, ETH, OUTSIDER, address_of, running_sender
 
@@ -162,6 +162,19 @@ async def from_the_set_up_to_a_slash(
 async def test_without_an_allocation_manager_nothing_is_sent(anvil: Anvil, tmp_path: Path) -> None:
     async with Rpc(anvil.url) as rpc, running_sender(rpc, tmp_path) as sender:
         before = sender.next_nonce
-        with pytest.raises(NotDeployed, match="AllocationManager"):
-            await deploy_all(rpc, sender, PARAMETERS, restaking=Restaking(b"\x77" * 20, (b"\xa1" * 20,), ""))
+        for wrong in (b"\x77" * 20, bytes(19) + b"\x02"):  # no contract; one that answers something else
+            with pytest.raises(UsageError, match="AllocationManager"):
+                await deploy_all(rpc, sender, PARAMETERS, restaking=Restaking(wrong, (b"\xa1" * 20,), ""))
+        assert sender.next_nonce == before
+
+
+async def test_stake_must_outlast_the_windows_in_eigenlayer_too(anvil: Anvil, tmp_path: Path) -> None:
+    async with Rpc(anvil.url) as rpc, running_sender(rpc, tmp_path) as sender:
+        small = await SmallOne.deploy(sender)
+        before = sender.next_nonce
+        parameters = replace(PARAMETERS, withdrawal_delay=10**9, veto_window=10**6)
+        with pytest.raises(UsageError, match="EigenLayer's withdrawal delay"):
+            await deploy_all(
+                rpc, sender, parameters, restaking=Restaking(small.manager, (small.strategy,), "")
+            )
         assert sender.next_nonce == before

@@ -154,6 +154,17 @@ def test_stake_makes_the_bucket_larger(staffed: Staffed) -> None:
     for _ in range(BUCKET_UNITS // 4096 + 4):
         ask(world, 4096, staked)
 
+    # Without the stake the bucket is smaller than what is in it: nothing fits until it has emptied.
+    world.send(world.stakes.functions.requestWithdrawal(STAKES[6]), staked)
+    assert world.gateway.functions.unitsLeft(staked).call()[1] == 0
+    quote = world.gateway.functions.quote(world.model_id, 1, 32).call()
+    assert world.gateway.functions.quoteFor(staked, world.model_id, 1, 32).call() == [quote, False]
+    with pytest.raises(Reverted) as refusal:
+        ask(world, 2, staked)
+    assert (refusal.value.name, refusal.value.arguments) == ("RequesterAtLimit", (staked, 2, 0))
+    world.pass_time(BUCKET_SECONDS)
+    ask(world, 4096, staked)
+
 
 def test_tips_go_to_the_signers(staffed: Staffed) -> None:
     world = staffed.world

@@ -11,10 +11,10 @@ from eth_utils.crypto import keccak
 from web3.logs import DISCARD
 
 from consensus import bls
-from consensus.committee import Committee
+from consensus.committee import Committee, Member
 from consensus.evidence import Evidence, Offence, Opening, SignedStatement
 from consensus.signing import proposal_id, statement, trace_commit, value_id, work_tag
-from consensus.types import Kind, Result
+from consensus.types import InstanceId, Kind, Result, Scope
 from p2pavs.chain.certificates import ChainCertificate, result_to_abi
 from p2pavs.chain.contracts import interface
 from p2pavs.chain.evidence import Certified, ChainEvidence, encode_absence, encode_evidence
@@ -32,6 +32,7 @@ from tests.integration.contracts.world import (
     SUPPLEMENT_WINDOW,
     VETO_WINDOW,
     WITHDRAWAL_DELAY,
+    Participant,
     Reverted,
     Task,
     World,
@@ -455,6 +456,47 @@ def test_a_slash_makes_the_next_epoch_due(scene: Scene) -> None:
     # The new set is right: the next one is due when the epoch is over.
     opened = world.epochs.functions.epochInfo(2).call()[4]
     assert world.epochs.functions.dueBlock().call() == opened + EPOCH_LENGTH
+
+
+def self_accusation(world: World, who: Participant, task: int) -> ChainEvidence:
+    """Evidence that somebody made against itself: two votes for a committee that never was."""
+    scope = Scope(world.domain, InstanceId(task, 0), keccak(b"a committee"))
+    values = keccak(b"one"), keccak(b"other")
+    signed = [
+        SignedStatement(
+            Kind.PREVOTE, 0, value, bls.sign(who.secret, statement(scope, Kind.PREVOTE, 0, value))
+        )
+        for value in values
+    ]
+    accused = Member(0, who.address, who.key, 1)
+    return encode_evidence(Evidence(Offence.EQUIVOCATION, scope, accused, tuple(signed)))
+
+
+def test_nobody_makes_an_epoch_due_with_offences_that_cost_nothing(scene: Scene) -> None:
+    """A key without stake, or with a little, can equivocate as often as it likes."""
+    world, who = scene.world, operator(9)
+    due = world.epochs.functions.dueBlock().call()
+    world.send(world.registration(who), who.account)
+    report(world, self_accusation(world, who, 1))
+    world.send(world.stakes.functions.deposit(), who.account, value=ETHER - 1)
+    report(world, self_accusation(world, who, 2))
+    assert world.stakes.functions.stakeOf(who.account).call() == 0
+    assert world.epochs.functions.dueBlock().call() == due
+    # Who is in the set loses all of it at once, on its way out or not.
+    world.send(world.stakes.functions.requestWithdrawal(STAKES[4]), operator(4).account)
+    report(world, self_accusation(world, operator(4), 3))
+    assert world.epochs.functions.dueBlock().call() == world.w3.eth.block_number
+
+
+def test_a_set_that_is_half_written_when_someone_is_slashed_is_begun_anew(world: World) -> None:
+    crew = world.enlist([ETHER + i for i in range(65)])
+    world.send(world.freeze_call(64))
+    report(world, self_accusation(world, crew[0], 1))
+    world.send(world.freeze_call(128))
+    world.send(world.epochs.functions.open())
+    accounts = [one.operator for one in world.operator_set().operators]
+    assert crew[0].address not in accounts
+    assert len(accounts) == len(crew) - 1
 
 
 def test_only_the_manager_takes_stake_and_only_the_owner_sets_penalties(scene: Scene) -> None:

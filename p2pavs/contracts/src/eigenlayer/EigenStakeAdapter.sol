@@ -171,10 +171,13 @@ contract EigenStakeAdapter is IStakeSource, IAVSRegistrar, Owned {
         for (uint256 i = 0; i < wads.length; ++i) {
             wads[i] = wad;
         }
-        lastSlashAt = uint64(block.number);
-        allocationManager.slashOperator(
+        (, uint256[] memory taken) = allocationManager.slashOperator(
             address(this), IAllocationManager.SlashingParams(account, SET_ID, _strategies, wads, reason)
         );
+        // Of who has nothing allocated nothing is taken, and no set counts it.
+        for (uint256 i = 0; i < taken.length; ++i) {
+            if (taken[i] != 0) lastSlashAt = uint64(block.number);
+        }
         emit StakeSlashed(account, wad, 0, reason);
         return 0;
     }
