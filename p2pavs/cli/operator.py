@@ -14,7 +14,7 @@ from p2pavs.chain.operators import read_operator
 from p2pavs.chain.records import OperatorRecord
 from p2pavs.cli import common
 from p2pavs.cli.operator_keys import change_peer_id, rotate_key
-from p2pavs.cli.operator_records import must_read, proven, record_json
+from p2pavs.cli.operator_records import must_read, proven, record_json, when_counted
 from p2pavs.cli.operator_status import status
 from p2pavs.cli.options import json_option, parse_amount, with_chain, with_keys
 from p2pavs.cli.output import address, ether, moment, show
@@ -44,7 +44,7 @@ def register(stake: int | None, where: ChainOptions, who: KeyOptions) -> None:
     identity = who.identity()
     source = Payer(identity.account(), who.pending())
 
-    async def work() -> tuple[bool, OperatorRecord]:
+    async def work() -> tuple[bool, OperatorRecord, str]:
         async with where.open_chain() as chain:
             known = await read_operator(chain, identity.address)
             registered = known is not None and known.active
@@ -56,14 +56,15 @@ def register(stake: int | None, where: ChainOptions, who: KeyOptions) -> None:
                     tickets.append(sender.submit(chain.call(_native(chain), "deposit", value=stake)))
                 for ticket in tickets:
                     await ticket.receipt()
-            return not registered, await must_read(chain, identity.address)
+            record = await must_read(chain, identity.address)
+            return not registered, record, await when_counted(chain, identity.address)
 
-    changed, record = common.run(work)
+    changed, record, counted = common.run(work)
     show(
         record_json(record) | {"changed": changed},
         f"{address(record.account)} is {'now registered' if changed else 'registered already'} "
         f"with {ether(record.stake)} at stake.",
-        "It takes part from the next epoch on (p2pavs epoch status).",
+        counted,
     )
 
 
@@ -76,16 +77,17 @@ def stake(amount: int, where: ChainOptions, who: KeyOptions) -> None:
     """Deposit stake for the account of a key directory."""
     source = who.payer()
 
-    async def work() -> int:
+    async def work() -> tuple[int, str]:
         async with where.open_chain() as chain:
             async with common.open_account(chain.rpc, source) as sender:
                 await sender.send(chain.call(_native(chain), "deposit", value=amount))
-            return await reader.stake_of(chain, source.address)
+            return await reader.stake_of(chain, source.address), await when_counted(chain, source.address)
 
-    total = common.run(work)
+    total, counted = common.run(work)
     show(
         {"address": address(source.address), "stakeWei": str(total)},
-        f"{address(source.address)} has {ether(total)} at stake; it counts from the next epoch on.",
+        f"{address(source.address)} has {ether(total)} at stake.",
+        counted,
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from p2pavs.chain import reader
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.operators import read_operator
 from p2pavs.chain.records import OperatorRecord
-from p2pavs.cli.output import address, hex_
+from p2pavs.cli.output import address, ether, hex_
+from p2pavs.contracts import NATIVE_STAKE
 from p2pavs.errors import P2pavsError
 
 if TYPE_CHECKING:
@@ -22,6 +24,22 @@ async def must_read(chain: Chain, account: bytes) -> OperatorRecord:
             f"{address(account)} is not registered.", "Register it first: p2pavs operator register."
         )
     return record
+
+
+async def when_counted(chain: Chain, account: bytes) -> str:
+    """Return a sentence: from when on sets count an operator, or what that takes."""
+    record = await read_operator(chain, account)
+    if record is None or not record.active:
+        return "No set counts it until it is registered: p2pavs operator register."
+    minimum = await reader.minimum_stake(chain)
+    source = chain.deployment.stake_source
+    if source == NATIVE_STAKE and record.stake < minimum:
+        return f"No set counts it: an operator needs {ether(minimum)} (p2pavs operator stake)."
+    if await chain.read_one(source, "isMember", account):
+        return "It takes part from the next epoch on (p2pavs epoch status)."
+    if source == NATIVE_STAKE:
+        return "No set counts it: it was ejected, or all have more stake. Add some: p2pavs operator stake."
+    return "No set counts it until it registers for the operator set in EigenLayer."
 
 
 def proven(chain: Chain, account: bytes, key: bytes, secret: bls.SecretKey) -> tuple[bytes, bytes]:

@@ -126,8 +126,10 @@ def test_an_operator_leaves_and_takes_its_stake_along(shell: Shell) -> None:
     shell.deploy()
     shell.fund(*shell.new_keys("a"))
     keys = ["--keys", str(shell.keys("a"))]
-    shell.run("operator", "register", *keys)
-    staked = shell.json("operator", "stake", *keys, "--amount", "1.5")
+    assert "until it is registered" in shell.run("operator", "stake", *keys, "--amount", "1wei")
+    assert "an operator needs 1 ETH" in shell.run("operator", "register", *keys)
+    assert "from the next epoch on" in shell.run("operator", "stake", *keys, "--amount", "1")
+    staked = shell.json("operator", "stake", *keys, "--amount", "0.499999999999999999")
     assert staked["stakeWei"] == str(3 * ETH // 2)
     assert "nothing to withdraw" in shell.run("operator", "withdraw", *keys, status=1)
     left = shell.json("operator", "exit", *keys)
