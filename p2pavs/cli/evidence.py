@@ -12,11 +12,21 @@ from p2pavs.cli.options import json_option, node_urls, nodes_option, with_accoun
 from p2pavs.cli.output import address, ether, hex_, moment, show, table
 from p2pavs.cli.sources import AccountOptions, ChainOptions
 from p2pavs.errors import P2pavsError, UsageError
+from p2pavs.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from p2pavs.chain.contracts import Chain
     from p2pavs.chain.evidence import ChainEvidence
     from p2pavs.chain.slashing import Case
+
+
+class Refused(P2pavsError):
+    """The contracts did not take all that was sent to them."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"The contracts refused {count} of these.", "The reasons are above.")
 
 
 @click.group()
@@ -60,7 +70,10 @@ def submit(
     where: ChainOptions,
     who: AccountOptions,
 ) -> None:
-    """Report what nodes hold and the chain does not know; execute cases whose veto window is over."""
+    """Report what nodes hold and the chain does not know; execute cases whose veto window is over.
+
+    What the contracts refuse is named, and keeps nothing else from being done.
+    """
     from p2pavs.chain import slashing
     from p2pavs.chain.errors import ContractRevert
 
@@ -70,6 +83,7 @@ def submit(
         held = await _held(nodes)
         reported: list[dict[str, Any]] = []
         executed: list[dict[str, Any]] = []
+        refused: list[dict[str, Any]] = []
         async with (
             where.open_chain() as chain,
             common.open_account(chain.rpc, source) as sender,
@@ -78,23 +92,29 @@ def submit(
                 found = _chain_evidence(chain, one)
                 if found is None or task not in (None, one["task"]) or await slashing.is_booked(chain, found):
                     continue
+                offence = {"task": one["task"], "offence": one["offence"], "operator": one["operator"]}
                 try:
                     await sender.send(slashing.report_call(chain, found))
                 except ContractRevert as error:
                     if error.name != "OffenceKnown":  # a node was faster
-                        raise
+                        refused.append(offence | {"reason": error.message})
                     continue
-                reported.append({"task": one["task"], "offence": one["offence"], "operator": one["operator"]})
+                reported.append(offence)
             for number in range(1, await slashing.case_count(chain) + 1):
                 case = await slashing.read_case(chain, number)
                 wanted = task in (None, case.first_task)
                 if case.closed or not wanted or case.executable_from > time.time():
                     continue
                 call = await slashing.execute_call(chain, number)
-                if call is not None:
+                if call is None:
+                    continue
+                try:
                     await sender.send(call)
-                    executed.append(_case_json(case))
-        return {"reported": reported, "executed": executed}
+                except ContractRevert as error:
+                    refused.append(_case_json(case) | {"task": case.first_task, "reason": error.message})
+                    continue
+                executed.append(_case_json(case))
+        return {"reported": reported, "executed": executed, "refused": refused}
 
     content = common.run(work)
     lines = [
@@ -102,11 +122,17 @@ def submit(
         for one in content["reported"]
     ]
     lines += [f"executed: case {one['id']} against {one['operator']}" for one in content["executed"]]
+    lines += [
+        f"refused: {one['offence']} in task {one['task']} by {one['operator']}: {one['reason']}"
+        for one in content["refused"]
+    ]
     show(content, *(lines or ["There is nothing to report and no case to execute."]))
+    if content["refused"]:
+        raise Refused(len(content["refused"]))
 
 
 @evidence.command()
-@click.argument("number", type=click.IntRange(1))
+@click.argument("number", type=click.IntRange(1, 2**256 - 1))
 @with_chain
 @with_account
 @json_option
@@ -146,7 +172,7 @@ async def _held(nodes: tuple[str, ...]) -> list[dict[str, Any]]:
             for one in answer if isinstance(answer, list) else ():
                 try:
                     operator = address(bytes.fromhex(str(one["operator"])[2:]))
-                    key = (int(one["task"]), str(one["offence"]), operator)
+                    key = (_task_number(one["task"]), str(one["offence"]), operator)
                     if key not in found or found[key].get("report") is None:
                         found[key] = {**one, "operator": operator}
                 except (KeyError, TypeError, ValueError):
@@ -154,6 +180,12 @@ async def _held(nodes: tuple[str, ...]) -> list[dict[str, Any]]:
                         f"the node at {url} answers in a form of another version", "Update p2pavs."
                     ) from None
     return [found[key] for key in sorted(found)]
+
+
+def _task_number(value: Any) -> int:
+    if isinstance(value, int) and 0 <= value < 2**256:
+        return value
+    raise ValueError("no task number")
 
 
 def _chain_evidence(chain: Chain, one: dict[str, Any]) -> ChainEvidence | None:

@@ -53,7 +53,7 @@ def show_(number: int, where: ChainOptions) -> None:
 
 
 @task.command()
-@click.argument("number", type=click.IntRange(1))
+@click.argument("number", type=click.IntRange(1, 2**256 - 1))
 @with_chain
 @with_account
 @json_option

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +15,15 @@ import pytest
 from click.testing import CliRunner
 from eth_account import Account
 
+from consensus import bls
+from consensus.committee import Member
+from consensus.evidence import Evidence, Offence, SignedStatement
+from consensus.signing import statement
+from consensus.types import InstanceId, Kind, Scope
 from inference.model import demo_model
+from p2pavs import keystore
 from p2pavs.chain.deployment import Deployment
+from p2pavs.chain.evidence import encode_evidence
 from p2pavs.chain.pending import SqlitePendingStore
 from p2pavs.cli import settings
 from p2pavs.cli.main import root
@@ -206,6 +217,65 @@ def test_a_network_without_offences(shell: Shell) -> None:
     assert shell.json("evidence", "list") == {"held": [], "cases": [], "punished": []}
     assert "nothing to report" in shell.run("evidence", "submit", *account)
     assert "There is no case 1" in shell.run("evidence", "veto", "1", *account, status=4)
+
+
+@contextmanager
+def said_by_a_node(directory: Path) -> Iterator[tuple[str, Callable[[list[Any]], object]]]:
+    """Serve what a node is made to hold as evidence: its address, and what sets it."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    directory.mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(directory)))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        held = directory / "evidence"
+        yield f"http://127.0.0.1:{server.server_port}", lambda content: held.write_text(json.dumps(content))
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_what_a_node_says_of_offences_is_not_believed(shell: Shell) -> None:
+    """What proves nothing is refused by name, and keeps nothing else from being reported."""
+    shell.deploy()
+    deployment = Deployment.load(shell.directory / "deployment.json")
+    shell.fund(*shell.new_keys("a"))
+    keys = ["--keys", str(shell.keys("a"))]
+    operator = shell.json("operator", "register", *keys, "--stake", "2")["address"]
+    [(key, secret)] = keystore.load(shell.keys("a"), PASSWORD).consensus_keys().items()
+    scope = Scope(deployment.domain, InstanceId(7, 0), bytes(32))
+    member = Member(0, bytes.fromhex(operator[2:]), key, 1)
+    values = b"\1" * 32, b"\2" * 32
+    signatures = [bls.sign(secret, statement(scope, Kind.PREVOTE, 0, value)) for value in values]
+    votes = [SignedStatement(Kind.PREVOTE, 0, *one) for one in zip(values, signatures, strict=True)]
+    proof = encode_evidence(Evidence(Offence.EQUIVOCATION, scope, member, tuple(votes))).data
+
+    def told(task: object, data: bytes, verifier: str = "EquivocationVerifier", who: str = operator) -> Any:
+        report = {"verifier": verifier, "data": "0x" + data.hex()}
+        return {"task": task, "offence": "equivocation", "operator": who, "state": "open", "report": report}
+
+    with said_by_a_node(shell.directory / "node") as (node, says):
+        says([told(6, proof[:-32] + bytes(32)), told(7, proof)])
+        submit = ["evidence", "submit", "--key-file", str(shell.key_file), "--node", node]
+        said = shell.run(*submit, status=4)
+        assert "refused: equivocation in task 6" in said and "reported: equivocation in task 7" in said
+        (punished,) = shell.json("evidence", "list", "--node", node)["punished"]
+        assert (punished["firstTask"], punished["takenWei"]) == (7, str(2 * ETH))
+        for nonsense in (
+            told(2**256, proof), told(-1, proof), told("7", proof), told(7, proof, who="0x12"), 5, {},
+        ):  # fmt: skip
+            says([nonsense])
+            assert "another version" in shell.run(*submit, status=1)
+        says([told(8, proof, verifier="TaskGateway2")])
+        assert "cannot be read" in shell.run(*submit, status=2)
+    too_large = str(2**256)
+    for command in (["evidence", "veto"], ["task", "refund"]):
+        assert "not in the range" in shell.run(*command, too_large, *submit[2:4], status=2)
 
 
 def test_the_contracts_are_offered_to_their_owner(shell: Shell) -> None:
