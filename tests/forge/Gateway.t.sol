@@ -95,6 +95,22 @@ contract GatewayTest is ForgeTest {
         assertTrue(address(gateway).balance - owed <= market.dust(), "and nothing beyond");
     }
 
+    /// After the last pause that can be counted requests are open, and no task's deadline moves any more.
+    function test_pauses_are_counted() external {
+        vm.startPrank(address(market));
+        for (uint256 i = 0; i < 255; ++i) {
+            gateway.setPaused(true);
+            vm.warp(block.timestamp + 1);
+            gateway.setPaused(false);
+        }
+        vm.expectRevert(abi.encodeWithSignature("TooManyPauses(uint256)", 255));
+        gateway.setPaused(true);
+        vm.stopPrank();
+        assertTrue(!gateway.paused(), "requests are open");
+        market.ask(0, 0);
+        assertEq(market.taskCount(), 1, "and taken");
+    }
+
     /// What the proxy says of a result by itself is what the gateway behind it would.
     function invariant_the_proxy_reads_results_as_the_gateway_does() external {
         for (uint256 id = 0; id <= market.taskCount() + 1; ++id) {

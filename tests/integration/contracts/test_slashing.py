@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from p2pavs.chain.evidence import Certified, ChainEvidence, encode_absence, enco
 from p2pavs.chain.records import TaskHeader
 from p2pavs.contracts import EVIDENCE_VERIFIERS
 from tests.integration.contracts.conftest import STAKES, Staffed
+from tests.integration.contracts.test_callbacks import ATTACK, encoded, puppet
 from tests.integration.contracts.test_supplement import supplement
 from tests.integration.contracts.world import (
     ABSENT_TASKS,
@@ -54,14 +55,17 @@ class Scene:
     committee: Committee
     certificate: tuple[Any, ...]
     result: Result
+    elsewhere: Callable[[Scope], Scope] = lambda scope: scope
+    """Changes what the accused's signatures are bound to."""
 
     @property
     def world(self) -> World:
         return self.staffed.world
 
     def sign(self, index: int, kind: Kind, round_: int, value: bytes) -> SignedStatement:
-        message = statement(self.world.scope(self.task, self.committee), kind, round_, value)
-        return SignedStatement(kind, round_, value, bls.sign(operator(index).secret, message))
+        scope = self.elsewhere(self.world.scope(self.task, self.committee))
+        secret = operator(index).secret
+        return SignedStatement(kind, round_, value, bls.sign(secret, statement(scope, kind, round_, value)))
 
     def evidence(self, offence: Offence, index: int, *signed: SignedStatement, **more: Any) -> Evidence:
         scope = self.world.scope(self.task, self.committee)
@@ -266,6 +270,43 @@ def test_what_is_no_equivocation(scene: Scene) -> None:
         verifier = EVIDENCE_VERIFIERS["equivocation"]
         data = interface(verifier).encode("checkDecoded", (*struct, key, signature))[4:]
         assert refused(world, ChainEvidence(verifier, b"", 0, data)) == "UnknownKind"
+
+
+ELSEWHERE: dict[str, Callable[[Scope], Scope]] = {
+    "chain": lambda scope: replace(scope, domain=replace(scope.domain, chain_id=scope.domain.chain_id + 1)),
+    "gateway": lambda scope: replace(scope, domain=replace(scope.domain, gateway=b"\1" * 20)),
+    "task": lambda scope: replace(scope, instance=InstanceId(scope.instance.task_id + 1, 0)),
+    "attempt": lambda scope: replace(scope, instance=InstanceId(scope.instance.task_id, 1)),
+    "committee": lambda scope: replace(scope, committee_root=b"\1" * 32),
+}
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+@pytest.mark.parametrize("make", [equivocation, wrong_prevote, wrong_proposal, wrong_report, lazy_vote])
+def test_what_was_signed_elsewhere_is_no_evidence_here(
+    scene: Scene, make: Callable[[Scene, int], Evidence], where: str
+) -> None:
+    """The same statements, signed for another chain, gateway, task, attempt or committee."""
+    scene.elsewhere = ELSEWHERE[where]
+    assert refused(scene.world, scene.encode(make(scene, 2))) == "SignatureMismatch"
+
+
+def test_who_is_paid_a_bounty_cannot_take_it_twice_at_once(scene: Scene) -> None:
+    world, slashing = scene.world, scene.world.slashing
+    reporter = puppet(world, ATTACK)
+    report(world, scene.encode(equivocation(scene, 3)))  # somebody else's bounty lies there
+    evidence = scene.encode(equivocation(scene, 4))
+    verifier = world.contracts[evidence.verifier].address
+    world.send(
+        reporter.functions.poke(slashing.address, encoded(slashing.functions.report(verifier, evidence.data)))
+    )
+    bounty = STAKES[4] * BOUNTY_BPS // 10_000
+    withdraw = encoded(slashing.functions.withdraw())
+    world.send(reporter.functions.plan(slashing.address, [withdraw]))
+    world.send(reporter.functions.poke(slashing.address, withdraw))
+    assert world.wei(reporter.address) == bounty
+    assert not reporter.functions.outcomes(0).call()
+    assert world.wei(slashing.address) == slashing.functions.balanceOf(REPORTER).call() > 0
 
 
 def test_a_key_that_nobody_registered_accuses_nobody(scene: Scene) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.integration.contracts.test_callbacks import ATTACK, encoded, puppet
 from tests.integration.contracts.world import ETHER, WITHDRAWAL_DELAY, Reverted, World, account
 
 
@@ -54,6 +55,31 @@ def test_refuses_what_cannot_be(world: World) -> None:
     with pytest.raises(Reverted) as refusal:
         world.send(world.stakes.functions.requestWithdrawal(0), alice)
     assert refusal.value.name == "NothingToWithdraw"
+
+
+def test_no_stake_is_too_large_to_be_counted(world: World) -> None:
+    """What a member has is kept in 96 bits: more wei than any chain has."""
+    whale, most = account("whale"), 2**96 - 1
+    world.send(world.stakes.functions.deposit(), whale, value=most)
+    assert members(world) == {whale: most}
+    with pytest.raises(Reverted) as refusal:
+        world.send(world.stakes.functions.deposit(), whale, value=1)
+    assert (refusal.value.name, refusal.value.arguments) == ("TooMuchStake", (most + 1, most))
+
+
+def test_who_is_paid_cannot_take_it_twice_at_once(world: World) -> None:
+    stakes, member = world.stakes, puppet(world, ATTACK)
+    world.send(stakes.functions.deposit(), account("bystander"), value=2 * ETHER)
+    world.send(member.functions.poke(stakes.address, encoded(stakes.functions.deposit())), value=ETHER)
+    ask = stakes.functions.requestWithdrawal(ETHER)
+    world.send(member.functions.poke(stakes.address, encoded(ask)))
+    world.pass_time(WITHDRAWAL_DELAY)
+    withdraw = encoded(stakes.functions.withdraw())
+    world.send(member.functions.plan(stakes.address, [withdraw]))
+    world.send(member.functions.poke(stakes.address, withdraw))
+    assert world.wei(member.address) == ETHER
+    assert world.wei(stakes.address) == 2 * ETHER
+    assert not member.functions.outcomes(0).call()
 
 
 def test_a_full_set_keeps_those_with_most_stake(world: World) -> None:

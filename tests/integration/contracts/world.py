@@ -216,13 +216,22 @@ class World:
         self, call: ContractFunction, sender: str, value: int = 0, gas: int = BLOCK_GAS // 2
     ) -> bytes:
         """Run a call in the next block without keeping it; raises ``Reverted``."""
-        transaction = {
-            "from": sender,
-            "to": call.address,
-            "value": hex(value),
-            "gas": hex(gas),
-            "data": call._encode_transaction_data(),
-        }
+        return self._simulate(
+            {
+                "from": sender,
+                "to": call.address,
+                "value": hex(value),
+                "gas": hex(gas),
+                "data": call._encode_transaction_data(),
+            }
+        )
+
+    def simulate_creation(self, name: str, code: bytes) -> bytes:
+        """Make a contract in the next block without keeping it; raises ``Reverted``."""
+        self.learn_errors(artifact(name).abi)
+        return self._simulate({"from": self.owner, "gas": hex(BLOCK_GAS // 2), "data": "0x" + code.hex()})
+
+    def _simulate(self, transaction: dict[str, str]) -> bytes:
         answer = self.w3.provider.make_request(RPCEndpoint("eth_call"), [transaction, "pending"])
         if "error" not in answer:
             return bytes.fromhex(answer["result"][2:])
