@@ -120,7 +120,7 @@ def _build(python: Path, key: BuildKey, place: Path, log: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=f"building-{place.name}-") as name:
         half_made = Path(name) / "wheel"
         half_made.mkdir()
-        print("  llama.cpp is built here, once, with pinned instruction sets (about 4 minutes on 2 cores):")
+        print("  llama.cpp is built here, once, with pinned instruction sets (about 3 minutes on 2 cores):")
         print("  every node must compute the same bits, and a build tuned to one processor does not.")
         command = [str(python), "-m", "pip", "wheel", "--verbose", "--no-deps", "--no-cache-dir"]
         command += ["--no-binary", PACKAGE, "--wheel-dir", str(half_made), f"{PACKAGE}=={key.version}"]

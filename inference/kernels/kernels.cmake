@@ -8,6 +8,10 @@ configure_file("${CMAKE_CURRENT_LIST_DIR}/matmul.cpp" "${p2pavs_place}/sgemm.cpp
 foreach (p2pavs_part lanes tiles tiles_32 tiles_256 tiles_half soft_max)
     configure_file("${CMAKE_CURRENT_LIST_DIR}/${p2pavs_part}.h" "${p2pavs_place}/${p2pavs_part}.h" COPYONLY)
 endforeach()
+# Left out, as nothing here uses them: llama.cpp's library for its own programs, and what reads pictures and sound.
+# Compiling them takes longer than all the rest. A variable of this name goes before an option and a cached value.
+set(LLAMA_BUILD_COMMON OFF)
+set(LLAVA_BUILD OFF)
 # The kernels have a soft max too, which hands on to ggml's what it does not do; so that one gets another name.
 cmake_language(DEFER CALL set_source_files_properties
     "${p2pavs_place}/../ops.cpp" TARGET_DIRECTORY ggml-cpu
