@@ -70,7 +70,6 @@ def write_pictures(directory: Path, name: str, run: Run, relative_to: Path) -> l
     drawn += [(one.title, svg.timeline(one)) for one in run.result.timelines]
     drawn += [(one.title, svg.chart(one)) for one in run.result.charts]
     drawn += [(one.title, svg.bars(one)) for one in run.result.bars]
-    directory.mkdir(parents=True, exist_ok=True)
     wanted, links = set(), []
     for number, (title, content) in enumerate(drawn, start=1):
         path = directory / f"{name}-{number}.svg"
@@ -83,11 +82,32 @@ def write_pictures(directory: Path, name: str, run: Run, relative_to: Path) -> l
     return links
 
 
+def read_whole(path: Path) -> str:
+    """The document, or the beginning of a new one. Raises ``DocumentRefused`` where it cannot be read."""
+    try:
+        return path.read_bytes().decode()  # with the ends of lines that it has
+    except FileNotFoundError:
+        return "# Benchmarks\n"
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise DocumentRefused(f"{path} cannot be read: {said}.", "Choose another file with --out.") from None
+
+
+def make_directory(path: Path) -> None:
+    """For pictures and the report. Raises ``DocumentRefused`` where it cannot be made."""
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise DocumentRefused(
+            f"{path} cannot be made: {error.strerror}.", "Choose another file with --out."
+        ) from None
+
+
 def write_whole(path: Path, content: str) -> None:
     """Replace a file in one step. Raises ``DocumentRefused`` where it cannot be written."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(content)
         os.chmod(name, 0o644)
         os.replace(name, path)

@@ -54,7 +54,7 @@ def run(
     signal.signal(signal.SIGTERM, _end)
     result = measure(options)
     if options.result is not None:
-        options.result.write_text(json.dumps(result.to_json()))
+        options.result.write_text(json.dumps(result.to_json(), allow_nan=False))
     else:
         print(as_text(result))
     return 0

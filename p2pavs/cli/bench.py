@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,9 +46,10 @@ def bench(
     if only_list:
         _list(chosen)
         return
-    writer = None if out is None else _Writer(out)
+    writer = None if out is None else _Writer(out, chosen)
     minutes = sum(one.quick_minutes if quick else one.minutes for one in chosen)
-    _say(f"{len(chosen)} benchmarks, about {minutes:.0f} minutes on two idle cores")
+    count = "1 benchmark" if len(chosen) == 1 else f"{len(chosen)} benchmarks"
+    _say(f"{count}, about {minutes:.{0 if minutes >= 2 else 1}f} minutes on two idle cores")
     runs, failed = [], []
     for number, one in enumerate(chosen, start=1):
         _say(f"\n[{number}/{len(chosen)}] {one.title}: {one.question}", bold=True)
@@ -60,10 +62,10 @@ def bench(
             failed.append(one.name)
             continue
         runs.append(run)
-        if writer is not None:
-            writer.write(one, run)  # after each: what was measured is not lost if a later one fails
         if not wants_json():
             _show(one, run)
+        if writer is not None:
+            writer.write(one, run)  # after each: what was measured is not lost if a later one fails
     if wants_json():
         from p2pavs.bench.report import report
 
@@ -88,15 +90,23 @@ class _Ticker:
 class _Writer:
     """The document, its pictures, and the report of all runs."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, chosen: Sequence[Benchmark]) -> None:
+        """Refuses here what would be refused after the first benchmark has run."""
+        from p2pavs.bench import document
         from p2pavs.bench.report import read_report
 
+        if out.suffix != ".md":
+            raise UsageError(f"{out} is no name of a document.", "Choose one that ends with .md.")
         if not out.parent.is_dir():
             raise UsageError(f"the directory of {out} does not exist.", "Make it, or choose another --out.")
         self._out = out
         self._directory = out.with_suffix("")
         self._report = self._directory / "report.json"
         self._runs = read_report(self._report)
+        before = document.read_whole(out)
+        for one in chosen:
+            document.replaced(before, one, "")
+        document.make_directory(self._directory)
 
     def write(self, benchmark: Benchmark, run: Run) -> None:
         """Replace what stands there of one benchmark."""
@@ -106,7 +116,7 @@ class _Writer:
         from p2pavs.bench.registry import NAMES
         from p2pavs.bench.report import report
 
-        before = self._out.read_text(encoding="utf-8") if self._out.exists() else "# Benchmarks\n"
+        before = document.read_whole(self._out)
         document.replaced(before, benchmark, "")  # refuses before a picture is written
         pictures = document.write_pictures(self._directory, benchmark.name, run, self._out.parent)
         section = document.section(benchmark, run, pictures)

@@ -40,7 +40,7 @@ class Metrics:
         return float(self.numbers[name] - before.numbers[name])
 
     def percentile_since(self, before: Metrics, name: str, share: float) -> float:
-        """The bound that ``share`` of the values since then do not exceed: no finer than the bounds are."""
+        """The bound that ``share`` of the values since then do not exceed; infinite above the largest one."""
         now, then = self.buckets.get(name, Counter()), before.buckets.get(name, Counter())
         counts = {bound: now[bound] - then[bound] for bound in sorted(now)}
         total = counts.get(float("inf"), 0.0)

@@ -6,6 +6,7 @@ Latencies as ``tests.bench.scale`` takes them, with signatures and the lag of th
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import tempfile
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from p2pavs.bench.part import percentile, run, say
 from p2pavs.bench.result import Chart, Result
+from p2pavs.loop_lag import LAG_SECONDS
 from tests.bench import scale
 from tests.bench.metrics import Metrics
 from tests.bench.processes import Cpu, node_pids
@@ -119,7 +121,7 @@ def measure(options: argparse.Namespace) -> Result:
                 row.cpu_ms,
                 row.bls_ms,
                 row.worker_ms,
-                row.lag_ms,
+                row.lag_ms if math.isfinite(row.lag_ms) else f"over {1000 * LAG_SECONDS[-1]:,.0f}",
                 row.memory,
                 row.worker_memory,
             )
@@ -139,7 +141,7 @@ def measure(options: argparse.Namespace) -> Result:
                 "kilobytes_received": row.kilobytes,
                 "cpu_ms": row.cpu_ms,
                 "signature_cpu_ms": row.bls_ms,
-                "event_loop_lag_p99_ms": row.lag_ms,
+                **({"event_loop_lag_p99_ms": row.lag_ms} if math.isfinite(row.lag_ms) else {}),
                 "memory_mb": row.memory,
             },
             nodes=row.nodes,

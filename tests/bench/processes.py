@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from testnet.network import node_name
 from tests.e2e.harness import Testnet
@@ -39,6 +40,12 @@ class Cpu:
 def node_pids(net: Testnet) -> list[int]:
     """The process of each node."""
     return [net.network.state.processes[node_name(index)].pid for index in range(net.nodes)]
+
+
+def processor_seconds(pid: int) -> float:
+    """Computing time of all threads that a process has, exact where ``cpu_seconds`` counts in 10 ms."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(one.read_text().split()[0]) for one in threads) / 1e9
 
 
 def node_memory(net: Testnet) -> float:

@@ -1,10 +1,12 @@
 """How far behind the last token a certificate is: ``python -m tests.bench.verify_latency [--tasks 8]``.
 
-A whole network on this machine, every node its own process, tasks in verify mode with long answers of the
-demo model, or of one with random weights. All times are seconds behind the moment at which the node that
-generates had its result: when more than two thirds of the nodes had checked the answer, and when the first
-node and the middle one had the certificate. What lies between is consensus. "Left" are the tokens that these
-two thirds had not checked yet at that moment: of the node that had checked least.
+Whole networks on this machine, every node its own process, tasks in verify mode with long answers: of the
+demo model with four nodes, and of a model of 0.5 B parameters with random weights with three. All times are
+seconds behind the moment at which the node that generates had its result: when more than two thirds of the
+nodes had checked the answer, and when the first node and the middle one had the certificate. What lies
+between is consensus. "Left" are the tokens that these two thirds had not checked yet at that moment: of the
+node that had checked least. What a chunk takes is the processor time of the workers that check, for each
+chunk of 32 tokens, the reading of the prompt included.
 """
 
 from __future__ import annotations
@@ -19,18 +21,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inference.trace import CHUNK_TOKENS
 from p2pavs.bench.part import median, run, say
 from p2pavs.bench.result import Result
+from tests.bench.processes import node_pids, processor_seconds
 from tests.e2e.harness import Testnet
+from tests.faults.measure import children
 
 HOT = ["--mode", "verify", "--temperature", "10", "--deadline", "300"]
 CONTEXT = 512  # tokens, of a model with random weights
+NODES, TASKS, TOKENS = 4, 8, 300
+LARGER, LARGER_NODES, LARGER_TASKS = "qwen2-0.5b", 3, 4  # what two cores can compute at the same time
 
 
 @dataclass(frozen=True, slots=True)
 class Behind:
     """Of one task: tokens, and seconds behind the last of them."""
 
+    leader: int
     tokens: int
     left: int
     checked: float
@@ -62,7 +70,7 @@ def behind(net: Testnet, task: int, tokens: int) -> Behind | None:
     left = tokens - min(ready, default=tokens)
     needed = max(done[index] for index in quorum)
     middle = median(certified)
-    return Behind(tokens, left, max(0.0, needed - last), min(certified) - last, middle - last)
+    return Behind(leader, tokens, left, max(0.0, needed - last), min(certified) - last, middle - last)
 
 
 def random_model(shape: str, directory: Path) -> Path:
@@ -95,25 +103,37 @@ def network(directory: Path, nodes: int, shape: str | None) -> Iterator[tuple[Te
         yield net, ["--model", shape]
 
 
-def measure(options: argparse.Namespace) -> Result:
-    """One network, one task after the other."""
-    tasks = options.tasks or (2 if options.quick else 8)
+def chunk_seconds(one: Behind, spent: list[float]) -> list[float]:
+    """Processor seconds that each follower's worker took for a chunk; ``spent``: by all workers, by node."""
+    chunks = -(-one.tokens // CHUNK_TOKENS)
+    return [seconds / chunks for node, seconds in enumerate(spent) if node != one.leader]
+
+
+def worker_seconds(net: Testnet) -> list[float]:
+    """Processor seconds of each node's worker so far."""
+    return [sum(map(processor_seconds, children(pid))) for pid in node_pids(net)]
+
+
+def one_network(result: Result, shape: str | None, nodes: int, tasks: int, tokens: int) -> None:
+    """Add the table of one network, in which one task comes after the other."""
     found: list[Behind] = []
-    skipped = 0
-    say(f"a test network of {options.nodes} nodes begins")
+    chunks: list[float] = []
+    say(f"a test network of {nodes} nodes begins")
     with (
         tempfile.TemporaryDirectory(prefix="p2pavs-verify-") as directory,
-        network(Path(directory), options.nodes, options.shape) as (net, named),
+        network(Path(directory), nodes, shape) as (net, named),
     ):
         for number in range(tasks):
             say(f"task {number + 1} of {tasks}")
-            asked = ["--seed", str(number), "--max-tokens", str(options.tokens), *HOT, *named]
+            asked = ["--seed", str(number), "--max-tokens", str(tokens), *HOT, *named]
+            before = worker_seconds(net)
             answer = net.request("Once the proposal", wait=True, options=asked)
             one = behind(net, answer["task"], answer["tokens"])
             if one is None:
-                skipped += 1
                 continue
             found.append(one)
+            spent = [after - earlier for after, earlier in zip(worker_seconds(net), before, strict=True)]
+            chunks += chunk_seconds(one, spent)
             say(f"{one}")
     if not found:
         raise RuntimeError("in no task one node alone generated, and all events were there")
@@ -123,25 +143,37 @@ def measure(options: argparse.Namespace) -> Result:
         ("two thirds have checked, s", [o.checked for o in found]),
         ("first certificate, s", [o.first for o in found]),
         ("half the nodes have the certificate, s", [o.middle for o in found]),
+        ("checking a chunk, CPU s of a worker", chunks),
     )
-    result = Result()
+    name = shape or "demo model"
     result.table(
         ("behind the generating node's last token", "median", "most"),
         [(name, median(values), max(values)) for name, values in lines],
-        f"{options.shape or 'demo model'}, {options.nodes} nodes, {len(found)} tasks",
+        f"{name}, {nodes} nodes, {len(found)} tasks",
     )
-    if skipped:
+    if skipped := tasks - len(found):
         result.notes.append(
-            f"{skipped} tasks are left out: more than one node generated, or an event is missing."
+            f"{name}: {skipped} tasks are left out: more than one node generated, or an event is missing."
         )
+
+
+def measure(options: argparse.Namespace) -> Result:
+    """One network as the options say; without them those of the demo model and of a larger one."""
+    result = Result()
+    tokens = options.tokens
+    tasks = options.tasks or (2 if options.quick else TASKS)
+    one_network(result, options.shape, options.nodes or NODES, tasks, tokens)
+    if not (options.quick or options.shape or options.nodes):
+        say(f"a model of the shape {LARGER} is made")
+        one_network(result, LARGER, LARGER_NODES, options.tasks or LARGER_TASKS, tokens)
     return result
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--nodes", type=int, default=4)
-    parser.add_argument("--tasks", type=int, help="(8, with --quick 2)")
-    parser.add_argument("--tokens", type=int, default=300)
-    parser.add_argument("--shape", help="a model of this shape with random weights, as qwen2-0.5b")
+    parser.add_argument("--nodes", type=int, help=f"only one network, of so many nodes ({NODES})")
+    parser.add_argument("--tasks", type=int, help=f"({TASKS}, larger model {LARGER_TASKS}; --quick: 2)")
+    parser.add_argument("--tokens", type=int, default=TOKENS)
+    parser.add_argument("--shape", help="only a model of this shape with random weights, as qwen2-0.5b")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from p2pavs.bench.result import Result
 from p2pavs.execution import Execution, execution_of
 from p2pavs.relay import Patience, Relay
 from p2pavs.streaming import Stream
+from tests.bench.processes import processor_seconds
 
 MEMBERS = 7
 HERE = InstanceId(1, 0)
@@ -36,11 +37,10 @@ LEADER, FOLLOWER = 0, 1
 LARGER, LARGER_PROMPT = "qwen2-0.5b", 48  # what is measured beside the demo model, once; bytes are its tokens
 
 
-def processor_seconds(worker: ModelWorker) -> float:
-    """Processor time of all threads of a worker's process so far."""
+def spent_by(worker: ModelWorker) -> float:
+    """Processor seconds of a worker so far."""
     assert worker.pid is not None
-    threads = Path(f"/proc/{worker.pid}/task").glob("*/schedstat")
-    return sum(int(one.read_text().split()[0]) for one in threads) / 1e9
+    return processor_seconds(worker.pid)
 
 
 @dataclass
@@ -69,14 +69,14 @@ class Seat:
 
     async def run(self) -> None:
         assert self.stream is not None
-        begin = processor_seconds(self.worker)
+        begin = spent_by(self.worker)
         await self.stream.run(self._compute)
         self.ended = time.perf_counter()
-        self.cost = processor_seconds(self.worker) - begin
+        self.cost = spent_by(self.worker) - begin
         if self.index == LEADER and self.other is not None:
-            self.other.after = processor_seconds(self.other.worker)
+            self.other.after = spent_by(self.other.worker)
         elif self.after:
-            self.after = processor_seconds(self.worker) - self.after
+            self.after = spent_by(self.worker) - self.after
 
     async def _compute(self, progress: object, guide: Guide | None = None) -> Execution:
         def tell(one: Progress) -> None:
@@ -100,9 +100,9 @@ def question(number: int, length: int, tokens: int) -> Request:
 
 async def alone(worker: ModelWorker, request: Request) -> tuple[float, Generation]:
     """Processor seconds of generating by itself."""
-    begin = processor_seconds(worker)
+    begin = spent_by(worker)
     answer = await worker.generate(request)
-    return processor_seconds(worker) - begin, answer
+    return spent_by(worker) - begin, answer
 
 
 async def one_model(

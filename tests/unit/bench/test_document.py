@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from p2pavs.bench import document, registry, svg
+from p2pavs.bench import document, part, registry, svg
 from p2pavs.bench.registry import BENCHMARKS, BY_NAME
+from p2pavs.bench.report import read_report
 from p2pavs.bench.result import Bars, Chart, Result, Span, Timeline, shown
 from p2pavs.bench.runner import BenchmarkFailed, run
 from p2pavs.bench.text import as_markdown, as_text
@@ -124,6 +126,69 @@ def test_a_benchmark_that_fails_is_an_error_with_what_it_said(tmp_path: Path) ->
     broken = registry.Benchmark("broken", "Broken", "Why?", "nothing", "p2pavs.bench.no_such_module", 1, 1)
     with pytest.raises(BenchmarkFailed, match="No module named"):
         run(broken, quick=True, repeats=None, progress=lambda line: None)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("d.md", f"{document.begin('sampling')}\n".encode(), "do not fit together"),
+        ("d.md", b"caf\xe9", "d.md cannot be read: it is not UTF-8"),
+        ("d", b"", "is no name of a document"),
+        ("d.md/e.md", b"", "does not exist"),
+        ("way.md", b"", "way cannot be made: File exists"),
+    ],
+)
+def test_a_document_that_cannot_take_the_result_is_refused_before_anything_is_measured(
+    name: str, content: bytes, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*args: object, **options: object) -> None:
+        raise AssertionError("measured all the same")
+
+    monkeypatch.setattr("p2pavs.bench.runner.run", never)
+    (tmp_path / "d.md").write_bytes(content)
+    (tmp_path / "way").write_text("a file where the directory has to be")
+    before = sorted(tmp_path.iterdir())
+    done = CliRunner().invoke(root, ["bench", "sampling", "--quick", "--out", str(tmp_path / name)])
+    assert done.exit_code in (1, 2)
+    assert said in str(done.exception) + done.output
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_ends_of_lines_written_by_hand_stay(tmp_path: Path) -> None:
+    path = tmp_path / "d.md"
+    path.write_bytes(b"# Title\r\n\r\nby hand\r\n")
+    document.write_whole(path, document.replaced(document.read_whole(path), CHAIN, "new"))
+    assert path.read_bytes().startswith(b"# Title\r\n\r\nby hand\n\n## Gas")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_json_does_not_have_is_never_written(
+    number: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part.signal, "signal", lambda *arguments: None)
+    monkeypatch.setattr(part.structlog, "configure", lambda **options: None)
+
+    def measure(options: object) -> Result:
+        found = Result()
+        found.table(("a",), [(number,)])
+        return found
+
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        part.run(measure, arguments=["--result", str(tmp_path / "result.json")])
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_the_sections_of_this_project_are_those_of_its_report() -> None:
+    docs = Path(__file__).resolve().parents[3] / "docs"
+    text, runs = (docs / "benchmarks.md").read_text(), read_report(docs / "benchmarks" / "report.json")
+    assert set(runs) == set(BY_NAME)
+    for name, run_of in runs.items():
+        start, stop = text.index(document.begin(name)), text.index(document.end(name))
+        pictures = re.findall(r"^!\[.*\]\((.*)\)$", found := text[start:stop], re.MULTILINE)
+        assert all((docs / one).is_file() for one in pictures)
+        links = re.findall(r"^!\[.*$", found, re.MULTILINE)
+        section = document.section(BY_NAME[name], run_of, links)
+        assert found == f"{document.begin(name)}\n\n{section}\n\n", name
 
 
 def test_one_benchmark_writes_its_section_pictures_and_report(tmp_path: Path) -> None:
