@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inference.chat_template import chat_template
-from inference.errors import InferenceError, RuntimeMismatch
+from inference.errors import InferenceError, ManifestError, RuntimeMismatch
 from inference.gguf_header import read_header
 from inference.model import (
     FORMAT,
     INPUT,
-    MAX_CONTEXT,
     Golden,
     Manifest,
     ModelFile,
@@ -156,10 +155,15 @@ def write_manifest(options: argparse.Namespace) -> Manifest:
             add_bos=add_bos,
             stop_token_ids=tuple(options.stop_token),
             stop=tuple(options.stop),
-            context_length=min(
-                options.context or min(header.whole("context_length") or 4096, 4096), MAX_CONTEXT
-            ),
+            context_length=min(header.whole("context_length") or 4096, 4096)
+            if options.context is None
+            else options.context,
             golden=Golden(tuple(options.prompt) or DEFAULT_PROMPTS, DEFAULT_TOKENS, "0" * 64),
+        )
+    parse_manifest(draft.to_json().encode(), str(path))  # refuses before the golden test, which takes long
+    if (largest := max(draft.stop_token_ids, default=-1)) >= header.vocabulary > 0:
+        raise ManifestError(
+            f"{path} has no token {largest} that could end an answer: its vocabulary has {header.vocabulary}."
         )
     digest = golden_digest(ModelFile(path, draft, header), threads=options.threads, thorough=True)
     manifest = parse_manifest(

@@ -112,11 +112,18 @@ class ModelStore:
 
     @asynccontextmanager
     async def workbench(self, source: Path) -> AsyncIterator[Path]:
-        """Lend a name in the directory for a file whose manifest is still to be made; gone afterwards."""
+        """Lend a name in the directory for a file whose manifest is still to be made; gone afterwards.
+
+        What is wrong with the file is said of ``source``, whatever name it was lent under.
+        """
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(prefix=".adding-", dir=self.directory) as scratch:
-                yield _linked(source, Path(scratch) / "model.gguf")
+                lent = _linked(source, Path(scratch) / "model.gguf")
+                try:
+                    yield lent
+                except InferenceError as error:
+                    raise type(error)(str(error).replace(str(lent), str(source))) from None
         except OSError as error:
             raise NotStored(f"cannot take {source} into {self.directory}: {error.strerror}.") from None
 

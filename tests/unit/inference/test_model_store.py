@@ -1,10 +1,13 @@
 """The directory of models: names, hashes, and what is not a model."""
 
 import json
+import re
+import shutil
 from dataclasses import replace
 
 import pytest
 
+from inference.add_model import add_model
 from inference.chat_template import chat_template
 from inference.errors import DamagedModel, ManifestError
 from inference.gguf_header import GgufHeader
@@ -78,6 +81,30 @@ async def test_the_workbench_is_cleared(store):
         assert hash_file(scratch) == read_manifest(MICRO).sha256
         assert store.models() == []
     assert list(store.directory.iterdir()) == []
+
+
+async def test_what_is_wrong_is_said_of_the_file_that_was_given(store):
+    with pytest.raises(DamagedModel, match=re.escape(f"{MICRO} is broken")):
+        async with store.workbench(MICRO) as scratch:
+            raise DamagedModel(f"{scratch} is broken")
+    assert list(store.directory.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"stop_token_ids": [1 << 20]}, "has no token 1048576"),
+        ({"context_length": 9_999_999}, "context_length must be"),
+        ({"context_length": 0}, "context_length must be"),
+        ({"name": "n" * 65}, "name must be"),
+    ],
+)
+async def test_a_manifest_that_makes_no_sense_is_refused_before_anything_is_computed(options, said, tmp_path):
+    model = tmp_path / "model.gguf"
+    shutil.copyfile(MICRO, model)
+    with pytest.raises(ManifestError, match=said):
+        await add_model(model, template="Q: {input}", **options)
+    assert list(tmp_path.iterdir()) == [model]
 
 
 def test_hashing_tells_how_far_it_is(tmp_path):
