@@ -28,7 +28,7 @@ def say(line: str) -> None:
 def run(
     measure: Measure,
     *,
-    repeats: int = 3,
+    repeats: int | None = 3,
     quick_repeats: int = 1,
     add_options: Callable[[argparse.ArgumentParser], None] | None = None,
     arguments: Sequence[str] | None = None,
@@ -36,16 +36,18 @@ def run(
 ) -> int:
     """Measure as the command line says; prints the tables, or writes the result to ``--result``.
 
-    ``measure`` gets ``quick`` and ``repeats``, and what ``add_options`` adds. Returns the exit status.
+    ``measure`` gets ``quick`` and ``repeats`` (not where they are None: then it does not repeat itself), and
+    what ``add_options`` adds. Returns the exit status.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="the smallest run that shows that it works")
-    parser.add_argument("--repeats", type=_positive, help=f"({repeats}, with --quick {quick_repeats})")
+    if repeats is not None:
+        parser.add_argument("--repeats", type=_positive, help=f"({repeats}, with --quick {quick_repeats})")
     parser.add_argument("--result", type=Path, metavar="FILE", help="write the result here, as JSON")
     if add_options is not None:
         add_options(parser)
     options = parser.parse_args(arguments)
-    if options.repeats is None:
+    if repeats is not None and options.repeats is None:
         options.repeats = quick_repeats if options.quick else repeats
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),

@@ -20,6 +20,9 @@ class Benchmark:
     module: str
     minutes: float
     quick_minutes: float
+    repeated: bool = False
+    """Whether it measures the same several times and gives the median: those that do not give the spread of
+    many tasks of one run, or what is the same each time."""
 
     @property
     def needs_clone(self) -> bool:
@@ -36,6 +39,7 @@ BENCHMARKS = (
         "tests.bench.price",
         5,
         2,
+        repeated=True,
     ),
     Benchmark(
         "overhead",
@@ -54,6 +58,7 @@ BENCHMARKS = (
         "tests.bench.startup",
         2,
         1,
+        repeated=True,
     ),
     Benchmark(
         "throughput",
@@ -63,6 +68,7 @@ BENCHMARKS = (
         "tests.bench.throughput",
         8,
         2,
+        repeated=True,
     ),
     Benchmark(
         "chain",
@@ -90,6 +96,7 @@ BENCHMARKS = (
         "tests.bench.bls",
         1,
         0.3,
+        repeated=True,
     ),
     Benchmark(
         "simulation",
@@ -117,6 +124,7 @@ BENCHMARKS = (
         "tests.bench.verify_mode",
         4,
         0.5,
+        repeated=True,
     ),
     Benchmark(
         "latency",
@@ -135,6 +143,7 @@ BENCHMARKS = (
         "tests.bench.engine",
         3,
         0.5,
+        repeated=True,
     ),
     Benchmark(
         "sampling",
@@ -144,6 +153,7 @@ BENCHMARKS = (
         "tests.bench.sampling",
         1,
         0.2,
+        repeated=True,
     ),
     Benchmark(
         "memory",
@@ -162,6 +172,7 @@ BENCHMARKS = (
         "tests.bench.catch_up",
         0.5,
         0.2,
+        repeated=True,
     ),
     Benchmark(
         "joining",
@@ -171,6 +182,7 @@ BENCHMARKS = (
         "tests.bench.joining",
         3,
         1.5,
+        repeated=True,
     ),
     Benchmark(
         "gossip",

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 @click.argument("names", nargs=-1, metavar="[NAME...]")
 @click.option("--list", "only_list", is_flag=True, help="Show what there is and how long it takes.")
 @click.option("--quick", is_flag=True, help="The smallest run of each: rough numbers.")
-@click.option("--repeats", type=click.IntRange(1, 1000), help="Repeat each measurement so often.")
+@click.option(
+    "--repeats", type=click.IntRange(1, 1000), help="Repeat each measurement so often, where it is repeated."
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.md",
               help="Replace the sections of these benchmarks in this document; pictures and a report in "
               "JSON go into the directory of the same name beside it.")  # fmt: skip
@@ -46,6 +48,12 @@ def bench(
     if only_list:
         _list(chosen)
         return
+    once = [one.name for one in chosen if not one.repeated]
+    if repeats is not None and names and once:
+        raise UsageError(
+            f"the benchmark {once[0]!r} does not repeat itself, so --repeats would change nothing.",
+            "Leave the option out. Without names it is for those that do.",
+        )
     writer = None if out is None else _Writer(out, chosen)
     minutes = sum(one.quick_minutes if quick else one.minutes for one in chosen)
     count = "1 benchmark" if len(chosen) == 1 else f"{len(chosen)} benchmarks"
@@ -54,7 +62,8 @@ def bench(
     for number, one in enumerate(chosen, start=1):
         _say(f"\n[{number}/{len(chosen)}] {one.title}: {one.question}", bold=True)
         try:
-            run = runner.run(one, quick=quick, repeats=repeats, progress=_Ticker())
+            times = repeats if one.repeated else None
+            run = runner.run(one, quick=quick, repeats=times, progress=_Ticker())
         except runner.BenchmarkFailed as error:
             if len(chosen) == 1:
                 raise

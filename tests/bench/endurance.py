@@ -51,4 +51,4 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(measure, repeats=1, add_options=add_options, description=__doc__))
+    sys.exit(run(measure, repeats=None, add_options=add_options, description=__doc__))

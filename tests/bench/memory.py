@@ -86,4 +86,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         row(Path(sys.argv[2]), *map(int, sys.argv[3:]))
     else:
-        sys.exit(run(measure, repeats=1, description=__doc__))
+        sys.exit(run(measure, repeats=None, description=__doc__))

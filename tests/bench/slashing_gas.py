@@ -75,4 +75,4 @@ def measure(options: argparse.Namespace) -> Result:
 
 
 if __name__ == "__main__":
-    sys.exit(run(measure, repeats=1, description=__doc__))
+    sys.exit(run(measure, repeats=None, description=__doc__))

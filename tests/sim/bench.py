@@ -87,4 +87,4 @@ def _shares(profile: cProfile.Profile) -> list[tuple[str, float]]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(measure, repeats=1, description=__doc__))
+    sys.exit(run(measure, repeats=None, description=__doc__))

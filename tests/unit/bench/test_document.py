@@ -106,6 +106,9 @@ def test_every_benchmark_is_there_and_says_what_it_is() -> None:
         assert one.question.endswith("?")
         assert one.compared
         assert one.quick_minutes <= one.minutes
+        source = (clone / (one.module.replace(".", "/") + ".py")).read_text()
+        assert one.repeated == ("options.repeats" in source), one.name
+        assert one.repeated != ("run(measure, repeats=None" in source), one.name
     assert len(registry.NAMES) == len(set(registry.NAMES))
 
 
@@ -114,6 +117,12 @@ def test_an_unknown_name_is_refused_with_those_that_there_are() -> None:
     assert done.exit_code == 2
     assert "There is no benchmark 'gass'" in done.output
     assert "price, overhead" in done.output
+
+
+def test_a_number_of_repeats_that_would_change_nothing_is_refused() -> None:
+    done = CliRunner().invoke(root, ["bench", "chain", "--repeats", "3"])
+    assert done.exit_code == 2
+    assert "'chain' does not repeat itself" in done.output
 
 
 def test_the_list_says_how_long_each_takes() -> None:
