@@ -111,7 +111,7 @@ class _Writer:
         self._out = out
         self._directory = out.with_suffix("")
         self._report = self._directory / "report.json"
-        self._runs = read_report(self._report)
+        read_report(self._report)
         before = document.read_whole(out)
         for one in chosen:
             document.replaced(before, one, "")
@@ -123,15 +123,15 @@ class _Writer:
 
         from p2pavs.bench import document
         from p2pavs.bench.registry import NAMES
-        from p2pavs.bench.report import report
+        from p2pavs.bench.report import read_report, report
 
         before = document.read_whole(self._out)
         document.replaced(before, benchmark, "")  # refuses before a picture is written
         pictures = document.write_pictures(self._directory, benchmark.name, run, self._out.parent)
         section = document.section(benchmark, run, pictures)
         document.write_whole(self._out, document.replaced(before, benchmark, section))
-        self._runs[run.name] = run
-        ordered = [self._runs[name] for name in NAMES if name in self._runs]
+        runs = read_report(self._report) | {run.name: run}  # as it is now: others may measure, too
+        ordered = [runs[name] for name in NAMES if name in runs]
         document.write_whole(self._report, json.dumps(report(ordered), indent=1) + "\n")
 
 

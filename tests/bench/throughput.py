@@ -176,6 +176,18 @@ def measure(options: argparse.Namespace) -> Result:
             in_flight=row.in_flight,
             block_time_s=1,
         )
+    result.measured(
+        "burst",
+        {
+            "seconds": took,
+            "latency_p50_s": percentile(waits, 0.5),
+            "latency_p99_s": percentile(waits, 0.99),
+            "lost": int(lost),
+        },
+        nodes=options.nodes,
+        tasks=int(many),
+        block_time_s=1,
+    )
     result.charts.append(
         Chart(
             "Certified tasks a second",
