@@ -132,7 +132,7 @@ BENCHMARKS = (
         "How far behind the last token is a certificate in verify mode?",
         "the moment at which the generating node had its result",
         "tests.bench.verify_latency",
-        1.5,
+        3.5,
         1,
     ),
     Benchmark(
