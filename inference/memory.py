@@ -11,6 +11,7 @@ from inference.gguf_header import GgufHeader
 _PROGRAM = 96 << 20  # Python, NumPy, llama.cpp's code, buffers of fixed size
 _TOKEN = 400  # bytes of Python's tables for each entry of the vocabulary
 _CGROUP = Path("/sys/fs/cgroup")
+_OWN_GROUP = Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,9 @@ def check(path: Path, header: GgufHeader, *, context: int, slots: int, batch: in
 
 
 def available() -> int | None:
-    """Bytes that can be had without swapping, by the machine and by the limit on this process's group."""
-    limits = [limit for limit in (_machine(), _group(_CGROUP)) if limit is not None]
-    return min(limits, default=None)
+    """Bytes that can be had without swapping, by the machine and by the limits on this process's groups."""
+    limits = (_machine(), *map(_group, _groups()))
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _machine() -> int | None:
@@ -79,8 +80,18 @@ def _machine() -> int | None:
     return None
 
 
+def _groups() -> list[Path]:
+    """The control groups (version 2) of this process: a container's root, and a service's below it."""
+    try:
+        lines = _OWN_GROUP.read_text().splitlines()
+    except OSError:
+        lines = []
+    parts = Path(next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), "")).parts
+    return [_CGROUP.joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
+
+
 def _group(root: Path) -> int | None:
-    """What a container may still use: its limit less what it holds and the system cannot take back."""
+    """What a group may still use: its limit less what it holds and the system cannot take back."""
     try:
         most = int((root / "memory.max").read_text())
         used = int((root / "memory.current").read_text())

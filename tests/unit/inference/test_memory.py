@@ -73,10 +73,25 @@ def test_what_does_not_fit_is_refused_with_numbers_and_a_remedy(monkeypatch):
     memory.check(Path("a.gguf"), model(), context=512, slots=4, batch=128)
 
 
+def limit(directory: Path, most: str, used: int) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in (("max", most), ("current", str(used)), ("stat", "anon 500\ninactive_file 150")):
+        (directory / f"memory.{name}").write_text(f"{text}\n")
+
+
 def test_a_containers_limit_counts(tmp_path, monkeypatch):
-    for name, text in (("max", "1000"), ("current", "700"), ("stat", "anon 500\ninactive_file 150\n")):
-        (tmp_path / f"memory.{name}").write_text(text)
     monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    limit(tmp_path, "1000", 700)
     assert memory.available() == 450
-    (tmp_path / "memory.max").write_text("max\n")
+    limit(tmp_path, "max", 700)
     assert memory.available() == memory._machine()
+
+
+@pytest.mark.parametrize(("of_service", "of_slice", "left"), [("1000", "max", 450), ("1000", "800", 250)])
+def test_a_services_limit_counts_and_those_above_it(of_service, of_slice, left, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path / "groups")
+    monkeypatch.setattr(memory, "_OWN_GROUP", tmp_path / "own")
+    (tmp_path / "own").write_text("4:memory:/elsewhere\n0::/system.slice/p2pavs.service\n")
+    limit(tmp_path / "groups" / "system.slice", of_slice, 700)
+    limit(tmp_path / "groups" / "system.slice" / "p2pavs.service", of_service, 700)
+    assert memory.available() == left
