@@ -12,7 +12,6 @@ chunk of 32 tokens, the reading of the prompt included.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,13 +24,14 @@ from inference.trace import CHUNK_TOKENS
 from p2pavs.bench.part import median, run, say
 from p2pavs.bench.result import Result
 from tests.bench.processes import node_pids, processor_seconds
+from tests.bench.verify_mode import LARGER, random_model
 from tests.e2e.harness import Testnet
 from tests.faults.measure import children
 
 HOT = ["--mode", "verify", "--temperature", "10", "--deadline", "300"]
 CONTEXT = 512  # tokens, of a model with random weights
 NODES, TASKS, TOKENS = 4, 8, 300
-LARGER, LARGER_NODES, LARGER_TASKS = "qwen2-0.5b", 3, 4  # what two cores can compute at the same time
+LARGER_NODES, LARGER_TASKS = 3, 4  # what two cores can compute at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +73,6 @@ def behind(net: Testnet, task: int, tokens: int) -> Behind | None:
     return Behind(leader, tokens, left, max(0.0, needed - last), min(certified) - last, middle - last)
 
 
-def random_model(shape: str, directory: Path) -> Path:
-    """A model with random weights and its manifest."""
-    path = directory / f"{shape}.gguf"
-    template = ["--prompt", "a golden prompt", "--template", "Q: {input} A:", "--context", str(CONTEXT)]
-    for command in (
-        ["-m", "inference.random_model", str(path), "--shape", shape],
-        ["-m", "inference.golden", str(path), *template],
-    ):
-        subprocess.run([sys.executable, *command], check=True)
-    return path
-
-
 @contextmanager
 def network(directory: Path, nodes: int, shape: str | None) -> Iterator[tuple[Testnet, list[str]]]:
     """A running network that serves the model, and the options that name it in a request."""
@@ -92,7 +80,7 @@ def network(directory: Path, nodes: int, shape: str | None) -> Iterator[tuple[Te
         with Testnet.start(directory / "net", nodes) as net:
             yield net, []
         return
-    model = random_model(shape, directory)
+    model = random_model(shape, directory, "--context", str(CONTEXT))
     options = {index: ["--model", str(model)] for index in range(nodes)}
     with Testnet.start(directory / "net", nodes, options=options, running=False) as net:
         layout = net.network.layout

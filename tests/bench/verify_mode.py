@@ -9,6 +9,7 @@ programs on the machine hardly touch it. The nodes' own work (gossip, signatures
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 import time
@@ -165,14 +166,13 @@ async def one_model(
     )
 
 
-def random_model(shape: str, directory: Path) -> Path:
-    """A model with random weights and its manifest."""
-    import subprocess
-
+def random_model(shape: str, directory: Path, *options: str) -> Path:
+    """A model with random weights and its manifest; ``options`` are of ``inference.golden``."""
     path = directory / f"{shape}.gguf"
+    golden = ["--prompt", "a golden prompt", "--template", "Q: {input} A:", *options]
     for command in (
         ["-m", "inference.random_model", str(path), "--shape", shape],
-        ["-m", "inference.golden", str(path), "--prompt", "a golden prompt", "--template", "Q: {input} A:"],
+        ["-m", "inference.golden", str(path), *golden],
     ):
         subprocess.run([sys.executable, *command], check=True)
     return path
