@@ -189,8 +189,8 @@ class ModelFile:
     def open(cls, path: str | os.PathLike[str], progress: OnBytes | None = None) -> ModelFile:
         """Check the file against its manifest. Reads it all; raises ManifestError or DamagedModel."""
         path = Path(path)
+        header = read_header(path)  # first: where there is no file, a missing manifest is not what is wrong
         manifest = read_manifest(path)
-        header = read_header(path)
         size = path.stat().st_size
         if size != manifest.size:
             raise DamagedModel(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from inference.errors import DamagedModel, ManifestError
 from inference.gguf_header import read_header
-from inference.model import ModelFile, demo_model, parse_manifest, read_manifest
+from inference.model import ModelFile, demo_model, manifest_path, parse_manifest, read_manifest
 
 MICRO = Path(demo_model()).parent / "micro.gguf"
 
@@ -101,8 +101,13 @@ def test_hostile_counts_are_refused_before_they_cost_memory(tmp_path):
 
 
 def test_missing_files_say_what_to_do(tmp_path, copy):
-    with pytest.raises(ManifestError, match=r"inference\.golden"):
+    with pytest.raises(DamagedModel, match=r"cannot read .*none\.gguf"):
         ModelFile.open(tmp_path / "none.gguf")
+    manifest = manifest_path(copy).read_bytes()
+    manifest_path(copy).unlink()
+    with pytest.raises(ManifestError, match=r"inference\.golden"):
+        ModelFile.open(copy)
+    manifest_path(copy).write_bytes(manifest)
     copy.unlink()
     with pytest.raises(DamagedModel, match="cannot read"):
         ModelFile.open(copy)
