@@ -26,7 +26,7 @@ class Benchmark:
 
     @property
     def needs_clone(self) -> bool:
-        """Whether it needs a clone of the repository: it starts a test network, or a chain for tests."""
+        """Whether it needs a clone of the repository."""
         return self.module.startswith("tests.")
 
 

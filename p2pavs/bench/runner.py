@@ -38,7 +38,7 @@ def run(benchmark: Benchmark, *, quick: bool, repeats: int | None, progress: Pro
     """Run one; every line it prints goes to ``progress``. Raises ``BenchmarkFailed``."""
     if benchmark.needs_clone and not in_clone():
         raise BenchmarkFailed(
-            f"the benchmark {benchmark.name!r} starts a test network, which is not part of the package",
+            f"the benchmark {benchmark.name!r} is in the repository, and not part of the package",
             "Run p2pavs out of a clone of its repository: see the README.",
         )
     with tempfile.TemporaryDirectory(prefix="p2pavs-bench-") as directory:
