@@ -117,6 +117,13 @@ class State:
         return any(alive(known) for known in self.processes.values()) or bool(carrying(self.token))
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write or replace a file in one step: who reads it at any moment finds the old text or the new one."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(text)
+    draft.replace(path)
+
+
 def load_state(layout: Layout) -> State:
     """The state of the network in a directory. Raises DirectoryRefused if there is none."""
     try:

@@ -5,6 +5,7 @@ Everything is done by the command line that users have. The chain's state lives 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -31,10 +32,11 @@ CHAIN_ID = 31337
 SUPPLEMENT_WINDOW = "15"  # seconds: who tries things out wants to claim soon
 STAKE = "32"
 FUNDS = "1000"
-READY_SECONDS = 120.0
+READY_SECONDS = 240.0
 GRACE_SECONDS = 10.0
 _POLL = 0.1
 _PORT_ATTEMPTS = 5
+FIRST_PORT, USUAL_EPHEMERAL = 10_000, 32_768
 _LARGEST_ANSWER = 16 * 1024 * 1024
 
 
@@ -70,7 +72,7 @@ class Network:
             kept["P2PAVS_CONFIG"] = str(self.layout.config)
         return {**kept, "PYTHONUNBUFFERED": "1", "P2PAVS_PROGRESS": "always"}
 
-    def command(self, *arguments: str, timeout: float = 180.0, secret: bool = False) -> str:
+    def command(self, *arguments: str, timeout: float = 300.0, secret: bool = False) -> str:
         """Run `p2pavs` to its end and return what it prints; threads may do so at the same time.
 
         What it prints goes into a log too, unless it is secret. Raises NetworkFailed with what it said.
@@ -123,7 +125,7 @@ class Network:
 
     def _chain_answers(self) -> bool:
         """Wait until the chain answers; False if anvil ended, as it does when another took the port."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.running("anvil"):
             try:
                 if int(str(self.rpc("eth_chainId")), 16) == CHAIN_ID and self.running("anvil"):
@@ -327,7 +329,19 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of this machine that nobody listens on now.
+
+    None of those that the system gives to connections, so that it is still free a while later.
+    """
+    while True:
+        port = FIRST_PORT + secrets.randbelow(_first_ephemeral_port() - FIRST_PORT)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
+def _first_ephemeral_port() -> int:
+    try:
+        first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except (OSError, ValueError):
+        return USUAL_EPHEMERAL
+    return max(first, FIRST_PORT + 1000)  # where the range leaves no room, there is nothing better

@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from testnet.layout import Layout, claim
+from testnet.layout import Layout, claim, write_whole
 from testnet.network import Network, NetworkFailed
 from testnet.startup import bring_up
 
 NODES = 4
 DOUBLE = "tests.doubles.actor"
-PATIENCE = 300.0  # seconds for each demonstration
+PATIENCE = 900.0  # seconds for each demonstration
+FOUND_OUT = 8.0  # seconds after a task in which other nodes find an offence in it, if there is one
+REPORTED = 120.0  # seconds until one of them has reported it
 PARAMETERS = """# Short windows, so that it does not take a day.
 maximum_window = 3600
 longest_pause = 60
@@ -84,23 +86,14 @@ def _run(network: Network, each: Demonstration) -> bool:
     address = _address(network, each.node)
     before = _stake(network, address)
     print(f"\nnode {each.node} ({address}) {each.story}; its stake: {before / 10**18:g} ETH", flush=True)
-    script = network.layout.data(each.node) / "act.json"
-    script.write_text(json.dumps({"cheat": each.cheat}))
     deadline = time.monotonic() + PATIENCE
     punished = None
     asked = 0
-    try:
-        while punished is None and time.monotonic() < deadline:
-            # Not every task gives it the occasion: to claim a wrong output it must be the proposer.
-            if _case(network, address) is None:
-                asked += 1
-                network.command(
-                    "request", "--wait", "--deadline", "300", "--", f"Question {each.node}.{asked}?"
-                )
-            punished = _punished(network, address)
-            time.sleep(1)
-    finally:
-        script.unlink(missing_ok=True)
+    # Not every task gives it the occasion: to claim a wrong output it must be the proposer.
+    while punished is None and time.monotonic() < deadline:
+        asked += 1
+        _ask_while_it_cheats(network, each, f"Question {each.node}.{asked}?")
+        punished = _punishment(network, address, deadline)
     if punished is None:
         print(f"  nothing happened within {PATIENCE:.0f} s and {asked} tasks", flush=True)
         return False
@@ -118,14 +111,32 @@ def _known(network: Network) -> dict[str, Any]:
     return found
 
 
-def _punished(network: Network, address: str) -> dict[str, Any] | None:
-    found = [one for one in _known(network)["punished"] if one["operator"] == address]
-    return found[0] if found else None
+def _ask_while_it_cheats(network: Network, each: Demonstration, question: str) -> None:
+    """One task, so that there is one offence and one penalty."""
+    script = network.layout.data(each.node) / "act.json"
+    write_whole(script, json.dumps({"cheat": each.cheat}))
+    try:
+        network.command("request", "--wait", "--deadline", "300", "--", question, timeout=600)
+    finally:
+        script.unlink(missing_ok=True)
 
 
-def _case(network: Network, address: str) -> dict[str, Any] | None:
-    found = [one for one in _known(network)["cases"] if one["operator"] == address]
-    return found[0] if found else None
+def _punishment(network: Network, address: str, deadline: float) -> dict[str, Any] | None:
+    """What the chain says of an operator's penalty, once it has one; None where no offence was found."""
+    asked = time.monotonic()
+    while (now := time.monotonic()) < deadline:
+        known = _known(network)
+        held, cases, punished = (
+            [one for one in known[kind] if one["operator"] == address]
+            for kind in ("held", "cases", "punished")
+        )
+        if punished:
+            found: dict[str, Any] = punished[0]
+            return found
+        if not cases and now > asked + (REPORTED if held else FOUND_OUT):
+            return None
+        time.sleep(1)
+    return None
 
 
 def _address(network: Network, index: int) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from testnet.network import Network, NetworkFailed, node_name
 
-CONNECT_SECONDS = 60.0
+CONNECT_SECONDS = 120.0
 # Commands at one time: each is a Python process, and most of its time is starting up.
 _PARALLEL = 3
 # Nodes that start at one time: each loads its model, and more of them only wait for each other.

@@ -75,6 +75,7 @@ def up(layout: Layout, options: argparse.Namespace) -> int:
                 access = openai.set_up(network) if options.openai else None
                 start_nodes(network, options.nodes)
                 face.ask(network, options.prompt, options.choices)
+                following = not options.detach  # from now on a Ctrl-C ends what went well
                 face.certified(
                     time.monotonic() - started, next_steps(network, access, detached=options.detach)
                 )
@@ -82,7 +83,6 @@ def up(layout: Layout, options: argparse.Namespace) -> int:
                     del state.processes[FOLLOWER]
                     state.save(layout)
                     return 0
-                following = True
                 face.follow(network, options.nodes)
             code = 1
         except Stopped as stop:

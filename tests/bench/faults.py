@@ -24,6 +24,7 @@ import trio
 
 from p2pavs.bench.part import percentile, run, say
 from p2pavs.bench.result import Bars, Result
+from testnet.layout import write_whole
 from tests.attacks.__main__ import attack
 from tests.attacks.hostile import flood
 from tests.bench import scale
@@ -107,7 +108,7 @@ QUICK = ("pause", "wrong_output")
 def _told(net: Testnet, name: str, content: dict[str, object]) -> Iterator[None]:
     """The faulty node is told so by a file that its double reads."""
     path = net.network.layout.data(FAULTY) / name
-    path.write_text(json.dumps(content))
+    write_whole(path, json.dumps(content))
     try:
         yield
     finally:

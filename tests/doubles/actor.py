@@ -3,7 +3,7 @@
 ``python -m tests.doubles.actor node ...`` takes the place of ``p2pavs node ...``. Without the file it is an
 honest node. The file is read at each step:
 
-    {"die": "proposal"}      before its next proposal leaves (it is signed and on disk)
+    {"die": "proposal"}      before its next proposal of round 0 leaves (it is signed and on disk)
     {"die": "prevote"}       after its next prevote was published
     {"die": "precommit"}     before its next precommit leaves (it is signed and on disk)
     {"die": "inference"}     when it begins to compute
@@ -25,6 +25,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
@@ -78,7 +79,8 @@ class Script:
     def die_at(self, instant: str) -> None:
         """End this process, as kill -9 does, if now is the time."""
         if self._read().get("die") == instant:
-            self._path.unlink()
+            with suppress(FileNotFoundError):  # taken back since it was read: too late
+                self._path.unlink()
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _read(self) -> dict[str, Any]:
@@ -235,7 +237,7 @@ class ActingDesk(TaskDesk):
         )
 
     async def _act_and_publish(self, parts: DeskParts, message: Message) -> None:
-        if isinstance(message, Proposal):
+        if isinstance(message, Proposal) and message.round == 0:
             self._script.die_at("proposal")
         if isinstance(message, Vote) and message.kind is Kind.PRECOMMIT:
             self._script.die_at("precommit")

@@ -18,7 +18,7 @@ from trio_websocket import WebSocketConnection, open_websocket_url
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _LISTENING = re.compile(rb"DevTools listening on ws://(\S+?)/")
-START_SECONDS = 60.0
+START_SECONDS = 240.0
 
 
 class Page:
@@ -50,7 +50,7 @@ class Page:
         found = await self.command("Runtime.evaluate", expression=expression, returnByValue=True)
         return found["result"].get("value")
 
-    async def wait_for(self, expression: str, seconds: float = 120) -> Any:
+    async def wait_for(self, expression: str, seconds: float = 300) -> Any:
         """Wait until an expression is true on the page."""
         with trio.fail_after(seconds):
             while True:

@@ -22,11 +22,15 @@ from p2pavs.chain.reader import read_result
 from p2pavs.chain.records import TaskResult, TaskStatus
 from p2pavs.chain.rpc import Rpc
 from testnet.layout import Layout, claim
-from testnet.network import Network, node_name
+from testnet.network import Network, fetch_json, node_name
 from testnet.startup import bring_up, start_nodes, wait_connected
 
 T = TypeVar("T")
 POLL = 0.1
+DEADLINE = ("--deadline", "900")
+"""Seconds that a task of a test has. Limits here end what hangs, on a slow and busy machine too."""
+MANY = 64
+"""Tasks that are asked until one of them brings the occasion that a test needs."""
 
 
 class Testnet:
@@ -103,7 +107,7 @@ class Testnet:
         """Let a paused node go on (SIGCONT)."""
         self.network.kill(node_name(index), signal.SIGCONT)
 
-    def terminate(self, index: int, seconds: float = 30) -> int:
+    def terminate(self, index: int, seconds: float = 120) -> int:
         """Ask a node to end (SIGTERM); returns its exit code."""
         self.network.kill(node_name(index), signal.SIGTERM)
         return self.network.children[node_name(index)].wait(seconds)
@@ -122,13 +126,13 @@ class Testnet:
         """Whether a node's process exists (a paused one does)."""
         return self.network.running(node_name(index))
 
-    def wait_connected(self, seconds: float = 60) -> None:
+    def wait_connected(self, seconds: float = 240) -> None:
         """Wait until every node sees all others; all must run."""
         wait_connected(self.network, self.nodes, seconds)
 
     # -- asking ---------------------------------------------------------------------------------------
 
-    def command(self, *arguments: str, timeout: float = 180) -> str:
+    def command(self, *arguments: str, timeout: float = 600) -> str:
         """Output of `p2pavs` with the requester's configuration. Raises NetworkFailed if it fails."""
         return self.network.command(*arguments, timeout=timeout)
 
@@ -140,13 +144,13 @@ class Testnet:
         if choices:
             arguments += ["--choices", ",".join(choices)]
         arguments += ["--", prompt]
-        said = self.command(*arguments, timeout=300).strip().splitlines()
+        said = self.command(*arguments, timeout=900).strip().splitlines()
         document: dict[str, Any] = json.loads(said[-1])
         return document
 
     def api(self, index: int, path: str) -> Any:
         """What a node's API answers at a path. Raises OSError (a refusal is one) or ValueError."""
-        return self.network.api(index, path)
+        return fetch_json(self.network.state.apis[index] + path, timeout=60.0)
 
     def logs(self, index: int) -> list[dict[str, Any]]:
         """A node's log, over all its runs: one dictionary per line that is JSON; others under "text"."""
@@ -162,7 +166,7 @@ class Testnet:
         """All certificates of a task that the gateway took. More than one is a defect of the gateway."""
         return trio.run(self._read_postings, task_id)
 
-    def wait_certified(self, task_id: int, seconds: float = 120) -> TaskCertified:
+    def wait_certified(self, task_id: int, seconds: float = 600) -> TaskCertified:
         """Wait until the gateway took a task's certificate. Fails when it cannot any more, or in time."""
 
         def certified() -> bool:
@@ -174,7 +178,7 @@ class Testnet:
         (posting,) = self.postings(task_id)
         return posting
 
-    def wait_until(self, condition: Callable[[], T], what: str, seconds: float = 60) -> T:
+    def wait_until(self, condition: Callable[[], T], what: str, seconds: float = 240) -> T:
         """Wait until a condition is truthy and return its value; what raises OSError is not true yet."""
         deadline = time.monotonic() + seconds
         while True:

@@ -39,7 +39,7 @@ def run(net: Testnet) -> Run:
             env={**os.environ, "P2PAVS_CONFIG": str(net.network.layout.config)},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -111,7 +111,7 @@ def test_a_refusal_names_the_remedy(net: Testnet) -> None:
         env={name: value for name, value in os.environ.items() if not name.startswith("P2PAVS_")},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")

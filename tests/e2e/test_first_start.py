@@ -26,7 +26,7 @@ def test_up_ask_and_down(tmp_path: Path) -> None:
         [ROOT / "testnet/up.sh", "--nodes", "4", "--detach", "--openai", "--dir", directory],
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1800,
         check=False,
     )
     try:
@@ -38,7 +38,7 @@ def test_up_ask_and_down(tmp_path: Path) -> None:
             env={**os.environ, "P2PAVS_CONFIG": str(directory / "p2pavs.toml")},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         assert again.returncode == 0, again.stderr
@@ -46,7 +46,7 @@ def test_up_ask_and_down(tmp_path: Path) -> None:
         found = re.search(r"OPENAI_BASE_URL=(\S+) OPENAI_API_KEY=(\S+)", up.stdout)
         assert found is not None
         assert found[2] not in (directory / "logs" / "commands.log").read_text()
-        with openai.OpenAI(base_url=found[1], api_key=found[2], timeout=120) as client:
+        with openai.OpenAI(base_url=found[1], api_key=found[2], timeout=600) as client:
             said = client.chat.completions.create(
                 model="demo",
                 messages=[{"role": "user", "content": "swap 5 ETH for USDC"}],
@@ -58,7 +58,7 @@ def test_up_ask_and_down(tmp_path: Path) -> None:
             [ROOT / "testnet/down.sh", "--dir", directory],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
     assert down.returncode == 0, down.stdout + down.stderr
@@ -77,11 +77,11 @@ def test_up_on_a_terminal(tmp_path: Path) -> None:
     )
     os.close(terminal)
     try:
-        said = _read_until(ours, b"certificate verified from the chain", 600)
-        _read_until(ours, b"explorer", 60)
+        said = _read_until(ours, b"certificate verified from the chain", 1800)
+        _read_until(ours, b"explorer", 240)
         os.killpg(up.pid, signal.SIGINT)
-        rest = _read_until(ours, b"stopped", 120)
-        assert up.wait(60) == 0
+        rest = _read_until(ours, b"stopped", 300)
+        assert up.wait(240) == 0
     finally:
         up.kill()
         os.close(ours)

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from p2pavs.chain.events import TaskCertified
-from tests.e2e.harness import Testnet
+from testnet.layout import write_whole
+from tests.e2e.harness import DEADLINE, MANY, Testnet
 
 pytestmark = pytest.mark.e2e
 
 NODES = 7
-MANY = 64
 CHOICES = ("treasury", "parameter", "upgrade", "membership", "spam", "other")
 PROMPT = "Classify this proposal: pay 40,000 USDC from the treasury to the audit team for Q3"
 ALL = range(NODES)
@@ -54,7 +54,7 @@ def _script(net: Testnet, index: int) -> Path:
 
 
 def _direct(net: Testnet, index: int, **orders: str) -> None:
-    _script(net, index).write_text(json.dumps(orders))
+    write_whole(_script(net, index), json.dumps(orders))
 
 
 def _operator(net: Testnet, index: int) -> str:
@@ -86,11 +86,11 @@ def _committee(net: Testnet, task: int) -> dict[str, Any]:
 
 
 def _ask(net: Testnet) -> int:
-    return int(net.request(PROMPT, choices=CHOICES, options=["--no-wait", "--deadline", "300"])["task"])
+    return int(net.request(PROMPT, choices=CHOICES, options=["--no-wait", *DEADLINE])["task"])
 
 
-def _certified(net: Testnet, task: int, seconds: float = 150) -> TaskCertified:
-    posting = net.wait_certified(task, seconds)
+def _certified(net: Testnet, task: int) -> TaskCertified:
+    posting = net.wait_certified(task)
     assert len(net.postings(task)) == 1
     assert posting.output == b"treasury"
     assert 3 * posting.signed_weight > 2 * posting.total_weight
@@ -112,10 +112,16 @@ def test_a_question_is_answered_and_the_certificate_verifies(net: Testnet, tmp_p
 def test_all_nodes_draw_the_same_committee_of_seats(net: Testnet) -> None:
     answer = net.request(PROMPT, choices=CHOICES, wait=True, options=["--committee", "16"])
     assert answer["totalWeight"] == "16"
-    drawn = {json.dumps(_events(net, index, answer["task"], "committee")[0]["members"]) for index in ALL}
-    assert len(drawn) == 1
-    seats = sum(int(member["weight"]) for member in json.loads(drawn.pop()))
+    drawn = net.wait_until(lambda: _drawn(net, answer["task"]), "every node has drawn the committee")
+    assert all(members == drawn[0] for members in drawn)
+    seats = sum(int(member["weight"]) for member in drawn[0])
     assert seats == 16
+
+
+def _drawn(net: Testnet, task: int) -> list[Any] | None:
+    """The members of a task's committee, as each node tells them."""
+    told = [_events(net, index, task, "committee") for index in ALL]
+    return [events[0]["members"] for events in told] if all(told) else None
 
 
 def test_two_dead_nodes_are_not_missed(net: Testnet) -> None:
@@ -125,22 +131,28 @@ def test_two_dead_nodes_are_not_missed(net: Testnet) -> None:
 
 
 def test_the_proposer_dies_before_it_proposes_and_another_during_inference(net: Testnet) -> None:
-    for index in ALL:
+    for index in ALL:  # whoever proposes in a later round lives
         _direct(net, index, die="proposal")
-    task = _ask(net)
+    for _ in range(MANY):  # a proposer that is late has missed its round, and lives
+        task = _ask(net)
+        posting = _certified(net, task)
+        if not all(net.running(index) for index in ALL):
+            break
+    else:
+        pytest.fail(f"no proposer came in time in {MANY} tasks")
     proposer = _index(net, _committee(net, task)["proposer"])
-    net.wait_until(lambda: not net.running(proposer), "the proposer of round 0 is dead")
-    for index in ALL:  # whoever proposes next lives
-        _script(net, index).unlink(missing_ok=True)
-    assert _certified(net, task).round > 0
+    assert [index for index in ALL if not net.running(index)] == [proposer]
+    assert posting.round > 0
 
 
 def test_a_node_dies_during_inference_and_another_before_its_precommit_leaves(net: Testnet) -> None:
     _direct(net, 1, die="inference")
     _direct(net, 2, die="precommit")
-    task = _ask(net)
-    _certified(net, task)
-    net.wait_until(lambda: not net.running(1) and not net.running(2), "both died")
+    for _ in range(MANY):  # who comes when the others have decided does not precommit any more
+        _certified(net, _ask(net))
+        if not net.running(1) and not net.running(2):
+            return
+    pytest.fail(f"they did not both die in {MANY} tasks")
 
 
 def test_the_elected_poster_dies_with_the_certificate_in_hand(net: Testnet) -> None:
@@ -167,7 +179,7 @@ def test_all_nodes_die_after_their_prevotes_and_finish_when_they_come_back(net: 
     for index in ALL:
         _direct(net, index, die="prevote")
     task = _ask(net)
-    net.wait_until(lambda: not any(net.running(index) for index in ALL), "all nodes are dead", 90)
+    net.wait_until(lambda: not any(net.running(index) for index in ALL), "all nodes are dead")
     for index in ALL:
         net.restart(index)
     _certified(net, task)
@@ -176,7 +188,9 @@ def test_all_nodes_die_after_their_prevotes_and_finish_when_they_come_back(net: 
 def test_the_chain_drops_the_blocks_of_a_task(net: Testnet) -> None:
     task = _ask(net)
     _committee(net, task)
-    net.network.rpc("anvil_reorg", 6, [])  # the chain forgets the transactions of these blocks too
+    block = next(event["block"] for index in ALL for event in _events(net, index, task, "task"))
+    dropped = int(net.network.rpc("eth_blockNumber"), 16) - block + 3  # whatever is mined until then
+    net.network.rpc("anvil_reorg", dropped, [])  # the chain forgets the transactions of these blocks too
     net.wait_until(
         lambda: all(_events(net, index, task, "task_undone") for index in ALL), "every node dropped the task"
     )
@@ -210,17 +224,12 @@ def test_two_liars_of_seven_change_nothing_and_leave_evidence(net: Testnet) -> N
     honest = (0, 1, 3, 5, 6)
     for index in (2, 4):
         _direct(net, index, cheat="wrong")
-    for _ in range(MANY):  # until a liar proposed: only then both can sign the lie as proposal and prevote
-        task = _ask(net)
-        _certified(net, task)
-        if _committee(net, task)["proposer"] in liars:
-            break
-    else:
-        pytest.fail(f"no liar was drawn as proposer in {MANY} tasks")
-    net.wait_until(
-        lambda: all(_offences(net, index, "wrong-output") == liars for index in honest),
-        "every honest node holds what the liars signed",
-    )
+    # A liar must propose, so that both can sign the lie as proposal and prevote; the other must be in time.
+    for _ in range(MANY):
+        _certified(net, _ask(net))
+        if all(_offences(net, index, "wrong-output") == liars for index in honest):
+            return
+    pytest.fail(f"not every honest node holds what both liars signed after {MANY} tasks")
 
 
 def test_a_vote_without_work_is_not_counted(net: Testnet) -> None:
@@ -229,8 +238,8 @@ def test_a_vote_without_work_is_not_counted(net: Testnet) -> None:
     for _ in range(MANY):  # a lazy node that comes late finds the task decided and says nothing
         task = _ask(net)
         posting = _certified(net, task)
-        signers = {signer for e in _events(net, 0, task, "certificate") for signer in e["signers"]}
-        assert lazy not in signers
+        signers = json.loads(net.command("certificate", "verify", str(task), "--json"))["signers"]
+        assert len(signers) >= 5 and lazy not in signers
         assert posting.signed_weight < posting.total_weight
         if lazy in _offences(net, 0, "lazy-vote"):
             return

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness import Testnet
+from testnet.layout import write_whole
+from tests.e2e.harness import DEADLINE, Testnet
 
 pytestmark = pytest.mark.e2e
 
 NODES = 4
 ALL = range(NODES)
-HOT = ["--max-tokens", "100", "--temperature", "10", "--deadline", "300"]
+HOT = ["--max-tokens", "100", "--temperature", "10", *DEADLINE]
 VERIFY = ["--mode", "verify", *HOT]
 
 
@@ -38,7 +39,7 @@ def _script(net: Testnet, index: int) -> Path:
 
 
 def _direct(net: Testnet, index: int, cheat: str) -> None:
-    _script(net, index).write_text(json.dumps({"cheat": cheat}))
+    write_whole(_script(net, index), json.dumps({"cheat": cheat}))
 
 
 def _events(net: Testnet, index: int, task: int, kind: str) -> list[dict[str, Any]]:
@@ -82,7 +83,7 @@ def test_a_node_that_diverges_is_named_with_chunk_and_position(net: Testnet) -> 
     operator = net.api(odd, "/status")["operator"]
     for index in ALL:
         (found,) = net.wait_until(
-            lambda index=index: _events(net, index, answer["task"], "diverged"), f"node {index} knows", 90
+            lambda index=index: _events(net, index, answer["task"], "diverged"), f"node {index} knows"
         )
         assert (found["operator"], found["own"]) == (operator, index == odd)
         assert (found["chunk"], found["position"], found["profilesDiffer"]) == (0, 0, False)

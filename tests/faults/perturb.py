@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+from testnet.layout import write_whole
 from testnet.network import NetworkFailed, node_name
 from tests.e2e.harness import Testnet
 from tests.faults.load import Load
@@ -184,7 +185,7 @@ class Perturbations:
         """What tests.doubles.shaken obeys."""
         paths = [self.net.network.layout.data(index) / "faults.json" for index in nodes]
         for path in paths:
-            path.write_text(json.dumps(content))
+            write_whole(path, json.dumps(content))
         try:
             yield
         finally:
@@ -213,7 +214,7 @@ def recover(net: Testnet) -> str:
         if not net.running(index):
             return net.network.obituary(index)
     try:
-        net.wait_connected(90)
+        net.wait_connected(240)
     except NetworkFailed as error:
         return str(error)
     return ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from testnet.network import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,13 +39,6 @@ def anvil_binary() -> Path:
         if candidate.is_file():
             return candidate
     pytest.fail("anvil is missing: run testnet/setup.sh, or set P2PAVS_ANVIL to the binary")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -74,7 +68,7 @@ class Anvil:
         command += [] if "--hardfork" in self.arguments else ["--hardfork", "prague"]
         command += self.arguments
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             with suppress(OSError):
                 self.rpc("eth_chainId")
@@ -94,7 +88,7 @@ class Anvil:
         """Make a blocking call; for set-up and for anvil's own methods."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}).encode()
         request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             answer = json.load(response)
         if "error" in answer:
             raise AssertionError(f"{method}: {answer['error']}")

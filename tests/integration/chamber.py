@@ -21,8 +21,8 @@ from p2pavs.traces import Parting, Traces
 from tests.doubles.forgery import PROFILE
 from tests.unit.node.parliament import SETTINGS, Parliament, Seat, Setting, until
 
-PATIENCE = Patience(first=20.0, following=2.0)
-QUICK = TimeoutConfig(propose_ms=2000, prevote_ms=400, precommit_ms=400)
+PATIENCE = Patience(first=20.0, following=4.0)
+QUICK = TimeoutConfig(propose_ms=5000, prevote_ms=1000, precommit_ms=1000)
 
 Acts = Callable[["Chamber", Seat], Awaitable[Execution | None]]
 
@@ -69,7 +69,7 @@ class Chamber:
 
     async def meet(self, *indexes: int, after: Callable[[], object] | None = None) -> None:
         """Run until those have decided (without names: all), and something else holds."""
-        with trio.fail_after(120):
+        with trio.fail_after(600):
             async with trio.open_nursery() as nursery:
                 for seat in self.house.seats:
                     nursery.start_soon(seat.live)

@@ -9,7 +9,7 @@ from tests import honest_runs
 
 
 async def test_honest_members_never_disagree() -> None:
-    with trio.fail_after(600):
+    with trio.fail_after(1800):
         async with honest_runs.members(demo_model()) as (generator, checker):
             tally = await honest_runs.runs(generator, checker, 200, seed=7)
     assert tally.mismatches == []

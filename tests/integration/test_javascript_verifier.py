@@ -41,7 +41,7 @@ pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="there is n
 def in_javascript(texts: Sequence[str | list[str]]) -> list[Any]:
     command = ["node", "--input-type=module", "-e", PROGRAM]
     done = subprocess.run(
-        command, input=json.dumps(texts), capture_output=True, text=True, timeout=300, check=True
+        command, input=json.dumps(texts), capture_output=True, text=True, timeout=900, check=True
     )
     found: list[Any] = json.loads(done.stdout)
     return found

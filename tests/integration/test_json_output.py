@@ -51,7 +51,7 @@ SCHEMAS = [
 
 @asynccontextmanager
 async def serving(path):
-    with trio.fail_after(300):
+    with trio.fail_after(900):
         async with ModelWorker.open(path, threads=1) as worker:
             yield worker
 

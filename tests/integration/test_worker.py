@@ -49,14 +49,14 @@ def long_request(seed=0, tokens=400):
 
 @asynccontextmanager
 async def micro(**options):
-    with trio.fail_after(60):
+    with trio.fail_after(300):
         async with ModelWorker.open(MICRO, **{"threads": 1, **options}) as worker:
             yield worker
 
 
 @asynccontextmanager
 async def demo(**options):
-    with trio.fail_after(60):
+    with trio.fail_after(300):
         async with ModelWorker.open(DEMO, **{"threads": 1, **options}) as worker:
             yield worker
 
@@ -230,7 +230,7 @@ async def test_a_request_that_always_kills_the_worker_fails_alone():
 
 
 async def test_a_hung_worker_is_replaced():
-    async with micro(hang_seconds=1.5, retries=0) as worker:
+    async with micro(hang_seconds=5.0, retries=0) as worker:
 
         def freeze(_):
             os.kill(worker.pid, signal.SIGSTOP)
@@ -306,7 +306,7 @@ trio.run(main)
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.getcwd()},
     )
-    with trio.fail_after(60):
+    with trio.fail_after(300):
         try:
             worker = os.pidfd_open(int(await process.stdout.receive_some()))
         finally:
@@ -389,7 +389,7 @@ async def test_a_model_that_does_not_fit_is_refused_before_it_is_loaded(tmp_path
 
 
 async def test_a_file_cut_short_while_it_is_served_costs_the_request_only(copied):
-    with trio.fail_after(120):
+    with trio.fail_after(300):
         async with ModelWorker.open(copied, threads=1) as worker, micro() as other:
             whole = copied.read_bytes()
             os.truncate(copied, 4096)  # the next look at the weights is a bus error
@@ -407,7 +407,7 @@ async def test_the_system_shall_end_the_worker_before_the_node():
 
 
 async def test_the_model_may_vanish_while_it_is_served(copied):
-    with trio.fail_after(60):
+    with trio.fail_after(300):
         async with ModelWorker.open(copied) as worker:
             copied.unlink()
             os.kill(worker.pid, signal.SIGKILL)

@@ -19,6 +19,7 @@ from p2pavs.catch_up import CatchUp
 from p2pavs.certificate_sync import CertificateSync
 from p2pavs.network import Network, NetworkConfig
 from p2pavs.storage import CertificateStore, Database
+from tests.integration.network.waiting import until
 from tests.unit.consensus import factory
 
 HERE = Path(__file__).parent
@@ -76,7 +77,7 @@ async def test_a_js_client_reads_a_task_and_checks_its_certificate(tmp_path: Pat
             trio.open_nursery() as nursery,
         ):
             nursery.start_soon(publish_to_first_comer, network, messages)
-            with trio.fail_after(120):
+            with trio.fail_after(600):
                 done = await trio.run_process(
                     ["node", "--import", "./old-node.mjs", "client.mjs", json.dumps(given)],
                     cwd=HERE,
@@ -100,6 +101,6 @@ async def test_a_js_client_reads_a_task_and_checks_its_certificate(tmp_path: Pat
 async def publish_to_first_comer(network: Network, messages: list[Message]) -> None:
     """As soon as somebody listens."""
     await network.wait_for_subscribers(TOPIC, 1)
-    await trio.sleep(2)  # until the mesh has grown: a subscription is not yet a place in it
+    await until(lambda: network._libp2p.gossip.mesh.get(TOPIC))  # a subscription is not yet a place in it
     for message in messages:
         await network.publish(TOPIC, encode_message(message))

@@ -50,7 +50,7 @@ def address_of(account: LocalAccount) -> bytes:
 
 async def wait_for(holds: Callable[[], Awaitable[bool]]) -> None:
     """Ask again and again until it holds; fails after a while."""
-    with trio.fail_after(60):
+    with trio.fail_after(120):
         while True:
             if await holds():
                 return

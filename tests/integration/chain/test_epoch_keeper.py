@@ -63,7 +63,7 @@ async def test_keepers_begin_the_next_epoch_with_a_dead_leader(anvil: Anvil, tmp
         async with trio.open_nursery() as nursery:
             for member in living:
                 nursery.start_soon(_keep, chain, tmp_path, member.account, member.secret)
-            with trio.fail_after(60):
+            with trio.fail_after(180):
                 while await reader.current_epoch(chain) < 2:
                     await mine(anvil, 1)
                     await trio.sleep(0.5)
@@ -93,7 +93,7 @@ async def test_keepers_freeze_and_reveal(anvil: Anvil, tmp_path: Path) -> None:
             for member in network.operators:
                 nursery.start_soon(_keep, chain, tmp_path, member.account, member.secret)
             await mine(anvil, 2 * LENGTH)
-            with trio.fail_after(60):
+            with trio.fail_after(180):
                 while await reader.current_epoch(chain) < 3:
                     await mine(anvil, 1)
                     await trio.sleep(0.5)

@@ -14,7 +14,8 @@ from p2pavs.chain.errors import RpcUnreachable, WrongChain
 from p2pavs.chain.events import EpochOpened, OperatorRegistered, TaskCertified, TaskRequested
 from p2pavs.chain.follower import BlockAdded, BlockRemoved, Follower
 from p2pavs.chain.rpc import Rpc
-from tests.integration.anvil import Anvil, free_port
+from testnet.network import free_port
+from tests.integration.anvil import Anvil
 from tests.integration.chain.network import POLL, Network, address_of, running_network, wait_for
 
 T = TypeVar("T")

@@ -64,7 +64,7 @@ def in_asyncio(work: Callable[[], Awaitable[None]]) -> None:
 async def test_asking_under_trio(anvil: Anvil, tmp_path: Path) -> None:
     async with running_network(anvil, tmp_path) as network, trio.open_nursery() as nursery:
         nursery.start_soon(certify_all, network)
-        with trio.fail_after(120):
+        with trio.fail_after(300):
             await ask_and_watch(anvil.url, network, tmp_path)
         nursery.cancel_scope.cancel()
 
@@ -72,7 +72,7 @@ async def test_asking_under_trio(anvil: Anvil, tmp_path: Path) -> None:
 async def test_asking_under_asyncio(anvil: Anvil, tmp_path: Path) -> None:
     async with running_network(anvil, tmp_path) as network, trio.open_nursery() as nursery:
         nursery.start_soon(certify_all, network)
-        with trio.fail_after(120):
+        with trio.fail_after(300):
             await trio.to_thread.run_sync(
                 in_asyncio, lambda: ask_and_watch(anvil.url, network, tmp_path), abandon_on_cancel=True
             )
@@ -95,7 +95,7 @@ async def test_asking_without_an_event_loop(anvil: Anvil, tmp_path: Path) -> Non
             with pytest.raises(NotOpen):
                 client.verify(1)
 
-        with trio.fail_after(120):
+        with trio.fail_after(300):
             await trio.to_thread.run_sync(work, abandon_on_cancel=True)
         nursery.cancel_scope.cancel()
 

@@ -35,7 +35,7 @@ from p2pavs.network.mends import apply_all
 from tests.integration.network.waiting import until
 
 TOPIC = "t"
-PATIENCE = 20.0  # seconds until a scenario counts as stuck
+PATIENCE = 90.0  # seconds until a scenario counts as stuck
 ANY_PORT = Multiaddr("/ip4/127.0.0.1/tcp/0")
 _seeds = itertools.count(1)
 
@@ -171,7 +171,7 @@ async def negotiation_line_of_16_mib() -> str:
         stream = await attacker.host.get_network().new_stream(victim.id)
         await stream.write(b"\x80\x80\x80\x08")
         try:
-            with trio.move_on_after(3):
+            with trio.move_on_after(10):
                 for _ in range(40):
                     await stream.write(b"a" * 65536)
                     await trio.sleep(0.02)
@@ -416,7 +416,7 @@ async def old_stream_dies_late() -> str:
 
 @scenario
 async def silent_peer() -> str:
-    """A peer behind a cable that is pulled: is it still connected 10 seconds later?"""
+    """A peer behind a cable that is pulled: is it still connected 20 seconds later?"""
     one, two = Node(gossip=False), Node(gossip=False)
     async with one.running(), two.running(), trio.open_nursery() as nursery:
         cut = trio.Event()
@@ -438,7 +438,7 @@ async def silent_peer() -> str:
         address = Multiaddr(f"/ip4/127.0.0.1/tcp/{listeners[0].socket.getsockname()[1]}")
         await one.host.connect(PeerInfo(two.id, [address]))
         cut.set()
-        with trio.move_on_after(10):
+        with trio.move_on_after(20):
             await until(lambda: two.id not in one.host.get_connected_peers())
         outcome = "connected" if two.id in one.host.get_connected_peers() else "noticed"
         nursery.cancel_scope.cancel()
@@ -523,7 +523,7 @@ async def more_than_the_window() -> str:
         stream = await attacker.host.new_stream(victim.id, ["/x/1"])
         stream.muxed_stream.send_window = 2**30
         try:
-            with trio.fail_after(3):
+            with trio.fail_after(10):
                 await stream.write(b"a" * 2**21)
         except Exception as error:
             logging.getLogger("scenarios").debug("write failed: %r", error)

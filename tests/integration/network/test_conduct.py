@@ -65,7 +65,8 @@ async def test_gossip_that_no_honest_peer_sends(open_network: Open, attack: str)
         return True
 
     with capture_logs() as logs:
-        async with network.subscribe(TOPIC, accept), friend.subscribe(TOPIC, note):
+        # A small rate, so that this process need not be fast to flood.
+        async with network.subscribe(TOPIC, accept, author_rate=1.0), friend.subscribe(TOPIC, note):
             await network.wait_for_subscribers(TOPIC, 1)
             async with gossiping(network) as (host, stream):
                 what = await _attack(attack, network, host, stream)
@@ -85,7 +86,7 @@ async def _attack(attack: str, network: Network, host: Any, stream: Any) -> str:
                 for _ in range(50):
                     noise = b"\x05\xff\xff\xff\xff\xff" if attack == "noise" else b"\xff\xff\xff\xff\x0f"
                     await stream.write(noise)
-                    with trio.move_on_after(1):
+                    with trio.move_on_after(20):
                         stream = await host.new_stream(peer, ["/meshsub/1.1.0"])
             case "unsigned":
                 for number in range(50):
@@ -154,7 +155,7 @@ async def test_a_banned_peer_is_not_let_in_and_not_dialled_and_comes_back_later(
         await until(lambda: bad.peer_id not in network.connected())
         assert network.stats().bans == 1
         network.pardon(0.0)
-        await until(lambda: bad.peer_id in network.connected(), 30)
+        await until(lambda: bad.peer_id in network.connected(), 120)
 
 
 async def test_more_requests_than_granted(open_network: Open) -> None:
@@ -165,14 +166,14 @@ async def test_more_requests_than_granted(open_network: Open) -> None:
 
     network = await open_network()
     other = await open_network(network.addresses[0])
-    network.handle("/test/echo/1", echo, ServeLimits(rate=1.0, burst=5))
+    network.handle("/test/echo/1", echo, ServeLimits(rate=0.001, burst=5))
     refused = 0
     for _ in range(30):
         try:
             await other.request(network.peer_id, "/test/echo/1", b"again")
         except RequestFailed:
             refused += 1
-    assert refused >= 20
+    assert refused == 25
     assert network.stats().bans == 0
 
 
@@ -195,7 +196,7 @@ async def test_streams_beyond_the_limit_and_requests_that_do_not_end(open_networ
         muxed: Any = greedy.get_network().get_connections(peer)[0].muxed_conn
         muxed.stream_backlog_semaphore = trio.Semaphore(100_000)
         try:
-            with trio.move_on_after(20):
+            with trio.move_on_after(60):
                 for _ in range(1000):
                     await muxed.open_stream()
         except Exception as error:  # thrown out

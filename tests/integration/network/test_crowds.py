@@ -44,7 +44,7 @@ async def test_a_newcomer_enters_while_silent_connections_are_held(
         for _ in range(SILENT):
             silent.append(await trio.open_tcp_stream("127.0.0.1", _port(network)))
         friend = await open_network(network.addresses[0])
-        await until(lambda: friend.peer_id in network.connected(), 30)
+        await until(lambda: friend.peer_id in network.connected(), 120)
     finally:
         for one in silent:
             await one.aclose()
@@ -60,7 +60,7 @@ async def test_one_address_cannot_begin_handshakes_without_end(
     await until(lambda: friend.peer_id in network.connected())
     entered = 0
     for seed in range(1, 6):
-        with trio.move_on_after(5):
+        with trio.move_on_after(30):
             try:
                 async with stranger(network, seed):
                     entered += 1
@@ -77,7 +77,7 @@ async def test_streams_without_end(open_network: Open) -> None:
         muxed: Any = host.get_network().get_connections(peer)[0].muxed_conn
         muxed.stream_backlog_semaphore = trio.Semaphore(100_000)
         try:
-            with trio.move_on_after(20):
+            with trio.move_on_after(60):
                 for _ in range(2000):
                     await muxed.open_stream()
         except Exception as error:
@@ -101,5 +101,4 @@ async def test_identities_without_end_make_room_for_operators(open_network: Open
     async with AsyncExitStack() as stack:
         for seed in range(1, 12):
             await stack.enter_async_context(stranger(network, seed))
-        await until(lambda: len(network.connected()) <= 5)
-        assert operator.peer_id in network.connected()
+        await until(lambda: len(network.connected()) <= 5 and operator.peer_id in network.connected())

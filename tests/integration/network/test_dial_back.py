@@ -13,13 +13,8 @@ from p2pavs.doctor import reach
 from p2pavs.doctor.check import Check, Status
 from p2pavs.network import Network, RequestFailed
 from p2pavs.network.dial_back import PROTOCOL, decode_answer
+from testnet.network import free_port
 from tests.integration.network.conftest import LOOPBACK, Open
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def pair(open_network: Open) -> tuple[Network, Network]:

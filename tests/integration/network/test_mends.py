@@ -64,7 +64,7 @@ def outcomes() -> dict[str, dict[str, Any]]:
     results: dict[str, dict[str, Any]] = {}
     for mode, process in running.items():
         try:
-            output, _ = process.communicate(timeout=280)
+            output, _ = process.communicate(timeout=600)
         finally:
             process.kill()
         lines = [json.loads(line) for line in output.splitlines() if line.startswith(b'{"name"')]

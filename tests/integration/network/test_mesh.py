@@ -52,7 +52,7 @@ async def test_one_bootstrap_address_is_enough_for_a_full_mesh(open_network: Ope
     networks = await mesh(open_network, 5)
     everybody = {network.peer_id for network in networks}
     for network in networks:
-        assert network.connected() == everybody - {network.peer_id}
+        await until(lambda network=network: network.connected() == everybody - {network.peer_id})  # type: ignore[misc]
         assert all(peer.connected for peer in network.peers())
         assert network.addresses[0].endswith(f"/p2p/{network.peer_id}")
         assert "/tcp/0/" not in network.addresses[0]
@@ -144,15 +144,18 @@ async def test_bootstrap_dies_and_a_restarted_node_uses_its_stored_peers(
         async with Network.open(config) as first_life:
             with trio.fail_after(60):
                 await first_life.wait_for_peers(2)
-            others = {peer.peer_id for peer in first_life.peers() if peer.record is not None}
-            assert others == {bootstrap.peer_id, stays.peer_id}
+
+            def known() -> set[str]:
+                return {peer.peer_id for peer in first_life.peers() if peer.record is not None}
+
+            await until(lambda: known() == {bootstrap.peer_id, stays.peer_id})
     with trio.fail_after(60):
         while stays.connected():
             await stays.wait_for_change()
     async with Network.open(config) as second_life:
         with trio.fail_after(60):
             await second_life.wait_for_peers(1)
-            await second_life.wait_for_bootstrap(10)
+            await second_life.wait_for_bootstrap(60)
         assert second_life.connected() == {stays.peer_id}
 
 

@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from p2pavs.network import Network
+from p2pavs.network.peers_file import load_peers
 from tests.integration.network import peer
 from tests.integration.network.conftest import Open
 from tests.integration.network.waiting import until
@@ -76,7 +77,7 @@ async def start() -> AsyncIterator[Start]:
             started.append(new)
             nursery.start_soon(new.listen)
             await new.say(seed=seed.to_bytes(32, "little").hex(), bootstrap=bootstrap, **settings)
-            await until(lambda: new.peer_id, seconds=30)
+            await until(lambda: new.peer_id, seconds=180)
             return new
 
         yield start_one
@@ -123,17 +124,17 @@ async def test_a_stopped_process_is_noticed_and_welcome_when_it_goes_on(
     await until(lambda: network.connected() | {network.peer_id} == everybody)
     await until(lambda: other.connected | {other.peer_id} == everybody)
     stopped.process.send_signal(signal.SIGSTOP)
-    await until(lambda: network.connected() == {other.peer_id}, seconds=30)
-    await until(lambda: other.connected == {network.peer_id}, seconds=30)
+    await until(lambda: network.connected() == {other.peer_id}, seconds=180)
+    await until(lambda: other.connected == {network.peer_id}, seconds=180)
     stopped.process.send_signal(signal.SIGCONT)
-    await until(lambda: network.connected() | {network.peer_id} == everybody, seconds=30)
-    await until(lambda: other.connected | {other.peer_id} == everybody, seconds=30)
-    await until(lambda: stopped.connected | {stopped.peer_id} == everybody, seconds=30)
+    await until(lambda: network.connected() | {network.peer_id} == everybody, seconds=180)
+    await until(lambda: other.connected | {other.peer_id} == everybody, seconds=180)
+    await until(lambda: stopped.connected | {stopped.peer_id} == everybody, seconds=180)
     async with network.subscribe(peer.TOPIC, lambda author, data: True):
         with trio.fail_after(60):
             await network.wait_for_subscribers(peer.TOPIC, 2)
         await network.publish(peer.TOPIC, b"missed you")
-        await until(lambda: [network.peer_id, "missed you"] in stopped.messages, seconds=30)
+        await until(lambda: [network.peer_id, "missed you"] in stopped.messages, seconds=180)
 
 
 async def test_bootstrap_process_dies_and_the_rest_goes_on(
@@ -144,7 +145,11 @@ async def test_bootstrap_process_dies_and_the_rest_goes_on(
     file = str(tmp_path / "peers.cbor")
     first_life = await start(2, bootstrap.addresses[0], peers_file=file)
     await until(lambda: network.connected() == {bootstrap.peer_id, first_life.peer_id})
-    await until(lambda: Path(file).exists())  # written a few seconds after the news
+
+    def stored() -> set[str]:
+        return {record.peer_id for record in load_peers(Path(file))}
+
+    await until(lambda: network.peer_id in stored())  # written a few seconds after the news
     bootstrap.process.kill()
     await until(lambda: network.connected() == {first_life.peer_id})
     first_life.process.kill()

@@ -47,9 +47,9 @@ async def test_the_answer_and_the_asking_peer(open_network: Open) -> None:
 async def test_megabytes(open_network: Open) -> None:
     server, client = await pair(open_network)
     size = 8 * 2**20
-    server.handle(PROTOCOL, echo, ServeLimits(max_request=size, max_response=size))
+    server.handle(PROTOCOL, echo, ServeLimits(max_request=size, max_response=size, timeout=300))
     data = bytes(range(256)) * (size // 256)
-    assert await client.request(server.peer_id, PROTOCOL, data, max_response=size, timeout=30) == data
+    assert await client.request(server.peer_id, PROTOCOL, data, max_response=size, timeout=300) == data
 
 
 async def test_a_known_peer_is_connected_first(open_network: Open) -> None:

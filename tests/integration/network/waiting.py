@@ -7,7 +7,7 @@ from collections.abc import Callable
 import trio
 
 
-async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 120.0) -> None:
     """Return when the condition holds.
 
     Raises:

@@ -77,7 +77,7 @@ class World:
     ledger: Ledger
 
     def client(self, key: str | None = None) -> openai.OpenAI:
-        return openai.OpenAI(base_url=self.url + "/v1", api_key=key or self.key, timeout=120)
+        return openai.OpenAI(base_url=self.url + "/v1", api_key=key or self.key, timeout=300)
 
     async def use(self, work: Callable[[openai.OpenAI], Any], key: str | None = None) -> Any:
         """Run what a user of OpenAI's package writes, in a thread."""
@@ -86,7 +86,7 @@ class World:
             with self.client(key) as client:
                 return work(client)
 
-        with trio.fail_after(120):
+        with trio.fail_after(300):
             return await trio.to_thread.run_sync(run, abandon_on_cancel=True)
 
     async def committee(self, *, post: bool = True) -> None:
@@ -333,7 +333,7 @@ async def test_a_client_that_hangs_up_asks_again_and_gets_its_task(
         nursery.start_soon(there.committee)
         headers = {"Authorization": f"Bearer {there.key}", "Idempotency-Key": "a"}
         body = {"model": "test", "messages": QUESTION}
-        async with httpx.AsyncClient(headers=headers, timeout=60) as http:
+        async with httpx.AsyncClient(headers=headers, timeout=300) as http:
 
             async def ask() -> httpx.Response:
                 return await http.post(there.url + "/v1/chat/completions", json=body)
@@ -393,7 +393,7 @@ async def test_refusals_cost_nothing(anvil: Anvil, tmp_path: Path) -> None:
         with pytest.raises(openai.InternalServerError, match="No operator") as unserved:
             await there.use(ask())
         assert unserved.value.status_code == 503
-        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {there.key}"}) as http:
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {there.key}"}, timeout=60) as http:
             url = there.url + "/v1/chat/completions"
             for content, status in (
                 (b"{", 400),
@@ -420,7 +420,7 @@ async def test_a_key_may_not_ask_too_often(anvil: Anvil, tmp_path: Path) -> None
     async with world(anvil, tmp_path, requests_per_minute=2) as there:
         headers = {"Authorization": f"Bearer {there.key}"}
         body = {"model": "nothing", "messages": QUESTION}
-        async with httpx.AsyncClient(headers=headers) as http:
+        async with httpx.AsyncClient(headers=headers, timeout=60) as http:
             found = [await http.post(there.url + "/v1/chat/completions", json=body) for _ in range(3)]
         assert [one.status_code for one in found] == [404, 404, 429]
         assert found[-1].headers["x-should-retry"] == "true"
