@@ -44,6 +44,16 @@ class NetworkFailed(Exception):
     """A step of starting a network failed; the message holds the end of the log that tells why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node runs, when it is not simply here."""
+
+    host: str = "127.0.0.1"
+    """The address on which it listens."""
+    enter: tuple[str, ...] = ()
+    """What is put before its command."""
+
+
 @dataclass(slots=True)
 class Network:
     """One test network: the processes of a directory. Only `command` is for several threads at once."""
@@ -60,6 +70,10 @@ class Network:
     """Parameters of the deployment that differ from the defaults (TOML)."""
     options: Mapping[int, Sequence[str]] = field(default_factory=dict)
     """What nodes are started with besides the usual, by index: for tests."""
+    places: Mapping[int, Place] = field(default_factory=dict)
+    """Nodes that run elsewhere than here, by index: for tests."""
+    chain_host: str = "127.0.0.1"
+    """Where the chain listens."""
     report: Report = field(default_factory=Steps)
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -105,7 +119,7 @@ class Network:
         """Start anvil on a free port, with a fresh account that deploys and funds. Raises NetworkFailed."""
         for _ in range(_PORT_ATTEMPTS):
             port = free_port()
-            self.state.rpc = f"http://127.0.0.1:{port}"
+            self.state.rpc = f"http://{self.chain_host}:{port}"
             self._spawn("anvil", self._chain_command(port))
             if self._chain_answers():
                 break
@@ -118,7 +132,7 @@ class Network:
         write_secret(self.layout.deployer_key, key)
 
     def _chain_command(self, port: int) -> list[str]:
-        command = [str(anvil_binary()), "--host", "127.0.0.1", "--port", str(port), "--quiet"]
+        command = [str(anvil_binary()), "--host", self.chain_host, "--port", str(port), "--quiet"]
         command += ["--chain-id", str(CHAIN_ID), "--block-time", "1", "--prune-history", "1000"]
         command += ["--accounts", "1", "--balance", "1000000", "--mnemonic-random", "12"]
         return [*command, "--config-out", str(self.layout.chain_accounts)]
@@ -221,10 +235,11 @@ class Network:
         data.mkdir(parents=True, exist_ok=True)
         # Written anew when the node is ready; the file of an earlier run would name dead ports.
         (data / "node.json").unlink(missing_ok=True)
-        module = self.doubles.get(index, "p2pavs")
-        command = [sys.executable, "-m", module, "node", "--data", str(data)]
+        module, place = self.doubles.get(index, "p2pavs"), self.places.get(index, Place())
+        command = [*place.enter, sys.executable, "-m", module, "node", "--data", str(data)]
         command += ["--keys", str(self.keys(operator)), "--password-file", str(self.password(operator))]
-        command += [*self._chain_options(), "--listen", "/ip4/127.0.0.1/tcp/0", "--api", "127.0.0.1:0"]
+        command += [*self._chain_options(), "--listen", f"/ip4/{place.host}/tcp/0"]
+        command += ["--api", f"{place.host}:0"]
         command += ["--doppelganger-wait", "0"]  # its keys were made here, for it alone
         command += self.node_options
         if bootstrap is not None:

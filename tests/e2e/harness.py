@@ -22,7 +22,7 @@ from p2pavs.chain.reader import read_result
 from p2pavs.chain.records import TaskResult, TaskStatus
 from p2pavs.chain.rpc import Rpc
 from testnet.layout import Layout, claim
-from testnet.network import Network, fetch_json, node_name
+from testnet.network import Network, Place, fetch_json, node_name
 from testnet.startup import bring_up, start_nodes, wait_connected
 
 T = TypeVar("T")
@@ -52,12 +52,15 @@ class Testnet:
         *,
         running: bool = True,
         parameters: str = "",
+        places: Mapping[int, Place] | None = None,
+        chain_host: str = "127.0.0.1",
     ) -> Testnet:
         """Start chain, contracts, operators and nodes in an empty directory; returns when all see each other.
 
         A node with a double runs that module (`python -m MODULE node ...`) in place of `p2pavs`.
         With `running=False` everything is registered, but no node is started: see `start_nodes`.
-        `parameters` are those of the deployment that differ from the defaults (TOML).
+        `parameters` are those of the deployment that differ from the defaults (TOML). `places` are those of
+        nodes that run elsewhere than here.
         """
         layout = Layout(directory.resolve())
         state, lock = claim(layout)
@@ -65,7 +68,15 @@ class Testnet:
         file = layout.directory / "parameters.toml" if parameters else None
         if file is not None:
             file.write_text(parameters)
-        network = Network(layout, state, doubles or {}, options=options or {}, parameters=file)
+        network = Network(
+            layout,
+            state,
+            doubles or {},
+            options=options or {},
+            parameters=file,
+            places=places or {},
+            chain_host=chain_host,
+        )
         testnet = cls(network, nodes)
         try:
             bring_up(network, nodes, running=running)

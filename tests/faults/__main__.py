@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import structlog
 
 from tests.faults.generate import generate
 from tests.faults.manifest import Manifest, ManifestError, load
+from tests.faults.namespaces import IN_HUB, enter_hub, way_in
 from tests.faults.run import run_manifest
 
 
@@ -46,8 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="FILE",
         help="write verdicts there, and leave out manifests that have one: a long run in pieces",
     )
+    parser.add_argument(
+        "--cut",
+        choices=("auto", "namespaces", "firewall"),
+        default="auto",
+        help="how nodes are disconnected: network namespaces, or a firewall in the nodes where those are "
+        "not allowed (default: what this machine allows)",
+    )
     parser.add_argument("--show", action="store_true", help="print the manifests and do nothing")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave keys, data and logs there")
+    arguments = sys.argv[1:] if arguments is None else arguments
     given = parser.parse_args(arguments)
     try:
         manifests = [load(path) for path in given.manifests]
@@ -62,12 +72,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for one in manifests:
             print(f"# {one.name}\n{one.to_toml()}")
         return 0
+    namespaces = _enter_namespace(given.cut, arguments)
+    print(f"nodes are disconnected by {'network namespaces' if namespaces else 'a firewall in the nodes'}")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     known = _read(given.results)
     verdicts = []
     for one in manifests:
         if one.name not in known:
-            known[one.name] = _run(one, given.keep)
+            known[one.name] = _run(one, given.keep, namespaces=namespaces)
             if given.results is not None:
                 with given.results.open("a") as file:
                     file.write(json.dumps(asdict(known[one.name])) + "\n")
@@ -82,6 +94,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if sound == len(verdicts) else 1
 
 
+def _enter_namespace(cut: str, arguments: Sequence[str]) -> bool:
+    """Whether there are network namespaces to be used; begins the command anew in one, the first time."""
+    if IN_HUB in os.environ:
+        return True
+    options = None if cut == "firewall" else way_in()
+    if options is not None:
+        enter_hub(options, "tests.faults", arguments)
+    elif cut == "namespaces":
+        raise SystemExit(
+            "network namespaces are not allowed here, or iproute2 is missing. Try: --cut firewall"
+        )
+    return False
+
+
 def _read(path: Path | None) -> dict[str, Verdict]:
     """The verdicts of a file of earlier pieces, by manifest."""
     if path is None or not path.exists():
@@ -90,11 +116,13 @@ def _read(path: Path | None) -> dict[str, Verdict]:
     return {one.name: one for one in found}
 
 
-def _run(manifest: Manifest, keep: Path | None) -> Verdict:
+def _run(manifest: Manifest, keep: Path | None, *, namespaces: bool) -> Verdict:
     print(f"\n== {manifest.name}: {manifest.nodes} nodes, {manifest.tasks} tasks", flush=True)
     with tempfile.TemporaryDirectory(prefix="p2pavs-perturb-") as temporary:
         directory = Path(temporary) / "net" if keep is None else keep.resolve() / manifest.name
-        outcome = run_manifest(manifest, directory, lambda line: print(line, flush=True))
+        outcome = run_manifest(
+            manifest, directory, lambda line: print(line, flush=True), namespaces=namespaces
+        )
     print(f"  {outcome.certified} of {manifest.tasks} tasks certified, {outcome.seconds:.0f} s")
     for problem in outcome.problems:
         print(f"  PROBLEM: {problem}", flush=True)

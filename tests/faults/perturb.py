@@ -16,6 +16,7 @@ from testnet.network import NetworkFailed, node_name
 from tests.e2e.harness import Testnet
 from tests.faults.load import Load
 from tests.faults.manifest import PHASES, Perturbation, What
+from tests.faults.namespaces import Hub
 
 POLL = 0.1
 WAIT = 180.0  # seconds until a phase that does not come is given up
@@ -38,6 +39,8 @@ class Perturbations:
 
     net: Testnet
     load: Load
+    hub: Hub | None = None
+    """Cuts nodes off where there are network namespaces; else a firewall in their processes does."""
     reports: list[Report] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _processes: threading.Lock = field(default_factory=threading.Lock)
@@ -149,9 +152,12 @@ class Perturbations:
             time.sleep(SLOW_RUNNING)
 
     def _disconnect(self, one: Perturbation) -> None:
-        peers = {index: self._peer(index) for index in range(self.net.nodes)}
-        outside = [peers[index] for index in peers if index not in one.nodes]
-        with self._faults(one.nodes, {"blocked": outside}):
+        outside = [index for index in range(self.net.nodes) if index not in one.nodes]
+        with (
+            self._faults(one.nodes, {"blocked": [self._peer(index) for index in outside]})
+            if self.hub is None
+            else self.hub.apart(one.nodes, outside)
+        ):
             time.sleep(one.seconds)
 
     def _fill_disk(self, one: Perturbation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.e2e.harness import Testnet
 from tests.faults import checks
 from tests.faults.load import Load
 from tests.faults.manifest import Manifest
+from tests.faults.namespaces import CHAIN_HOST, Hub
 from tests.faults.perturb import Perturbations, Report, recover
 
 DOUBLE = "tests.doubles.shaken"
@@ -33,14 +35,31 @@ class Outcome:
 
 
 def run_manifest(
-    manifest: Manifest, directory: Path, say: Callable[[str], None] = lambda line: None
+    manifest: Manifest,
+    directory: Path,
+    say: Callable[[str], None] = lambda line: None,
+    *,
+    namespaces: bool = False,
 ) -> Outcome:
-    """Start a network, load it, disturb it, judge it."""
+    """Start a network, load it, disturb it, judge it.
+
+    With `namespaces`, in a network namespace of its own, nodes have one each, and are cut off by the kernel.
+    """
     begin = time.monotonic()
     outcome = Outcome(manifest)
-    with Testnet.start(directory, manifest.nodes, dict.fromkeys(range(manifest.nodes), DOUBLE)) as net:
+    with ExitStack() as stack:
+        hub = stack.enter_context(Hub(manifest.nodes)) if namespaces else None
+        net = stack.enter_context(
+            Testnet.start(
+                directory,
+                manifest.nodes,
+                dict.fromkeys(range(manifest.nodes), DOUBLE),
+                places=None if hub is None else hub.places,
+                chain_host="127.0.0.1" if hub is None else CHAIN_HOST,
+            )
+        )
         load = Load(net, manifest.tasks, manifest.every, manifest.deadline)
-        perturbations = Perturbations(net, load, outcome.reports)
+        perturbations = Perturbations(net, load, hub, outcome.reports)
         load.start()
         try:
             perturbations.start(manifest.perturbations)

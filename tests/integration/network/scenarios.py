@@ -532,6 +532,34 @@ async def more_than_the_window() -> str:
         return "kept" if attacker.id in victim.host.get_connected_peers() else "closed"
 
 
+@scenario
+async def a_peer_without_gossip_in_the_log() -> str:
+    """Whether the library logs that a peer does not speak gossip."""
+    lines = 0
+
+    class Counter(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            nonlocal lines
+            lines += 1
+
+    counter = Counter()
+    loggers = [logging.getLogger(), logging.getLogger("libp2p")]  # it may keep its lines from the root
+    for logger in loggers:
+        logger.addHandler(counter)
+    logging.disable(logging.NOTSET)
+    try:
+        one, two = Node(), Node(gossip=False)
+        async with one.running(), two.running():
+            await one.host.connect(two.info)
+            with trio.move_on_after(6):
+                await until(lambda: lines)
+    finally:
+        logging.disable(logging.CRITICAL)
+        for logger in loggers:
+            logger.removeHandler(counter)
+    return "lines" if lines else "silent"
+
+
 def main(mode: str, *names: str) -> None:
     if mode == "mended":
         apply_all()

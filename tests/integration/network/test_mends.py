@@ -45,6 +45,7 @@ EXPECTED: dict[str, tuple[Any, Any]] = {
     "streams_of_one_peer": (100, 64),
     "reset_with_unread_data": (1, 0),
     "more_than_the_window": ("kept", "closed"),
+    "a_peer_without_gossip_in_the_log": ("lines", "silent"),
 }
 
 

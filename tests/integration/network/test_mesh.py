@@ -159,6 +159,17 @@ async def test_bootstrap_dies_and_a_restarted_node_uses_its_stored_peers(
         assert second_life.connected() == {stays.peer_id}
 
 
+async def test_one_of_several_bootstrap_addresses_is_enough(open_network: Open) -> None:
+    first, second, gone = await open_network(), await open_network(), await open_network()
+    nobody = "/ip4/127.0.0.1/tcp/1/p2p/" + gone.peer_id
+    network = await open_network(nobody, second.addresses[0], first.addresses[0])
+    await network.wait_for_bootstrap(60)
+    await until(lambda: network.connected() == {first.peer_id, second.peer_id})
+    assert network.bootstrap_error() is None
+    # They bring together who knows neither of the others.
+    await until(lambda: second.peer_id in first.connected())
+
+
 async def test_unreachable_bootstrap_is_named(open_network: Open) -> None:
     other = await open_network()
     gone = "/ip4/127.0.0.1/tcp/1/p2p/" + other.peer_id
