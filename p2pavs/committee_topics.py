@@ -6,6 +6,7 @@ committee talks on the topic of its task's number, and nodes that were not drawn
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ class CommitteeTopics:
         self._accept = accept
         self._route = route
         self._shards: dict[int, _Shard] = {}
-        self._drawn: set[int] = set()  # tasks of drawn committees
+        self._drawn: Counter[int] = Counter()  # tasks of drawn committees, and how many take part in them
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -82,14 +83,19 @@ class CommitteeTopics:
         if not drawn:
             yield
             return
-        self._drawn.add(task_id)
-        shard = await self._join(task_id % SHARDS)
+        # Counted: the next attempt's part begins while the one before is still being put away.
+        self._drawn[task_id] += 1
         try:
-            yield
+            shard = await self._join(task_id % SHARDS)
+            try:
+                yield
+            finally:
+                shard.tasks -= 1
+                shard.idle_since = trio.current_time()
         finally:
-            shard.tasks -= 1
-            shard.idle_since = trio.current_time()
-            self._drawn.discard(task_id)
+            self._drawn[task_id] -= 1
+            if not self._drawn[task_id]:
+                del self._drawn[task_id]
 
     async def _join(self, number: int) -> _Shard:
         while (shard := self._shards.get(number)) is not None and shard.scope.cancel_called:

@@ -75,6 +75,18 @@ async def test_only_the_drawn_carry_a_drawn_committee_s_messages(open_network: O
         nursery.cancel_scope.cancel()
 
 
+async def test_the_end_of_an_attempt_does_not_take_the_topic_from_the_next(open_network: Open) -> None:
+    node = Node(await open_network())
+    async with trio.open_nursery() as nursery:
+        await nursery.start(node.topics.run)
+        async with AsyncExitStack() as later:
+            async with node.topics.joined(5, drawn=True):
+                await later.enter_async_context(node.topics.joined(5, drawn=True))
+            assert node.topics.topic_of(5) == f"{BASE}/5"
+        assert node.topics.topic_of(5) == BASE
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_topic_is_left_after_its_last_task_and_joined_again(
     open_network: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
