@@ -22,6 +22,8 @@ pytestmark = pytest.mark.e2e
 
 NODES = 7
 CHOICES = ("treasury", "parameter", "upgrade", "membership", "spam", "other")
+SLOW = 10
+"""How many times as long the others take, where one must be in time."""
 PROMPT = "Classify this proposal: pay 40,000 USDC from the treasury to the audit team for Q3"
 ALL = range(NODES)
 
@@ -53,7 +55,7 @@ def _script(net: Testnet, index: int) -> Path:
     return net.network.layout.data(index) / "act.json"
 
 
-def _direct(net: Testnet, index: int, **orders: str) -> None:
+def _direct(net: Testnet, index: int, **orders: str | float) -> None:
     write_whole(_script(net, index), json.dumps(orders))
 
 
@@ -148,6 +150,8 @@ def test_the_proposer_dies_before_it_proposes_and_another_during_inference(net: 
 def test_a_node_dies_during_inference_and_another_before_its_precommit_leaves(net: Testnet) -> None:
     _direct(net, 1, die="inference")
     _direct(net, 2, die="precommit")
+    for index in set(ALL) - {1, 2}:
+        _direct(net, index, slow=SLOW)
     for _ in range(MANY):  # who comes when the others have decided does not precommit any more
         _certified(net, _ask(net))
         if not net.running(1) and not net.running(2):
@@ -224,8 +228,9 @@ def test_two_liars_of_seven_change_nothing_and_leave_evidence(net: Testnet) -> N
     honest = (0, 1, 3, 5, 6)
     for index in (2, 4):
         _direct(net, index, cheat="wrong")
-    # A liar must propose, so that both can sign the lie as proposal and prevote; the other must be in time.
-    for _ in range(MANY):
+    for index in honest:  # so that the liars are done before the others vote the lie down
+        _direct(net, index, slow=SLOW)
+    for _ in range(MANY):  # until a liar proposes: only then both can sign the lie as proposal and prevote
         _certified(net, _ask(net))
         if all(_offences(net, index, "wrong-output") == liars for index in honest):
             return
