@@ -137,8 +137,10 @@ def _perturbation(table: dict[str, Any], nodes: int, tasks: int, where: str) -> 
     except ValueError:
         raise ManifestError(f"{where}: what is one of {', '.join(What)}") from None
     chosen = table.get("nodes", [])
-    if not isinstance(chosen, list) or not all(isinstance(one, int) and 0 <= one < nodes for one in chosen):
+    if not isinstance(chosen, list) or not all(type(one) is int and 0 <= one < nodes for one in chosen):
         raise ManifestError(f"{where}: nodes is a list of numbers from 0 to {nodes - 1}")
+    if len(set(chosen)) < len(chosen):
+        raise ManifestError(f"{where}: nodes names one twice")
     if (what in OF_NODES) != bool(chosen):
         raise ManifestError(f"{where}: {what} {'needs' if what in OF_NODES else 'takes no'} nodes")
     phase = table.get("phase", PHASES[0])
@@ -159,13 +161,13 @@ def _only(table: dict[str, Any], known: set[str], where: str) -> None:
 
 def _whole(table: dict[str, Any], name: str, low: int, high: int, where: str) -> int:
     value = table.get(name)
-    if not isinstance(value, int) or not low <= value <= high:
+    if type(value) is not int or not low <= value <= high:  # true is a number to Python
         raise ManifestError(f"{where}: {name} is a number from {low} to {high}")
     return value
 
 
 def _number(table: dict[str, Any], name: str, where: str) -> float:
     value = table.get(name)
-    if not isinstance(value, int | float) or not 0 <= value <= 600:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 600:
         raise ManifestError(f"{where}: {name} is a number of seconds from 0 to 600")
     return float(value)

@@ -51,6 +51,9 @@ def test_a_good_manifest() -> None:
         {"nodes": [4]},
         {"nodes": []},
         {"nodes": "1"},
+        {"nodes": [True]},
+        {"nodes": [1, 1]},
+        {"seconds": float("nan")},
         {"task": 2},
         {"phase": "lunch"},
         {"seconds": -1},
@@ -66,7 +69,7 @@ def test_a_bad_perturbation_is_refused_by_name(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"nodes": 3}, {"tasks": 0}, {"every": "often"}, {"deadline": 5}, {"x": 1}]
+    "changes", [{"nodes": 3}, {"tasks": 0}, {"tasks": True}, {"every": "often"}, {"deadline": 5}, {"x": 1}]
 )
 def test_a_bad_manifest_is_refused_by_name(changes: dict[str, Any]) -> None:
     with pytest.raises(ManifestError):
