@@ -14,6 +14,8 @@ from tests.integration.contracts.test_slashing import Scene, equivocation, repor
 from tests.integration.contracts.world import EPOCH_LENGTH, ETHER, World, account, operator
 
 OPERATORS = 32
+INLINE = b"the longest that is kept inline."  # 32 bytes
+TIP = 1_234_567_890_123_456_789  # wei
 Gas = dict[str, int]
 
 
@@ -39,9 +41,12 @@ def measured() -> Iterator[tuple[World, OperatorSet, Gas]]:
 
 
 def certificate_gas(world: World, operators: OperatorSet, missing: range) -> int:
-    task = world.request()
+    """With what makes the call data dear: the longest output that is kept inline, a fee of many digits."""
+    task = world.request(value=world.fee + TIP, tip=TIP)
     signers = [index for index in range(OPERATORS) if index not in missing]
-    receipt = world.send(world.submit_call(task, world.certify(task, operators, signers)), account("poster"))
+    certificate = world.certify(task, operators, signers, world.result(INLINE))
+    receipt = world.send(world.submit_call(task, certificate, INLINE), account("poster"))
+    assert world.gateway.functions.resultOf(task.id).call()[1] == INLINE
     return int(receipt["gasUsed"])
 
 
