@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from trio_typing import TaskStatus
 
 LOOK_EVERY = 10.0  # seconds
+READ_ANYWAY = 300.0
+"""Seconds after which all models are read anew: a reorganisation may have put others in their places."""
 
 log = structlog.get_logger()
 
@@ -79,6 +82,8 @@ class ModelShelf:
         self._threads = threads
         self._wrap = wrap
         self._copies: list[_Copy] = []
+        self._known: tuple[ModelEntry, ...] = ()
+        self._read_at = -math.inf
         self._refused: dict[Path, float] = {}  # files that could not be served, with their time of change
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -96,7 +101,7 @@ class ModelShelf:
                     "If the file is sound, 'p2pavs doctor' shows what this machine lacks.",
                 ) from None
             self._put(path, worker)
-        entries = await list_models(self._chain)
+        entries = await self._entries()
         self._name(entries)
         unknown = [copy for copy in self._copies if not any(copy.is_(entry) for entry in entries)]
         described = ", ".join(f"{c.path.name} (file SHA-256 {c.digests[0].hex()[:16]}…)" for c in unknown)
@@ -119,7 +124,7 @@ class ModelShelf:
                     # One after another: loading takes a core and reads the whole file.
                     await nursery.start(self._serve, path)
                 try:
-                    if self._name(await list_models(self._chain)):
+                    if self._name(await self._entries()):
                         changed()
                 except ChainError as error:
                     log.warning("models_unread", error=error.message)
@@ -142,6 +147,13 @@ class ModelShelf:
             self._refused[path] = changed_at
             if not self._has(path):
                 task_status.started()
+
+    async def _entries(self) -> tuple[ModelEntry, ...]:
+        """The registry's models. Anybody can register many: each is read once, as long as nothing moves."""
+        if trio.current_time() - self._read_at >= READ_ANYWAY:
+            self._known, self._read_at = (), trio.current_time()
+        self._known = await list_models(self._chain, self._known)
+        return self._known
 
     def _put(self, path: Path, worker: ModelWorker) -> None:
         model, profile = worker.manifest, runtime_profile(worker.profile)

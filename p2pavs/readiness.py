@@ -87,7 +87,9 @@ def _disk(node: Node) -> Condition:
 def _registration(node: Node) -> Condition:
     record = node.book.records.get(node.network.peer_id)
     if record is None:
-        return Condition("registration", False, "the registry was not read yet, or does not have this peer")
+        return Condition(
+            "registration", False, "the registry was not read yet, or this peer is of no operator with stake"
+        )
     if not record.active:
         return Condition(
             "registration", False, "the operator has left: it works until its last epoch is over"

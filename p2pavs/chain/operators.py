@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -10,7 +11,7 @@ from consensus import bls
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ChainError
 from p2pavs.chain.events import Event, KeyRotationBegun, OperatorRegistered, PeerIdChanged
-from p2pavs.chain.reader import BadRecord, current_epoch, read_operator_set, stake_of
+from p2pavs.chain.reader import BadRecord, current_epoch, minimum_stake, read_operator_set, stake_of
 from p2pavs.chain.records import OperatorRecord
 
 KEY_HASH_BYTES = 26
@@ -93,6 +94,19 @@ async def list_operators(chain: Chain) -> tuple[OperatorRecord, ...]:
     return tuple(record for record in records if record is not None)
 
 
+async def counted_operators(chain: Chain, seated: Collection[bytes]) -> tuple[OperatorRecord, ...]:
+    """Return the operators ``seated`` (accounts), and all that the next set would count.
+
+    To register costs no stake, so of those that ``list_operators`` returns there may be any number.
+    """
+    found = await chain.read(chain.deployment.stake_source, "members")
+    stakes = dict(zip(found["accounts"], found["stakes"], strict=True))
+    minimum, events = await minimum_stake(chain), _Events(chain)
+    wanted = dict.fromkeys([*seated, *(account for account, stake in stakes.items() if stake >= minimum)])
+    records = [await _read(chain, account, events, stakes.get(account)) for account in wanted]
+    return tuple(one for one in records if one is not None and (one.active or one.account in seated))
+
+
 async def key_owner(chain: Chain, key: bytes) -> bytes:
     """Return the account that brought a consensus key (48 bytes); zero where nobody did."""
     return bytes(await chain.read_one("OperatorRegistry", "ownerOf", keccak(key)))
@@ -120,7 +134,9 @@ async def _new_key(chain: Chain, events: _Events, account: bytes, key_hash: byte
     return await events.key(account, key_hash, state["nextKeyBlock" if later else "keyBlock"])
 
 
-async def _read(chain: Chain, account: bytes, events: _Events) -> OperatorRecord | None:
+async def _read(
+    chain: Chain, account: bytes, events: _Events, stake: int | None = None
+) -> OperatorRecord | None:
     state: Any = await chain.read_one("OperatorRegistry", "operatorOf", account)
     if not any(state["key"]):
         return None
@@ -133,7 +149,8 @@ async def _read(chain: Chain, account: bytes, events: _Events) -> OperatorRecord
         key_block=state["keyBlock"],
         peer_id=await events.peer_id(account, state["peerBlock"]),
         active=state["active"],
-        stake=await stake_of(chain, account),
+        stake=await stake_of(chain, account) if stake is None else stake,
         next_key=next_key,
         next_key_from=state["nextKeyFrom"],
+        peer_block=state["peerBlock"],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -186,11 +187,11 @@ async def requestable_models(chain: Chain) -> tuple[ModelEntry, ...]:
     return tuple(one for one in await list_models(chain) if one.active and one.active_from <= epoch)
 
 
-async def list_models(chain: Chain) -> tuple[ModelEntry, ...]:
-    """Return all models, oldest first."""
+async def list_models(chain: Chain, known: Sequence[ModelEntry] = ()) -> tuple[ModelEntry, ...]:
+    """Return all models, oldest first. The first ``known``, of an earlier answer, are not read again."""
     count = await chain.read_one("ModelRegistry", "count")
-    ids = [await chain.read_one("ModelRegistry", "idAt", number) for number in range(count)]
-    return tuple([await read_model(chain, model_id) for model_id in ids])
+    ids = [await chain.read_one("ModelRegistry", "idAt", number) for number in range(len(known), count)]
+    return (*known, *[await read_model(chain, model_id) for model_id in ids])
 
 
 async def read_manifest(chain: Chain, model_id: bytes) -> bytes | None:

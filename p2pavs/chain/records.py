@@ -203,6 +203,7 @@ class OperatorRecord:
     stake: int
     next_key: bytes | None = None  # 48 bytes compressed: takes the key's place
     next_key_from: int = 0  # unix seconds: in snapshots from then on
+    peer_block: int = 0  # in which this peer id was named
 
 
 @dataclass(frozen=True, slots=True)

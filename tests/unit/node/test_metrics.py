@@ -201,7 +201,7 @@ def broken() -> Iterator[tuple[NodeDouble, str, str]]:
     yield (
         replace(well, records={}),
         "registration",
-        "the registry was not read yet, or does not have this peer",
+        "the registry was not read yet, or this peer is of no operator with stake",
     )
     yield (
         replace(well, records={PEER: Record(active=False)}),

@@ -64,7 +64,7 @@ class Registry:
         path.with_suffix(".json").write_text("{}")
         return path
 
-    async def list_models(self, _: Chain) -> tuple[ModelEntry, ...]:
+    async def list_models(self, _: Chain, known: tuple[ModelEntry, ...]) -> tuple[ModelEntry, ...]:
         await trio.lowlevel.checkpoint()
         if self.down:
             raise RpcUnreachable("http://127.0.0.1", "it is down")
