@@ -16,6 +16,7 @@ import httpx
 
 from consensus.types import MAX_INPUT_BYTES, Mode
 from p2pavs import strict_json
+from p2pavs.chain import reader
 from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ChainError
 from p2pavs.chain.events import TaskRequested
@@ -25,7 +26,6 @@ from p2pavs.chain.reader import (
     offer,
     read_result,
     read_task,
-    requestable_models,
 )
 from p2pavs.chain.receipts import Receipt
 from p2pavs.chain.records import InferenceParams, InferenceRequest, ModelEntry, TaskResult, TaskStatus
@@ -73,7 +73,8 @@ class Posted:
 
 async def choose_model(chain: Chain, wanted: str | None) -> ModelEntry:
     """The newest version of this name, or the model of this id; without one, the only active name."""
-    models = await requestable_models(chain)
+    registered = await reader.list_models(chain)
+    models = await reader.requestable_models(chain, registered)
     names = ", ".join(f"{model.name} (0x{model.id.hex()[:8]}…)" for model in models) or "none"
     if wanted is None:
         if len({(model.maker, model.name) for model in models}) == 1:
@@ -81,14 +82,27 @@ async def choose_model(chain: Chain, wanted: str | None) -> ModelEntry:
         raise BadRequest(
             f"this deployment has {len(models)} active models: {names}", "Name one of them with --model."
         )
+    newest_model(registered, wanted)  # whose a name is does not depend on which models are active
     if (found := newest_model(models, wanted)) is None:
         raise BadRequest(f"no active model is called {wanted}", f"Active models: {names}.")
     return found
 
 
 def newest_model(models: Sequence[ModelEntry], wanted: str) -> ModelEntry | None:
-    """The newest version of this name, or the model of this id; ``models`` are oldest first."""
-    return next((m for m in reversed(models) if wanted in (m.name, "0x" + m.id.hex())), None)
+    """The newest version of this name, or the model of this id; ``models`` are oldest first.
+
+    Raises ``BadRequest`` for a name that several makers use. Anybody may register any file under any name, at
+    a price of his own.
+    """
+    found = [model for model in models if wanted in (model.name, "0x" + model.id.hex())]
+    newest = {model.maker: model for model in found}
+    if len(newest) > 1:
+        ids = [f"0x{one.id.hex()} by 0x{one.maker.hex()}" for one in newest.values()][:3]
+        raise BadRequest(
+            f"{len(newest)} makers have a model called {wanted}: {', '.join(ids)}{', …' * (len(newest) > 3)}",
+            "Give the id of the one you mean.",
+        )
+    return found[-1] if found else None
 
 
 def check_request(prompt: bytes, params: InferenceParams) -> None:

@@ -181,10 +181,10 @@ async def read_model(chain: Chain, model_id: bytes) -> ModelEntry:
     return ModelEntry.from_abi(model_id, await chain.read_one("ModelRegistry", "modelOf", model_id))
 
 
-async def requestable_models(chain: Chain) -> tuple[ModelEntry, ...]:
-    """Return the models that tasks of the current epoch may name, oldest first."""
+async def requestable_models(chain: Chain, registered: Sequence[ModelEntry]) -> tuple[ModelEntry, ...]:
+    """Return those that tasks of the current epoch may name."""
     epoch = await current_epoch(chain)
-    return tuple(one for one in await list_models(chain) if one.active and one.active_from <= epoch)
+    return tuple(one for one in registered if one.active and one.active_from <= epoch)
 
 
 async def list_models(chain: Chain, known: Sequence[ModelEntry] = ()) -> tuple[ModelEntry, ...]:

@@ -105,7 +105,12 @@ class Service:
             entries = await list_models(self._chain)
         except ChainError as error:
             raise _chain_down(error) from None
-        newest = {entry.name: entry for entry in entries if entry.active and _may_ask(key, entry)}
+        makers: dict[str, set[bytes]] = {}
+        for entry in entries:
+            makers.setdefault(entry.name, set()).add(entry.maker)
+        # A name that several makers use is nobody's: such models are asked for by their ids.
+        named = [entry for entry in entries if len(makers[entry.name]) == 1]
+        newest = {entry.name: entry for entry in named if entry.active and _may_ask(key, entry)}
         return list(newest.values())
 
     async def limit_headers(self, key: ApiKey) -> dict[str, str]:
@@ -214,22 +219,27 @@ class Service:
         return posted.task.requested.header
 
     async def _model(self, key: ApiKey, wanted: str) -> ModelEntry:
-        found = [one for one in await requestable_models(self._chain) if wanted in _names(one)]
-        if not found or not _may_ask(key, found[-1]):
+        registered = await list_models(self._chain)
+        try:
+            client.newest_model(registered, wanted)
+        except client.BadRequest as error:
+            raise ApiError(400, error.message, code="model_ambiguous", param="model") from None
+        found = client.newest_model(await requestable_models(self._chain, registered), wanted)
+        if found is None or not _may_ask(key, found):
             raise ApiError(
                 404,
                 f"The model {wanted[:80]!r} does not exist, or this API key may not ask it.",
                 code="model_not_found",
                 param="model",
             )
-        if found[-1].id not in self._node.served():
+        if found.id not in self._node.served():
             raise ApiError(
                 503,
                 f"No operator that is connected serves the model {wanted[:80]!r}.",
                 kind=SERVER,
                 code="model_not_served",
             )
-        return found[-1]
+        return found
 
     async def finish(self, header: TaskHeader) -> Answer:
         """Wait until the node or the chain has the certificate, and verify it. Raises ``ApiError``."""

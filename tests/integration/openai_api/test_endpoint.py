@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from consensus.wire import decode_message
 from p2pavs import Client, verify_file
 from p2pavs.api.serving import serve_app
 from p2pavs.chain.errors import NotFound
-from p2pavs.chain.reader import credit_of, read_operator_set, read_result, read_task
+from p2pavs.chain.reader import credit_of, list_models, read_operator_set, read_result, read_task
 from p2pavs.chain.records import TaskStatus
 from p2pavs.drafts import Drafts
 from p2pavs.journal import Journal
@@ -38,6 +38,7 @@ from tests.integration.chain.network import (
     OUTPUT,
     OUTSIDER,
     Network,
+    address_of,
     running_network,
     running_sender,
     wait_for,
@@ -414,6 +415,20 @@ async def test_refusals_cost_nothing(anvil: Anvil, tmp_path: Path) -> None:
             ("alice", "insufficient_quota"),
         ):
             assert f'p2pavs_openai_requests_total{{code="{code}",key="{name}"}} 1.0' in page
+
+
+async def test_nobody_is_paid_for_having_taken_a_models_name(anvil: Anvil, tmp_path: Path) -> None:
+    async with world(anvil, tmp_path, models=["test"]) as there:
+        chain, thief = there.network.chain, there.network.operators[0].account
+        (model,) = await list_models(chain)
+        clone = replace(model, maker=address_of(thief), price_per_task=ETH // 10, royalty_bps=5_000)
+        async with running_sender(chain.rpc, tmp_path, thief) as sender:
+            await sender.send(chain.call("ModelRegistry", "register", clone.to_abi()))
+        with pytest.raises(openai.BadRequestError, match="2 makers have a model called test") as refused:
+            await there.use(lambda client: client.chat.completions.create(model="test", messages=QUESTION))
+        assert (refused.value.code, refused.value.param) == ("model_ambiguous", "model")
+        assert await there.use(lambda client: client.models.list().data) == []
+        assert await chain.read_one("TaskGateway", "taskCount") == 0
 
 
 async def test_a_key_may_not_ask_too_often(anvil: Anvil, tmp_path: Path) -> None:

@@ -144,6 +144,19 @@ async def test_the_newest_version_of_a_name_is_taken(registry: list[ModelEntry])
     assert await client.choose_model(CHAIN, "demo") == registry[1]
 
 
+async def test_a_name_that_several_makers_use_is_nobodys(registry: list[ModelEntry]) -> None:
+    """Whoever registers the same file under the same name, at another price, is not paid by mistake."""
+    registry += [model("demo", 1), replace(model("demo", 2), maker=b"\x66" * 20)]
+    for entry in (registry[1], replace(registry[1], active=False)):
+        registry[1] = entry
+        with pytest.raises(BadRequest, match=r"2 makers have a model called demo: 0x.*by 0x6666"):
+            await client.choose_model(CHAIN, "demo")
+        assert await client.choose_model(CHAIN, "0x" + registry[0].id.hex()) == registry[0]
+    registry[:] = [replace(registry[0], active=False), replace(registry[1], active=True)]
+    with pytest.raises(BadRequest, match="2 makers"):
+        await client.choose_model(CHAIN, "demo")
+
+
 async def test_an_unknown_or_retired_model_is_refused(registry: list[ModelEntry]) -> None:
     registry.append(model("old", active=False))
     for wanted in ("old", "other", "0x" + registry[0].id.hex()):
