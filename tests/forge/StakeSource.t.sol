@@ -6,6 +6,7 @@ import {
     IAVSRegistrar,
     IDelegationManager
 } from "p2pavs/contracts/src/eigenlayer/IAllocationManager.sol";
+import {EigenStakeAdapter} from "p2pavs/contracts/src/eigenlayer/EigenStakeAdapter.sol";
 import {NativeStakeRegistry} from "p2pavs/contracts/src/NativeStakeRegistry.sol";
 import {MockAllocationManager} from "./MockAllocationManager.sol";
 import {RestakedSuite} from "./RestakedSuite.sol";
@@ -100,6 +101,25 @@ contract EigenStakeTest is RestakedSuite {
     function _delegate(address staker, address operator, uint256 shares) internal override {
         vm.prank(staker);
         mock.delegate(operator, first, shares);
+    }
+
+    /// Whoever registers without stake takes a place only while nobody with some needs it.
+    function test_a_full_set_keeps_those_with_most_stake() external {
+        _register(who(0), "");
+        for (uint256 i = 1; i < adapter.MAX_MEMBERS(); ++i) {
+            _join(who(i), 2 ether);
+        }
+        assertTrue(adapter.isMember(who(0)), "there is room");
+        address poor = who(1000);
+        vm.expectRevert(abi.encodeWithSelector(EigenStakeAdapter.SetFull.selector, 0, 0));
+        _register(poor, "");
+        _join(who(1001), 1 ether);
+        assertTrue(adapter.isMember(who(1001)) && !adapter.isMember(who(0)), "in the place of the one without");
+        _allocate(poor, first, 1 ether);
+        vm.expectRevert(abi.encodeWithSelector(EigenStakeAdapter.SetFull.selector, 1 ether, 1 ether));
+        _register(poor, "");
+        (address[] memory accounts,) = adapter.members();
+        assertEq(accounts.length, adapter.MAX_MEMBERS(), "as many as there can be");
     }
 
     /// What we call and what calls us has the selectors of EigenLayer's contracts, written down here from their source.
