@@ -21,6 +21,7 @@ from p2pavs.errors import P2pavsError
 ROOT = Path(p2pavs.__file__).resolve().parents[1]
 """The clone, where p2pavs was installed from one with ``pip install -e``."""
 _LINES_KEPT = 15
+_STOPPING_SECONDS = 120.0
 
 Progress = Callable[[str], None]
 
@@ -78,12 +79,15 @@ def _follow(command: list[str], progress: Progress) -> tuple[int, list[str]]:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        # A Ctrl-C at the terminal is for this process alone: a second signal would interrupt the stopping.
+        start_new_session=True,
     ) as process:
         try:
             for line in process.stdout or ():
                 said = [*said, line.rstrip()][-_LINES_KEPT:]
                 progress(line.rstrip())
         except BaseException:
-            process.terminate()  # it stops the networks that it started
+            process.terminate()
+            process.wait(_STOPPING_SECONDS)  # it stops the networks that it started
             raise
     return process.returncode, said

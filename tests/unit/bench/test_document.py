@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from p2pavs.bench import document, part, registry, svg
+from p2pavs.bench import document, part, registry, runner, svg
 from p2pavs.bench.registry import BENCHMARKS, BY_NAME
 from p2pavs.bench.report import read_report
 from p2pavs.bench.result import Bars, Chart, Result, Span, Timeline, shown
@@ -198,6 +199,29 @@ def test_the_sections_of_this_project_are_those_of_its_report() -> None:
         links = re.findall(r"^!\[.*$", found, re.MULTILINE)
         section = document.section(BY_NAME[name], run_of, links)
         assert found == f"{document.begin(name)}\n\n{section}\n\n", name
+
+
+def test_who_interrupts_waits_until_what_was_started_is_stopped(tmp_path: Path) -> None:
+    program = """
+import os, pathlib, signal, sys, time
+def stop(*_):
+    time.sleep(0.5)
+    pathlib.Path(sys.argv[1]).write_text("stopped")
+    sys.exit()
+signal.signal(signal.SIGTERM, stop)
+print(os.getsid(0), flush=True)
+time.sleep(600)
+"""
+    sessions = []
+
+    def interrupt(line: str) -> None:
+        sessions.append(int(line))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runner._follow([sys.executable, "-c", program, str(tmp_path / "state")], interrupt)
+    assert (tmp_path / "state").read_text() == "stopped"
+    assert sessions != [os.getsid(0)]
 
 
 def test_one_benchmark_writes_its_section_pictures_and_report(tmp_path: Path) -> None:
