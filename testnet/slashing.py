@@ -22,7 +22,7 @@ from testnet.startup import bring_up
 NODES = 4
 DOUBLE = "tests.doubles.actor"
 PATIENCE = 1800.0  # seconds for each demonstration
-FOUND_OUT = 8.0  # seconds after a task in which other nodes find an offence in it, if there is one
+FOUND_OUT = 4.0  # seconds after a task in which other nodes find an offence in it, if there is one
 REPORTED = 120.0  # seconds until one of them has reported it
 PARAMETERS = """# Short windows, so that it does not take a day.
 maximum_window = 3600
