@@ -79,12 +79,20 @@ class Client:
         self._sender: Sender | None = None
 
     async def __aenter__(self) -> Self:
-        """Connect and check that the contracts are there. Raises ``WrongChain``, ``NotDeployed``."""
+        """Connect and check that the contracts are there. Raises ``WrongChain``, ``NotDeployed``.
+
+        Logs of warnings go to stderr, unless the program has configured structlog.
+        """
+        import structlog
+
+        from p2pavs import log
         from p2pavs.chain.contracts import Chain
         from p2pavs.chain.deployment import Deployment
         from p2pavs.chain.rpc import Rpc
         from p2pavs.client import NodeApi
 
+        if not structlog.is_configured():
+            log.quiet()
         where = self._where if isinstance(self._where, Deployment) else Deployment.load(Path(self._where))
         async with AsyncExitStack() as stack:
             rpc = await stack.enter_async_context(Rpc(self._rpc_url))
@@ -122,6 +130,9 @@ class Client:
         text = prompt.encode() if isinstance(prompt, str) else prompt
         params = to_params(options)
         client.check_request(text, params)
+        mode = options.get("mode", "replicate")
+        if mode not in ("replicate", "verify"):
+            raise client.BadRequest(f"there is no mode {mode!r}", "Use replicate or verify.")
         sender = self._paying()
         model = await client.choose_model(self.chain, options.get("model"))
         await client.check_served(_opened(self._api), model)
@@ -133,7 +144,7 @@ class Client:
             params,
             window=options.get("deadline", DEFAULT_DEADLINE),
             committee_size=options.get("committee", 0),
-            mode=Mode[options.get("mode", "replicate").upper()],
+            mode=Mode[mode.upper()],
         )
 
     async def ask(self, prompt: str | bytes, **options: Unpack[RequestOptions]) -> Answer:

@@ -64,6 +64,14 @@ class _Forgiving:
             self._file.flush()
 
 
+def quiet() -> None:
+    """Set up structlog for a program that is no node: warnings only, so that stdout is for results."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 def configure(level: int = logging.INFO) -> None:
     """Set up structlog for a node process."""
     terminal = sys.stderr.isatty()

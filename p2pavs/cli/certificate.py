@@ -52,7 +52,7 @@ def export(number: int, out: Path, force: bool, where: ChainOptions) -> None:
 
 
 @certificate.command()
-@click.argument("epoch", type=click.IntRange(1), required=False)
+@click.argument("epoch", type=click.IntRange(1, 2**64 - 1), required=False)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @with_chain

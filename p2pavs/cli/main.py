@@ -172,7 +172,9 @@ def root(ctx: click.Context, config_file: str | None) -> None:
         from p2pavs.cli.node import node
 
         ctx.default_map = {ctx.invoked_subcommand: node_table.default_map(settings.config(), node)}
-    _quiet_logs()
+    from p2pavs.log import quiet
+
+    quiet()
 
 
 def _use_config(ctx: click.Context, file: str) -> None:
@@ -190,18 +192,6 @@ def _use_config(ctx: click.Context, file: str) -> None:
     ctx.call_on_close(restore)
     settings.config.cache_clear()
     os.environ[settings.VARIABLE] = file
-
-
-def _quiet_logs() -> None:
-    """Keep stdout for results: what the parts log goes to stderr, and only from warnings on."""
-    import logging
-
-    import structlog
-
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 def run() -> None:

@@ -136,7 +136,10 @@ def list_(local: bool, models: Path | None, where: ChainOptions) -> None:
     if local:
         model_files.show_local(store)
         return
+    from inference.model import demo_model, read_manifest
+
     here = {stored.manifest.manifest_hash for stored in store.models()}
+    here.add(read_manifest(demo_model()).manifest_hash)
 
     async def work() -> tuple[ModelEntry, ...]:
         async with where.open_chain() as chain:

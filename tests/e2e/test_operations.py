@@ -63,6 +63,9 @@ def test_the_metrics_keep_to_the_rules_of_prometheus(net: Testnet) -> None:
     assert status == 200
     families = list(text_string_to_metric_families(page))
     assert sum(len(family.samples) for family in families) < MOST_SERIES, "labels have few values"
+    described = (ROOT / "docs" / "monitoring.md").read_text()
+    for family in families:
+        assert family.name.startswith("process_") or family.name.removeprefix("p2pavs_") in described
     for family in families:
         assert re.fullmatch(r"(p2pavs|process)_[a-z0-9_]+", family.name), family.name
         assert family.documentation, family.name

@@ -189,6 +189,16 @@ def test_the_explorer_verifies_in_a_browser(world: World, tmp_path: Path) -> Non
                 await page.wait_for(f"document.body.textContent.includes({json.dumps(said)})")
             await page.wait_for("document.getElementById('connection').textContent === 'live'")
             assert page.complaints == []
+            # An address names a task, whether or not the page has seen it.
+            assert await page.value("location.hash") == f"#task-{task}"
+            await page.value("location.hash = '#task-999999999'")
+            await page.wait_for("document.getElementById('proof').textContent.includes('has no certificate')")
+            assert await page.value("document.getElementById('detail-title').textContent") == "Task 999999999"
+            await page.value(f"location.hash = '#task-{task}'")
+            await page.wait_for(
+                "document.getElementById('proof').textContent.includes('verified in this browser')"
+            )
+            page.complaints.clear()  # the 404
             shots = os.environ.get("P2PAVS_SCREENSHOTS")
             if shots:
                 await page.screenshot(Path(shots) / "explorer.png")

@@ -163,7 +163,10 @@ function taskButton(number, task) {
     make("div", { class: "row" }, make("strong", {}, `Task ${number}`), make("span", { class: look }, word)),
     make("div", { class: "phases", "aria-hidden": "true" }, ...bars),
   );
-  button.addEventListener("click", () => select(number));
+  button.addEventListener("click", () => {
+    history.replaceState(null, "", `#task-${number}`);
+    select(number);
+  });
   return button;
 }
 
@@ -202,8 +205,7 @@ function brief(name, value) {
 }
 
 function showDetail() {
-  const task = tasks.get(selected);
-  if (task === undefined) return;
+  const task = tasks.get(selected) ?? { events: [], phase: 7 }; // before this page's memory
   const list = $("events");
   const following = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
   list.replaceChildren(
@@ -224,14 +226,22 @@ function showDetail() {
 
 async function showProof(number) {
   verified = number;
-  let said;
+  let text;
   try {
     const answer = await fetch(`tasks/${number}/certificate/file`, { cache: "no-store" });
-    if (answer.status === 404) {
-      verified = null; // it is on its way
-      return;
-    }
-    said = verifyCertificate(await answer.text());
+    text = answer.ok ? await answer.text() : null;
+  } catch {
+    text = null;
+  }
+  if (text === null) {
+    if (number !== selected) return;
+    verified = null; // it is on its way
+    $("proof").replaceChildren(make("p", { class: "empty" }, "This node has no certificate of this task."));
+    return;
+  }
+  let said;
+  try {
+    said = verifyCertificate(text);
     if (said.task !== String(number)) throw new Error(`the certificate is of task ${said.task}`);
   } catch (error) {
     if (number !== selected) return;
@@ -280,8 +290,10 @@ forever(50, async () => {
   if (events.some((event) => event.task === selected)) showDetail();
 });
 
-const wanted = Number(location.hash.replace("#task-", ""));
-if (location.hash.startsWith("#task-") && Number.isSafeInteger(wanted)) {
-  taskOf(wanted).phase = 6;
-  select(wanted);
+function selectWanted() {
+  const wanted = /^#task-([1-9][0-9]{0,14})$/.exec(location.hash);
+  if (wanted !== null) select(Number(wanted[1]));
 }
+
+addEventListener("hashchange", selectWanted);
+selectWanted();

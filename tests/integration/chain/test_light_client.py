@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -18,6 +18,7 @@ from p2pavs.chain.errors import ContractRevert, NotFound
 from p2pavs.chain.reader import read_task
 from p2pavs.checkpoint import NotTrusted
 from p2pavs.client import BadRequest
+from p2pavs.errors import UsageError
 from p2pavs.light_client import NoPayer, NotCertified, NotOpen
 from tests.integration.anvil import Anvil
 from tests.integration.chain.network import OUTPUT, Network, dev_account, running_network
@@ -47,6 +48,10 @@ async def ask_and_watch(url: str, network: Network, directory: Path) -> None:
         assert model.name == "test"
         with pytest.raises(BadRequest, match="prompt is empty"):
             await client.ask("")
+        with pytest.raises(BadRequest, match="no mode 'fast'"):
+            await client.ask("Is it?", mode=cast(Any, "fast"))
+        with pytest.raises(UsageError, match="top p is nan"):
+            await client.ask("Is it?", top_p=float("nan"))
         answer = await client.ask("Is it?", choices=["yes", "no"], max_tokens=8, model="test")
         assert (answer.text, answer.status, answer.signed_weight) == ("yes", "completed", answer.total_weight)
         posted = await client.request(b"Again?", max_tokens=8, committee=9)

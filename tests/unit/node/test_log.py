@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+import structlog
 import trio
 import trio.testing
 
+from p2pavs import Client
+from p2pavs.chain.errors import RpcUnreachable
 from p2pavs.log import add_place, entered_round, working_on
+from tests.unit.node.chain_double import DEPLOYMENT
 
 
 def line(**fields: object) -> dict[str, object]:
@@ -41,3 +46,17 @@ async def test_a_members_lines_share_its_place() -> None:
         "own words": {**place, "task": 9, "round": 4},
     }
     assert line() == {"event": "said"}, "and nobody else's"
+
+
+@pytest.mark.parametrize("own", [False, True])
+async def test_a_client_leaves_stdout_to_its_program(own: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    if own:  # a program that has set up its log keeps it
+        structlog.configure()
+    with pytest.raises(RpcUnreachable):
+        async with Client("no URL", DEPLOYMENT):
+            pass
+    structlog.get_logger().info("chatter")
+    structlog.get_logger().warning("trouble")
+    out, err = capsys.readouterr()
+    assert ("chatter" in out, "trouble" in out) == (own, own)
+    assert ("chatter" in err, "trouble" in err) == (False, not own)
