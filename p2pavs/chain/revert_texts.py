@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from p2pavs.chain.upgrade_errors import UPGRADE_TEXTS
+from p2pavs.chain.upgrade_errors import REPORT, UPGRADE_TEXTS
 
-_REPORT = "This should not happen with unchanged contracts: report it with the transaction."
 _FAULTY_POSTER = "The certificate was made wrongly or changed on the way; another member's will be accepted."
 _CHECK_HEADER = "Take the header from the TaskRequested event of this task."
 _CHECK_POINT = "Make the key and its proof with p2pavs keys new and p2pavs operator register."
@@ -78,7 +77,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "An epoch cannot be opened in the block that froze it.",
         "Try again in the next block.",
     ),
-    "WrongKeysLength": ("Keys have 96 bytes each; {length} bytes are not whole keys.", _REPORT),
+    "WrongKeysLength": ("Keys have 96 bytes each; {length} bytes are not whole keys.", REPORT),
     "KeyMissing": (
         "The snapshot needs the key of {account}, which has joined or changed its key meanwhile.",
         "Try again.",
@@ -105,7 +104,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Register and stake first: p2pavs operator register, p2pavs operator stake.",
     ),
     "UnknownEpoch": ("There is no epoch {epoch}.", _NEW_SET),
-    "StakeOverflow": ("The total stake is too large to be counted.", _REPORT),
+    "StakeOverflow": ("The total stake is too large to be counted.", REPORT),
     # --- models
     "UnknownModel": ("There is no model {modelId}.", "See p2pavs model list for the models there are."),
     "ModelInactive": ("The model {modelId} takes no tasks now.", "Use another one: p2pavs model list."),
@@ -351,12 +350,12 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "A window from {minimum} s to {maximum} s is not accepted.",
         "The minimum must be above 0 and not above the maximum.",
     ),
-    "BlobTooLarge": ("The operator records do not fit a contract.", _REPORT),
+    "BlobTooLarge": ("The operator records do not fit a contract.", REPORT),
     "BlobNotWritten": ("The operator records could not be written.", "Try again with more gas."),
-    "EmptyDraw": ("Nothing to draw from: the set has no stake.", _REPORT),
+    "EmptyDraw": ("Nothing to draw from: the set has no stake.", REPORT),
     # --- the compiler's own
     "Error": ("The contract refused: {message}", "Read the contract's documentation."),
-    "Panic": ("A check inside the contract failed (panic code {code}).", _REPORT),
+    "Panic": ("A check inside the contract failed (panic code {code}).", REPORT),
     **UPGRADE_TEXTS,
 }
 """Sentence and remedy for each error of our contracts. ``:eth`` marks amounts, ``:time`` unix seconds."""

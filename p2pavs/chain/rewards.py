@@ -16,7 +16,7 @@ from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ContractRevert
 from p2pavs.chain.events import BeaconRevealed, TaskCertified, TaskRequested, TaskSupplemented
 from p2pavs.chain.poster import Sender
-from p2pavs.chain.reader import read_operator_set, read_result, read_task
+from p2pavs.chain.reader import credit_of, read_operator_set, read_result, read_task
 from p2pavs.chain.records import TaskHeader
 
 MAX_BATCH = 20
@@ -194,3 +194,11 @@ async def _claim(chain: Chain, sender: Sender, batch: list[Reward]) -> Claim | N
                 transaction_hash=receipt.transaction_hash,
             )
     return None
+
+
+async def withdraw_credit(chain: Chain, sender: Sender, account: bytes) -> int:
+    """Pay out what the gateway owes the account that sends; returns it, in wei."""
+    credit = await credit_of(chain, account)
+    if credit:
+        await sender.send(chain.call("TaskGateway", "withdraw"))
+    return credit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_REPORT = "This should not happen with unchanged contracts: report it with the transaction."
+REPORT = "This should not happen with unchanged contracts: report it with the transaction."
 _TIMELOCK = "Propose it to the timelock: p2pavs timelock upgrade."
 _IMPLEMENTATION = "Let p2pavs timelock upgrade deploy it."
 
@@ -41,9 +41,9 @@ UPGRADE_TEXTS: Mapping[str, tuple[str, str]] = {
         "There is no contract at {implementation} that a proxy could use.",
         _IMPLEMENTATION,
     ),
-    "ERC1967InvalidAdmin": ("The account {admin} cannot be a proxy's admin.", _REPORT),
+    "ERC1967InvalidAdmin": ("The account {admin} cannot be a proxy's admin.", REPORT),
     "ERC1967NonPayable": ("An upgrade that calls nothing takes no ETH.", "Send none."),
     "AddressEmptyCode": ("There is no contract at {target}.", _IMPLEMENTATION),
-    "FailedCall": ("What was to be done failed without a reason.", _REPORT),
+    "FailedCall": ("What was to be done failed without a reason.", REPORT),
 }
 """As ``revert_texts.TEXTS``, of which these are a part."""

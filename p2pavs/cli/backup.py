@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
 from p2pavs.cli.options import json_option
 from p2pavs.cli.output import moment, progress, show
+from p2pavs.cli.settings import text_setting
 from p2pavs.errors import UsageError
 
 
@@ -19,6 +21,7 @@ from p2pavs.errors import UsageError
     type=click.Path(path_type=Path),
     envvar="P2PAVS_KEYS",
     show_envvar=True,
+    default=partial(text_setting, "keys"),
     help="Key directory to save too. The keys stay encrypted; keep the password elsewhere.",
 )
 @json_option

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from p2pavs.cli import common
-from p2pavs.cli.model_files import open_store, store_option
+from p2pavs.cli.model_files import served_files, store_option
 from p2pavs.cli.options import json_option, with_chain, with_keys
 from p2pavs.cli.output import printable, show, wants_json
 from p2pavs.errors import P2pavsError, UsageError
@@ -76,6 +76,7 @@ def doctor(
     """
     if quick and not matrix:
         raise UsageError("--quick makes the matrix smaller, and there is no --matrix.", "Add --matrix.")
+    from inference.model import demo_model
     from inference.runtime import CANONICAL, runtime_profile
     from p2pavs.cli.doctor_matrix import run_matrix
     from p2pavs.doctor.check import Status
@@ -92,7 +93,7 @@ def doctor(
         announce=announce,
         bootstrap=bootstrap,
         api=api,
-        models=_model_files(served, models),
+        models=served_files(served, models) or (demo_model(),),
     )
     sections = common.run(lambda: _examine(subject))
     checks = [check for section in sections for check in section.checks]
@@ -163,14 +164,3 @@ def _password(password_file: Path | None) -> str | None:
         return common.read_password(password_file)
     except UsageError:
         return None  # the check of the password file says why
-
-
-def _model_files(served: tuple[str, ...], models: Path | None) -> tuple[Path, ...]:
-    from inference.errors import InferenceError
-    from inference.model import demo_model
-    from inference.model_store import resolve
-
-    try:
-        return tuple(resolve(one, open_store(models).directory) for one in served) or (demo_model(),)
-    except InferenceError as error:
-        raise common.inference_failure(error) from None

@@ -49,6 +49,17 @@ def open_store(models: Path | None) -> ModelStore:
     return ModelStore(models or default_directory())
 
 
+def served_files(served: tuple[str, ...], models: Path | None) -> tuple[Path, ...]:
+    """Return the files of what ``--model`` names. Raises ``P2pavsError``."""
+    from inference.errors import InferenceError
+    from inference.model_store import resolve
+
+    try:
+        return tuple(resolve(wanted, open_store(models).directory) for wanted in served)
+    except InferenceError as error:
+        raise common.inference_failure(error) from None
+
+
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--name", help="1 to 64 bytes; the file's name unless given.")

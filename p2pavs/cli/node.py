@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pavs.cli import common
-from p2pavs.cli.model_files import open_store, store_option
+from p2pavs.cli.model_files import served_files, store_option
 from p2pavs.cli.options import NumberRange, json_option, with_chain, with_keys
 from p2pavs.cli.sources import ChainOptions, KeyOptions
 
@@ -174,7 +174,7 @@ def node(
             keep_tasks=keep_tasks,
             doppelganger_wait=doppelganger_wait,
         ),
-        models=tuple(_model_files(served, models)) or (() if model_directory else (demo_model(),)),
+        models=served_files(served, models) or (() if model_directory else (demo_model(),)),
         model_directory=model_directory,
         bootstrap=bootstrap,
         announce=announce,
@@ -192,16 +192,6 @@ def _endpoint(path: Path) -> Endpoint:
 
     config = EndpointConfig.load(path)
     return Endpoint(config, Payer.from_keys(config.keys, common.read_password(config.password_file)))
-
-
-def _model_files(served: tuple[str, ...], models: Path | None) -> list[Path]:
-    from inference.errors import InferenceError
-    from inference.model_store import resolve
-
-    try:
-        return [resolve(wanted, open_store(models).directory) for wanted in served]
-    except InferenceError as error:
-        raise common.inference_failure(error) from None
 
 
 def run_node(config: NodeConfig, bootstrap_timeout: float, parts: Parts | None = None) -> None:

@@ -12,6 +12,7 @@ from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ContractRevert
 from p2pavs.chain.operators import read_operator
 from p2pavs.chain.records import OperatorRecord
+from p2pavs.chain.rewards import withdraw_credit
 from p2pavs.cli import common
 from p2pavs.cli.operator_keys import change_peer_id, rotate_key
 from p2pavs.cli.operator_records import must_read, proven, record_json, when_counted
@@ -155,8 +156,7 @@ def withdraw(where: ChainOptions, who: KeyOptions) -> None:
                     "There is nothing to withdraw.", "Ask the stake back first: p2pavs operator exit."
                 )
             async with common.open_account(chain.rpc, source) as sender:
-                if rewards:
-                    await sender.send(chain.call("TaskGateway", "withdraw"))
+                rewards = await withdraw_credit(chain, sender, source.address)
                 if bounties:
                     await sender.send(chain.call("SlashingManager", "withdraw"))
                 if leaving.amount:

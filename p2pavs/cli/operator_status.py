@@ -14,7 +14,7 @@ from p2pavs.chain.rewards import find_rewards
 from p2pavs.cli import common
 from p2pavs.cli.operator_records import record_json
 from p2pavs.cli.options import account_address, json_option, with_chain, with_keys
-from p2pavs.cli.output import address, ether, hex_, moment, show, table
+from p2pavs.cli.output import address, counted, ether, hex_, moment, show, table
 from p2pavs.cli.rewards import from_block_option
 from p2pavs.cli.sources import ChainOptions, KeyOptions
 
@@ -101,7 +101,7 @@ def _unclaimed(content: dict[str, Any]) -> str:
     if count == 0:
         return "nothing"
     amount = ether(int(content["unclaimedWei"]))
-    return f"{amount} for {count} {'task' if count == 1 else 'tasks'} (p2pavs operator claim)"
+    return f"{amount} for {counted(count, 'task')} (p2pavs operator claim)"
 
 
 def _show_all(where: ChainOptions) -> None:

@@ -82,6 +82,11 @@ def ether(wei: int) -> str:
     return f"{format_ether(wei)} ETH"
 
 
+def counted(number: int, thing: str) -> str:
+    """Return so many things for people."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 def moment(seconds: int) -> str:
     """Return unix seconds for people."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

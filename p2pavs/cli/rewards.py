@@ -9,10 +9,17 @@ from typing import Any, TypeVar
 import click
 
 from p2pavs.chain import reader
-from p2pavs.chain.rewards import Claim, Reward, claim_beacon_rewards, claim_rewards, find_rewards
+from p2pavs.chain.rewards import (
+    Claim,
+    Reward,
+    claim_beacon_rewards,
+    claim_rewards,
+    find_rewards,
+    withdraw_credit,
+)
 from p2pavs.cli import common
 from p2pavs.cli.options import account_address, json_option, with_account, with_chain
-from p2pavs.cli.output import address, ether, hex_, moment, show
+from p2pavs.cli.output import address, counted, ether, hex_, moment, show
 from p2pavs.cli.sources import AccountOptions, ChainOptions
 from p2pavs.errors import UsageError
 
@@ -68,9 +75,7 @@ def claim(
             async with common.open_account(chain.rpc, source) as sender:
                 claims = await claim_rewards(chain, sender, ripe)
                 seeds = await claim_beacon_rewards(chain, sender, operator)
-                paid = await reader.credit_of(chain, operator) if pay_out else 0
-                if paid:
-                    await sender.send(chain.call("TaskGateway", "withdraw"))
+                paid = await withdraw_credit(chain, sender, operator) if pay_out else 0
             waiting = tuple(reward for reward in found if reward.claimable_from > now)
             return Outcome(operator, claims, seeds, waiting, paid, await reader.credit_of(chain, operator))
 
@@ -115,8 +120,7 @@ def _json(outcome: Outcome) -> dict[str, Any]:
 def _lines(outcome: Outcome) -> list[str]:
     who, claims = address(outcome.operator), outcome.claims
     lines = [
-        f"epoch {claim.epoch}: {ether(claim.amount)} for {len(claim.tasks)} "
-        f"{'task' if len(claim.tasks) == 1 else 'tasks'}"
+        f"epoch {claim.epoch}: {ether(claim.amount)} for {counted(len(claim.tasks), 'task')}"
         for claim in claims
     ]
     if claims:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from p2pavs.chain import reader
+from p2pavs.chain.rewards import withdraw_credit
 from p2pavs.chain.royalties import Royalties, find_royalties, settle
 from p2pavs.cli import common
 from p2pavs.cli.options import account_address, json_option, with_account, with_chain
-from p2pavs.cli.output import address, ether, show
+from p2pavs.cli.output import address, counted, ether, show
 from p2pavs.cli.sources import AccountOptions, ChainOptions
 from p2pavs.errors import UsageError
 
@@ -49,17 +50,17 @@ def royalties(
                 return found, 0, 0, credit
             async with common.open_account(chain.rpc, source) as sender:
                 done = await settle(chain, sender, found.open)
-                paid = await reader.credit_of(chain, maker) if pay_out else 0
-                if paid:
-                    await sender.send(chain.call("TaskGateway", "withdraw"))
+                paid = await withdraw_credit(chain, sender, maker) if pay_out else 0
             return await find_royalties(chain, maker), done, paid, await reader.credit_of(chain, maker)
 
     found, done, paid, credit = common.run(work)
-    lines = [f"royalties   {ether(found.settled)} of {found.settled_tasks} tasks"]
+    lines = [f"royalties   {ether(found.settled)} of {counted(found.settled_tasks, 'task')}"]
     if done:
-        lines.append(f"settled     {done} tasks just now")
+        lines.append(f"settled     {counted(done, 'task')} just now")
     if found.open:
-        lines.append(f"to settle   {ether(found.open_amount)} of {len(found.open)} tasks (--settle)")
+        lines.append(
+            f"to settle   {ether(found.open_amount)} of {counted(len(found.open), 'task')} (--settle)"
+        )
     if paid:
         lines.append(f"paid        {ether(paid)} to {address(maker)}")
     lines.append(f"credit      {ether(credit)} with all else that is credited to {address(maker)}")

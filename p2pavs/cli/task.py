@@ -66,6 +66,7 @@ def refund(
     from p2pavs import client
     from p2pavs.chain.reader import read_result
     from p2pavs.chain.records import TaskStatus
+    from p2pavs.chain.rewards import withdraw_credit
 
     source = who.payer()
 
@@ -77,10 +78,8 @@ def refund(
             async with common.open_account(chain.rpc, source) as sender:
                 if status is not TaskStatus.REFUNDED:
                     await client.refund(chain, sender, number)
-                credited = int(await chain.read_one("TaskGateway", "balanceOf", source.address))
-                if credited:
-                    await sender.send(chain.call("TaskGateway", "withdraw"))
-            return {"task": number, "status": "refunded", "withdrawnWei": str(credited)}
+                paid = await withdraw_credit(chain, sender, source.address)
+            return {"task": number, "status": "refunded", "withdrawnWei": str(paid)}
 
     content = common.run(work)
     show(

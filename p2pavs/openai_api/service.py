@@ -19,7 +19,6 @@ from p2pavs.chain.contracts import Chain
 from p2pavs.chain.errors import ChainError, InsufficientFunds, NotFound, RpcError
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.reader import (
-    credit_of,
     list_models,
     offer,
     read_result,
@@ -27,6 +26,7 @@ from p2pavs.chain.reader import (
     requestable_models,
 )
 from p2pavs.chain.records import ModelEntry, TaskHeader, TaskStatus
+from p2pavs.chain.rewards import withdraw_credit
 from p2pavs.drafts import Drafts
 from p2pavs.journal import Journal
 from p2pavs.openai_api.config import ApiKey, EndpointConfig
@@ -328,8 +328,7 @@ class Service:
             await client.refund(self._chain, self._sender, task)
             status = TaskStatus.REFUNDED
         if status is TaskStatus.REFUNDED:
-            if await credit_of(self._chain, self._sender.address):
-                await self._sender.send(self._chain.call("TaskGateway", "withdraw"))
+            await withdraw_credit(self._chain, self._sender, self._sender.address)
             self.metrics.refunded()
             log.info("openai_refunded", task=task)
         if status in (TaskStatus.REFUNDED, TaskStatus.CERTIFIED):
