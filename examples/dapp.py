@@ -31,7 +31,9 @@ PATIENCE = 120  # seconds that the network has for an answer; the payment is ref
 
 def parser(description: str) -> argparse.ArgumentParser:
     """The options that every example has."""
-    options = argparse.ArgumentParser(description=description)
+    started = sys.modules["__main__"].__spec__  # by python -m
+    name = f"python -m {started.name.removesuffix('.__main__')}" if started else None
+    options = argparse.ArgumentParser(prog=name, description=description)
     options.add_argument("--rpc", help="JSON-RPC endpoint (default: the one in $P2PAVS_CONFIG)")
     options.add_argument("--deployment", help="deployment file (default: the one in $P2PAVS_CONFIG)")
     options.add_argument("--model", help="name of the model (default: the first that can be asked)")
@@ -44,6 +46,9 @@ def settings(arguments: argparse.Namespace, *required: str) -> dict[str, str]:
     """What the command line says, and for the rest the file that $P2PAVS_CONFIG names. Raises ValueError."""
     named = os.environ.get("P2PAVS_CONFIG")
     found: dict[str, Any] = tomllib.loads(Path(named).read_text()) if named else {}
+    for name in ("deployment", "keys", "password_file"):  # relative to the file
+        if named and name in found:
+            found[name] = str(Path(named).parent / found[name])
     found |= {name: value for name, value in vars(arguments).items() if value is not None}
     if missing := [name for name in required if name not in found]:
         options = ", ".join("--" + name for name in missing)

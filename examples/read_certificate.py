@@ -35,7 +35,9 @@ def describe(question: str, answer: Answer) -> str:
 
 def main() -> int:
     """Command line."""
-    options = argparse.ArgumentParser(description="Read and verify the certificate of a task.")
+    options = argparse.ArgumentParser(
+        prog="python -m examples.read_certificate", description="Read and verify the certificate of a task."
+    )
     options.add_argument("task", type=int, help="the task's number")
     options.add_argument("--rpc", help="JSON-RPC endpoint (default: the one in $P2PAVS_CONFIG)")
     options.add_argument("--deployment", help="deployment file (default: the one in $P2PAVS_CONFIG)")

@@ -208,6 +208,11 @@ def manifest_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
+def models_in(directory: Path) -> list[Path]:
+    """The model files of a directory that have a manifest beside them, in the order of their names."""
+    return [path for path in sorted(directory.glob("*.gguf")) if manifest_path(path).is_file()]
+
+
 def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     """The manifest beside the model file ``path``, without looking at the model. Raises ManifestError."""
     where = manifest_path(Path(path))

@@ -13,7 +13,7 @@ import structlog
 import trio
 
 from inference.errors import InferenceError
-from inference.model import manifest_path
+from inference.model import models_in
 from inference.runtime import runtime_profile
 from inference.worker import ModelWorker
 from p2pavs.chain.contracts import Chain
@@ -179,10 +179,8 @@ class ModelShelf:
             return []
         return [
             path
-            for path in sorted(self._directory.glob("*.gguf"))
-            if manifest_path(path).is_file()
-            and not self._has(path)
-            and self._refused.get(path) != path.stat().st_mtime
+            for path in models_in(self._directory)
+            if not self._has(path) and self._refused.get(path) != path.stat().st_mtime
         ]
 
     def _has(self, path: Path) -> bool:

@@ -42,6 +42,11 @@ class NotFit(P2pavsError):
 )
 @store_option
 @click.option(
+    "--model-directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="As p2pavs node has it: every model in it is looked at.",
+)
+@click.option(
     "--matrix",
     is_flag=True,
     help="Also compute the determinism matrix: many models in every way, bit by bit (minutes).",
@@ -58,6 +63,7 @@ def doctor(
     api: str,
     served: tuple[str, ...],
     models: Path | None,
+    model_directory: Path | None,
     matrix: bool,
     quick: bool,
     where: ChainOptions,
@@ -76,12 +82,13 @@ def doctor(
     """
     if quick and not matrix:
         raise UsageError("--quick makes the matrix smaller, and there is no --matrix.", "Add --matrix.")
-    from inference.model import demo_model
+    from inference.model import demo_model, models_in
     from inference.runtime import CANONICAL, runtime_profile
     from p2pavs.cli.doctor_matrix import run_matrix
     from p2pavs.doctor.check import Status
     from p2pavs.doctor.examination import Subject
 
+    files = [*served_files(served, models), *(models_in(model_directory) if model_directory else ())]
     subject = Subject(
         rpc=where.rpc,
         deployment=where.deployment,
@@ -93,7 +100,7 @@ def doctor(
         announce=announce,
         bootstrap=bootstrap,
         api=api,
-        models=served_files(served, models) or (demo_model(),),
+        models=tuple(files) if files or model_directory else (demo_model(),),
     )
     sections = common.run(lambda: _examine(subject))
     checks = [check for section in sections for check in section.checks]

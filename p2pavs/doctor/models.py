@@ -44,6 +44,8 @@ def files(paths: Iterable[Path]) -> tuple[list[Looked], list[Check]]:
         found.append(Looked(path, model.manifest, need.total))
         digest = model.manifest.sha256[:16]
         checks.append(ok(f"model {model.manifest.name}", f"{path.name}, SHA-256 {digest}…, needs {need}"))
+    if not checks:
+        checks.append(warn("models", "there is none", "Put a GGUF and its manifest into the directory."))
     return found, checks
 
 

@@ -82,8 +82,13 @@ def test_it_takes_what_the_configuration_says_of_the_node(tmp_path: Path) -> Non
     config = tmp_path / "p2pavs.toml"
     config.write_text(
         '[node]\ndata = "data"\nlisten = "/ip4/192.0.2.1/tcp/4001"\napi = "127.0.0.1:0"\nthreads = 2\n'
+        'model_directory = "files"\n'
     )
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files/other.gguf").write_bytes(b"no model")
+    (tmp_path / "files/other.json").write_text("{}")
     found = CliRunner().invoke(root, ["--config", str(config), "doctor"])
     assert found.exit_code == 8
     assert "FAIL  port: 192.0.2.1 port 4001" in found.stdout
+    assert "FAIL  model other" in found.stdout and "model demo" not in found.stdout
     assert f"sign guard: {tmp_path / 'data'} is new" in found.stdout
