@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests import monitoring
 
-DOCUMENT = monitoring.PACKAGING.parent / "docs" / "monitoring.md"
+ROOT = monitoring.PACKAGING.parent
+DOCUMENT = ROOT / "docs" / "monitoring.md"
+NO_NODE = {"sim", "bench", "cli"}
+LEVELS = {"info", "warning", "error", "exception"}
+
+
+def log_lines() -> Iterator[tuple[Path, str]]:
+    """What the node, its endpoint and the signer log."""
+    for path in sorted((ROOT / "p2pavs").rglob("*.py")):
+        if NO_NODE & set(path.relative_to(ROOT / "p2pavs").parts):
+            continue
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.args:
+                said = call.args[0]
+                if call.func.attr in LEVELS and isinstance(said, ast.Constant):
+                    yield path, str(said.value)
 
 
 def test_queries_are_read_as_prometheus_reads_them() -> None:
@@ -68,3 +86,19 @@ def test_every_metric_that_wakes_someone_is_described() -> None:
         for name in monitoring.metrics_in(query):
             plain = re.sub(r"_(bucket|sum|count)\Z", "", name.removeprefix("p2pavs_"))
             assert plain in text, f"{where}: {name} is not in {DOCUMENT.name}"
+
+
+def test_every_line_of_the_log_is_described() -> None:
+    pages = [DOCUMENT, DOCUMENT.with_name("operators.md"), DOCUMENT.with_name("keys.md")]
+    text = "".join(page.read_text() for page in pages)
+    found = list(log_lines())
+    assert len(found) > 50
+    assert [(path.name, line) for path, line in found if f"`{line}`" not in text] == []
+
+
+def test_the_log_has_every_line_that_is_described() -> None:
+    source = "".join(path.read_text() for path in sorted((ROOT / "p2pavs").rglob("*.py")))
+    rows = re.findall(r"(?m)^\| (`.*?`) \| (?:error|warning|info)[a-z, ]* \|", DOCUMENT.read_text())
+    lines = [line for row in rows for line in re.findall(r"`([^`]+)`", row)]
+    assert len(lines) > 50
+    assert [line for line in lines if f'"{line}"' not in source] == []
