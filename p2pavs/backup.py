@@ -22,6 +22,7 @@ from typing import Any, Final
 from p2pavs import __version__, strict_json
 from p2pavs.errors import P2pavsError
 from p2pavs.exit_codes import ExitCode
+from p2pavs.keystore import load_public
 from p2pavs.storage.copying import copy_database, mark_restored, sync_file
 from p2pavs.storage.database import SCHEMA_VERSION
 from p2pavs.storage.inspection import Inspection, inspect
@@ -179,6 +180,7 @@ def _fill(draft: Path, data: Path, keys: Path | None, found: Inspection) -> None
         if (data / name).exists():
             _copy(data / name, draft / name)
     if keys is not None:
+        _check_owner(keys, data, found.belongs_to.get("operator"))
         (draft / _KEYS).mkdir(mode=0o700)
         for path in sorted(keys.iterdir()):
             if path.is_file() and not path.name.startswith(_NOT_KEPT) and not path.name.startswith("."):
@@ -195,6 +197,15 @@ def _fill(draft: Path, data: Path, keys: Path | None, found: Inspection) -> None
     }
     (draft / MANIFEST).write_text(json.dumps(content, indent=2) + "\n")
     sync_file(draft / MANIFEST)
+
+
+def _check_owner(keys: Path, data: Path, operator: str | None) -> None:
+    address = "0x" + load_public(keys).address.hex()
+    if operator not in (None, address):
+        raise BackupFailed(
+            f"{data} is the data directory of {operator}, and the keys in {keys} are those of {address}.",
+            "Name the operator's own with --keys.",
+        )
 
 
 @contextmanager

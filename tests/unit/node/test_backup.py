@@ -41,19 +41,24 @@ def guard_of(directory: DataDirectory) -> SignGuard:
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Iterator[DataDirectory]:
+def operator(tmp_path: Path) -> str:
+    """Whose keys are in the directory ``keys``."""
+    return "0x" + keystore.create(tmp_path / "keys", "password", insecure_fast_kdf=True).address.hex()
+
+
+@pytest.fixture
+def data(tmp_path: Path, operator: str) -> Iterator[DataDirectory]:
     with DataDirectory(tmp_path / "data") as opened:
-        opened.bind({"chain": "7", "operator": "0xaa"})
+        opened.bind({"chain": "7", "operator": operator})
         yield opened
 
 
-async def test_a_backup_of_a_node_that_runs(data: DataDirectory, tmp_path: Path) -> None:
-    keystore.create(tmp_path / "keys", "password", insecure_fast_kdf=True)
+async def test_a_backup_of_a_node_that_runs(data: DataDirectory, operator: str, tmp_path: Path) -> None:
     (tmp_path / "keys" / "pending.sqlite").write_bytes(b"not kept")
     await guard_of(data).sign(slot(1), VALUE)
     (data.path / "peers.cbor").write_bytes(b"peers")
     made = create(data.path, tmp_path / "keys", tmp_path / "backup")
-    assert made.belongs_to == {"chain": "7", "operator": "0xaa"} and made.has_keys
+    assert made.belongs_to == {"chain": "7", "operator": operator} and made.has_keys
     assert "keys/pending.sqlite" not in made.files and "peers.cbor" in made.files
     await guard_of(data).sign(slot(2), VALUE)
 
@@ -90,6 +95,15 @@ def test_a_backup_is_of_one_moment_whoever_writes_meanwhile(data: DataDirectory,
     for number in range(5):
         found = inspect(tmp_path / f"backup {number}" / "node.sqlite")
         assert found.damage is None and found.signatures % 10 == 0, "a transaction is in it whole, or not"
+
+
+def test_keys_of_another_operator_are_refused(data: DataDirectory, operator: str, tmp_path: Path) -> None:
+    keystore.create(tmp_path / "others", "password", insecure_fast_kdf=True)
+    with pytest.raises(BackupFailed, match=f"data directory of {operator}, and the keys"):
+        create(data.path, tmp_path / "others", tmp_path / "backup")
+    with pytest.raises(keystore.NoKeys):
+        create(data.path, tmp_path / "nothing", tmp_path / "backup")
+    assert not (tmp_path / "backup").exists()
 
 
 def test_nothing_is_overwritten(data: DataDirectory, tmp_path: Path) -> None:
