@@ -93,7 +93,7 @@ def _run(network: Network, each: Demonstration) -> bool:
     while punished is None and time.monotonic() < deadline:
         asked += 1
         _ask_while_it_cheats(network, each, f"Question {each.node}.{asked}?")
-        punished = _punishment(network, address, deadline)
+        punished = _punishment(network, each, address, deadline)
     if punished is None:
         print(f"  nothing happened within {PATIENCE:.0f} s and {asked} tasks", flush=True)
         return False
@@ -121,7 +121,9 @@ def _ask_while_it_cheats(network: Network, each: Demonstration, question: str) -
         script.unlink(missing_ok=True)
 
 
-def _punishment(network: Network, address: str, deadline: float) -> dict[str, Any] | None:
+def _punishment(
+    network: Network, each: Demonstration, address: str, deadline: float
+) -> dict[str, Any] | None:
     """What the chain says of an operator's penalty, once it has one; None where no offence was found."""
     asked = time.monotonic()
     while (now := time.monotonic()) < deadline:
@@ -133,7 +135,9 @@ def _punishment(network: Network, address: str, deadline: float) -> dict[str, An
         if punished:
             found: dict[str, Any] = punished[0]
             return found
-        if not cases and now > asked + (REPORTED if held else FOUND_OUT):
+        # A divergence report is held too, and nobody reports that.
+        found_out = any(one["offence"] == each.offence for one in held)
+        if not cases and now > asked + (REPORTED if found_out else FOUND_OUT):
             return None
         time.sleep(1)
     return None
