@@ -18,7 +18,7 @@ from consensus.types import MAX_INPUT_BYTES, Mode
 from p2pavs import strict_json
 from p2pavs.chain import reader
 from p2pavs.chain.contracts import Chain
-from p2pavs.chain.errors import ChainError
+from p2pavs.chain.errors import ChainError, format_ether
 from p2pavs.chain.events import TaskRequested
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.reader import (
@@ -43,6 +43,12 @@ NODE_SECONDS = 10.0  # for a whole answer, however slowly it trickles in
 
 class BadRequest(P2pavsError):
     """The request cannot be posted as it is. Nothing was sent or paid."""
+
+    exit_code = ExitCode.USAGE
+
+
+class FeeTooHigh(P2pavsError):
+    """The request may cost more than its sender would pay. Nothing was sent or paid."""
 
     exit_code = ExitCode.USAGE
 
@@ -316,11 +322,20 @@ async def post(
     mode: Mode = Mode.REPLICATE,
     attempts: int = 1,
     tip: int = 0,
+    max_fee: int | None = None,
 ) -> Posted:
-    """Pay for a task with ``window`` seconds to its deadline. Raises named errors; nothing is paid then."""
+    """Pay for a task with ``window`` seconds to its deadline, ``max_fee`` wei at most, the tip included.
+
+    Raises named errors; nothing is paid then.
+    """
     check_request(prompt, params)
     await _check_window(chain, window, attempts)
     value = tip + await offer(chain, model.id, params.max_tokens, len(prompt))
+    if max_fee is not None and value > max_fee:
+        raise FeeTooHigh(
+            f"the request may cost {format_ether(value)} ETH, more than {format_ether(max_fee)} ETH",
+            "Ask later or for fewer tokens, or allow a higher fee. Nothing was paid.",
+        )
     latest = await chain.rpc.block("latest")
     now = int(time.time()) if latest is None else max(latest.timestamp, int(time.time()))
     request = InferenceRequest(

@@ -122,7 +122,8 @@ class Client:
     async def request(self, prompt: str | bytes, **options: Unpack[RequestOptions]) -> Posted:
         """Pay for a task and return it as soon as it is on the chain.
 
-        Raises ``BadRequest`` and ``NotServed`` (nothing was paid then), ``NoPayer``, ``InsufficientFunds``.
+        Raises ``BadRequest``, ``FeeTooHigh`` and ``NotServed`` (nothing was paid then), ``NoPayer``,
+        ``InsufficientFunds``.
         """
         from consensus.types import Mode
         from p2pavs import client
@@ -145,6 +146,7 @@ class Client:
             window=options.get("deadline", DEFAULT_DEADLINE),
             committee_size=options.get("committee", 0),
             mode=Mode[mode.upper()],
+            max_fee=options.get("max_fee"),
         )
 
     async def ask(self, prompt: str | bytes, **options: Unpack[RequestOptions]) -> Answer:

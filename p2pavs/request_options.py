@@ -34,6 +34,7 @@ class RequestOptions(SamplingOptions, total=False):
     model: str  # name or id; default: the only active one
     committee: int  # seats; 0 = all operators
     deadline: int  # seconds from now; default 120
+    max_fee: int  # wei; a request that may cost more is refused. Default: whatever it costs
     mode: Literal["replicate", "verify"]  # all generate (the default), or one does and the others check
 
 

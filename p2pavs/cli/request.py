@@ -83,6 +83,9 @@ _MAX_SCHEMA_FILE = 1 << 16
     help="Parts of the time, each with a committee of its own. [default: 2 with seats, 1 with all operators]",
 )
 @click.option("--tip", type=parse_amount, default="0", help="More for the signers, in ETH.")
+@click.option(
+    "--max-fee", type=parse_amount, help="Refuse to pay more, in ETH, the tip included. [default: no limit]"
+)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the certificate.")
 @nodes_option
 @with_chain
@@ -106,6 +109,7 @@ def request(
     mode: str,
     attempts: int | None,
     tip: int,
+    max_fee: int | None,
     wait: bool,
     nodes: tuple[str, ...],
     where: ChainOptions,
@@ -162,6 +166,7 @@ def request(
                     mode=Mode[mode.upper()],
                     attempts=attempts or (2 if committee else 1),
                     tip=tip,
+                    max_fee=max_fee,
                 )
             header = posted.task.requested.header
             progress(

@@ -17,11 +17,11 @@ from p2pavs.certificate_file import BadCertificate
 from p2pavs.chain.errors import ContractRevert, NotFound
 from p2pavs.chain.reader import read_task
 from p2pavs.checkpoint import NotTrusted
-from p2pavs.client import BadRequest
+from p2pavs.client import BadRequest, FeeTooHigh
 from p2pavs.errors import UsageError
 from p2pavs.light_client import NoPayer, NotCertified, NotOpen
 from tests.integration.anvil import Anvil
-from tests.integration.chain.network import OUTPUT, Network, dev_account, running_network
+from tests.integration.chain.network import OUTPUT, Network, address_of, dev_account, running_network
 
 
 def payer(directory: Path, number: int = 1) -> Payer:
@@ -52,9 +52,14 @@ async def ask_and_watch(url: str, network: Network, directory: Path) -> None:
             await client.ask("Is it?", mode=cast(Any, "fast"))
         with pytest.raises(UsageError, match="top p is nan"):
             await client.ask("Is it?", top_p=float("nan"))
+        before = await client.chain.rpc.balance(address_of(dev_account(1)))
+        with pytest.raises(FeeTooHigh, match=r"may cost .* more than 0\.0{17}1 ETH"):
+            await client.ask("Is it?", max_tokens=8, max_fee=1)
+        assert await client.chain.rpc.balance(address_of(dev_account(1))) == before
         answer = await client.ask("Is it?", choices=["yes", "no"], max_tokens=8, model="test")
         assert (answer.text, answer.status, answer.signed_weight) == ("yes", "completed", answer.total_weight)
-        posted = await client.request(b"Again?", max_tokens=8, committee=9)
+        posted = await client.request(b"Again?", max_tokens=8, committee=9, max_fee=10**18)
+        assert posted.fee <= 10**18
         async with client.watch(posted.id) as events:
             seen = [event async for event in events]
         assert seen[-1] == {"event": "settled", "task": posted.id, "status": "certified"}
