@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from pathlib import Path
 
+from p2pavs import whole_file
 from p2pavs.bench import svg
 from p2pavs.bench.machine import described
 from p2pavs.bench.registry import Benchmark
@@ -106,11 +105,7 @@ def make_directory(path: Path) -> None:
 def write_whole(path: Path, content: str) -> None:
     """Replace a file in one step. Raises ``DocumentRefused`` where it cannot be written."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        whole_file.write_whole(path, content.encode(), mode=0o644)
     except OSError as error:
         raise DocumentRefused(
             f"{path} cannot be written: {error.strerror}.", "Choose another file with --out."

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from consensus.types import Domain
 from p2pavs import strict_json
 from p2pavs.chain.errors import BadDeployment
 from p2pavs.contracts import NATIVE_STAKE, STAKE_SOURCES, UPGRADEABLE, names_with
+from p2pavs.whole_file import write_whole
 
 MAX_FILE_BYTES = 64 * 1024
 
@@ -65,17 +64,7 @@ class Deployment:
     def save(self, path: Path) -> None:
         """Write the file: whole or not at all."""
         text = json.dumps(self.to_json(), indent=2) + "\n"
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        write_whole(path, text.encode(), mode=0o644)
 
     @classmethod
     def load(cls, path: Path) -> Deployment:

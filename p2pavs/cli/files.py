@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
+from p2pavs import whole_file
 from p2pavs.errors import UsageError
 
 
@@ -24,22 +23,8 @@ def write_whole(path: Path, content: bytes, *, replace: bool, mode: int = 0o600)
         if path.exists() and not path.is_file():  # a terminal, a pipe
             path.write_bytes(content)
         else:
-            _replace(path.resolve(), content, mode)
+            whole_file.write_whole(path.resolve(), content, mode=mode)
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written: {error.strerror}.", "Choose another file with --out."
         ) from None
-
-
-def _replace(path: Path, content: bytes, mode: int) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, mode)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

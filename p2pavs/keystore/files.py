@@ -14,6 +14,7 @@ from typing import Any
 from p2pavs import strict_json
 from p2pavs.errors import P2pavsError
 from p2pavs.keystore.errors import DamagedKeys, KeysExist, NoKeys
+from p2pavs.whole_file import write_whole
 
 MAX_FILE_BYTES = 16 * 1024
 Json = dict[str, Any]
@@ -72,14 +73,7 @@ def check_pbkdf2(c: Any, prf: Any, most_rounds: int = 10_000_000) -> None:
 def write_file(path: Path, content: Json) -> None:
     """Write a JSON file for its owner's eyes: whole, or the old one stays."""
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                _dump(content, file)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_whole(path, _text(content).encode())
         sync_directory(path.parent)
     except OSError as error:
         raise P2pavsError(
@@ -115,7 +109,9 @@ def _write_beside(directory: Path, files: Mapping[str, Json]) -> None:
                 temporary / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR
             )
             with os.fdopen(descriptor, "w") as file:
-                _dump(content, file)
+                file.write(_text(content))
+                file.flush()
+                os.fsync(file.fileno())
         sync_directory(temporary)
         try:
             temporary.rename(directory)
@@ -129,10 +125,8 @@ def _write_beside(directory: Path, files: Mapping[str, Json]) -> None:
         raise
 
 
-def _dump(content: Json, file: Any) -> None:
-    file.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    file.flush()
-    os.fsync(file.fileno())
+def _text(content: Json) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def sync_directory(directory: Path) -> None:

@@ -5,9 +5,6 @@ Format: CBOR ["p2pavs/peers-file/1", [envelope, ...]]. The records are verified 
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +13,7 @@ import structlog
 
 from p2pavs.network.errors import InvalidRecord
 from p2pavs.network.records import MAX_ENVELOPE, PeerRecord, read_record
+from p2pavs.whole_file import write_whole
 
 log = structlog.get_logger(__name__)
 
@@ -58,14 +56,4 @@ def save_peers(path: Path, records: list[PeerRecord]) -> None:
     """Replace the file in one step; raises OSError."""
     content = cbor2.dumps([TAG, [record.envelope for record in records[:MAX_RECORDS]]], canonical=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
+    write_whole(path, content)
