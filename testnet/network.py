@@ -277,7 +277,8 @@ class Network:
     # -- processes ------------------------------------------------------------------------------------
 
     def _spawn(self, name: str, command: Sequence[str]) -> None:
-        self.children.pop(name, None)
+        if self.running(name):
+            raise RuntimeError(f"{name} still runs")
         process, known = start(
             name, command, self.layout.log(name), self.state.token, self.environment(), ROOT
         )
@@ -288,8 +289,9 @@ class Network:
     def running(self, name: str) -> bool:
         """Whether a process of this network runs (a stopped one does)."""
         child = self.children.get(name)
-        if child is not None and child.poll() is not None:
-            return False
+        if child is not None:
+            # Not by /proc: a process is a zombie there while its threads still end and nobody can wait for it.
+            return child.poll() is None
         known = self.state.processes.get(name)
         return known is not None and start_time(known.pid) == known.started
 
