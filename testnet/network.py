@@ -290,7 +290,7 @@ class Network:
         """Whether a process of this network runs (a stopped one does)."""
         child = self.children.get(name)
         if child is not None:
-            # Not by /proc: a process is a zombie there while its threads still end and nobody can wait for it.
+            # Not by /proc: there a process is a zombie already while its other threads still end.
             return child.poll() is None
         known = self.state.processes.get(name)
         return known is not None and start_time(known.pid) == known.started
