@@ -26,9 +26,7 @@ from consensus.messages import (
 )
 from consensus.signing import proposal_id, value_id
 from consensus.types import InstanceId, Kind
-
-MAX_ROUNDS_AHEAD: Final = 64
-"""A single member's word for a round further ahead than this is not passed on; a round certificate is."""
+from consensus.vote_keeper import FUTURE_ROUNDS
 
 MAX_VALUES_PER_SLOT: Final = 2
 """Two statements for one slot prove an equivocation; more prove nothing more."""
@@ -246,9 +244,10 @@ def _check_senders(message: Message, committee: Committee) -> None:
 
 
 def _check_round(message: Message, running: Running) -> None:
-    # [IGNORE] One member's word is for a round within reach. What more than a third of the members sign is
-    # taken from any round, so that a node that was cut off for long finds its way back.
-    if isinstance(message, Proposal | Vote) and message.round > running.round + MAX_ROUNDS_AHEAD:
+    # [IGNORE] One member's word is for a round within reach: of further ones it is not kept, and a vote
+    # costs a check of its signature. What more than a third of the members sign is taken from any round, and
+    # who enters a round publishes that, so a node that was cut off for long finds its way back.
+    if isinstance(message, Proposal | Vote) and message.round > running.round + FUTURE_ROUNDS:
         raise Ignore(Reason.TOO_FAR_AHEAD, f"round {message.round} is too far ahead of round {running.round}")
 
 

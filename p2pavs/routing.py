@@ -26,6 +26,9 @@ EARLY_OF_AUTHOR = 64
 EARLY_MESSAGES = 256
 """Messages kept for each of them."""
 
+EARLY_MESSAGES_OF_AUTHOR = 16
+"""Of these messages, so many may be one author's: a member says little before others have its task."""
+
 EARLY_RATE, EARLY_BURST = 40.0, 400
 """Messages a second of one author for instances that are not known here; more are not passed on."""
 
@@ -97,25 +100,32 @@ class Router:
         try:
             message = read(data)
             instance = instance_of(message)
-            receiver = self._receivers.get(instance)
-            running = None if receiver is None else _running(receiver)
-            seen = Seen() if receiver is None else receiver.seen
-            check(message, running, instance in self._over, seen, self._author_of(peer))
+            self._check(message, instance, self._receivers.get(instance), peer)
         except NotYetKnown as early:
-            allowed = self._early_limit.allow(peer)
+            allowed = self._has_room(instance, message, peer) and self._early_limit.allow(peer)
             self.verdicts["accept" if allowed else "ignore", "" if allowed else early.reason] += 1
             return allowed
         except Ignore as ignored:
             self.verdicts["ignore", ignored.reason] += 1
             return False
         except Reject as refusal:
-            self.verdicts["reject", refusal.reason] += 1
-            self._blame(peer, Offence.BREAKS_RULES)
-            if (unsaid := self._seldom.due(peer)) is not None:
-                log.info("gossip_refused", peer=peer, reason=str(refusal), unsaid=unsaid)
+            self._refuse(peer, refusal)
             return False
         self.verdicts["accept", ""] += 1
         return True
+
+    def _check(self, message: Message, instance: InstanceId, receiver: Receiver | None, peer: str) -> None:
+        running = None
+        seen = Seen()
+        if receiver is not None:
+            running, seen = Running(receiver.committee, receiver.round, receiver.chunks), receiver.seen
+        check(message, running, instance in self._over, seen, self._author_of(peer))
+
+    def _refuse(self, peer: str, refusal: Reject) -> None:
+        self.verdicts["reject", refusal.reason] += 1
+        self._blame(peer, Offence.BREAKS_RULES)
+        if (unsaid := self._seldom.due(peer)) is not None:
+            log.info("gossip_refused", peer=peer, reason=str(refusal), unsaid=unsaid)
 
     def route(self, data: bytes, peer: str) -> None:
         """Hand an accepted message to its instance; `peer` is its author, and answers for it."""
@@ -123,18 +133,21 @@ class Router:
         instance = instance_of(message)
         receiver = self._receivers.get(instance)
         if receiver is not None:
-            self._deliver(receiver, message, peer)
+            self._deliver(instance, receiver, message, peer)
         elif instance not in self._over:
             self._keep(instance, message, peer)
 
-    def _deliver(self, receiver: Receiver, message: Message, peer: str) -> None:
-        """Hand a message over. A chunk has no signature to check: only its author speaks for it."""
-        if isinstance(message, OutputChunk):
-            try:
-                check(message, _running(receiver), False, receiver.seen, self._author_of(peer))
-            except (Ignore, Reject) as late:
-                self.verdicts["ignore", late.reason] += 1
-                return
+    def _deliver(self, instance: InstanceId, receiver: Receiver, message: Message, peer: str) -> None:
+        """Hand a message over, if the rules allow it: it may have been accepted before they could say."""
+        try:
+            self._check(message, instance, receiver, peer)
+        except Ignore as late:
+            self.verdicts["ignore", late.reason] += 1
+            return
+        except Reject as refusal:
+            self._refuse(peer, refusal)
+            return
+        if isinstance(message, OutputChunk):  # has no signature to check: only its author speaks for it
             receiver.seen.remember(message, receiver.committee)
         receiver.deliver(message, peer)
 
@@ -143,7 +156,7 @@ class Router:
         self._receivers[instance] = receiver
         self._over.pop(instance, None)
         for message, peer in self._early.pop(instance, ()):
-            self._deliver(receiver, message, peer)
+            self._deliver(instance, receiver, message, peer)
 
     def remove(self, instance: InstanceId) -> None:
         """The instance's task was undone and may come back: keep what comes for it as if it were early."""
@@ -157,6 +170,11 @@ class Router:
         if len(self._over) > OVER_KEPT:
             self._over.popitem(last=False)
 
+    def _has_room(self, instance: InstanceId, message: Message, peer: str) -> bool:
+        """Whether an author may say this early: what it said already, or one of few messages."""
+        said = [one for one, author in self._early.get(instance, ()) if author == peer]
+        return message in said or len(said) < EARLY_MESSAGES_OF_AUTHOR
+
     def _keep(self, instance: InstanceId, message: Message, peer: str) -> None:
         if instance not in self._early:
             brought = sum(waiting[0][1] == peer for waiting in self._early.values() if waiting)
@@ -167,11 +185,9 @@ class Router:
         if len(self._early) > EARLY_INSTANCES:
             _, dropped = self._early.popitem(last=False)
             self.early_dropped += len(dropped)
-        if len(waiting) < EARLY_MESSAGES:
+        if (message, peer) in waiting:
+            return
+        if len(waiting) < EARLY_MESSAGES and self._has_room(instance, message, peer):
             waiting.append((message, peer))
         else:
             self.early_dropped += 1
-
-
-def _running(receiver: Receiver) -> Running:
-    return Running(receiver.committee, receiver.round, receiver.chunks)

@@ -10,7 +10,6 @@ import pytest
 from consensus import wire
 from consensus.encoding import encode
 from consensus.gossip_rules import (
-    MAX_ROUNDS_AHEAD,
     Ignore,
     NotYetKnown,
     Reject,
@@ -23,6 +22,7 @@ from consensus.gossip_rules import (
 from consensus.messages import Message, OutputChunk
 from consensus.signing import value_id
 from consensus.types import NIL, Kind
+from consensus.vote_keeper import FUTURE_ROUNDS
 from tests.unit.consensus import factory
 
 COMMITTEE = factory.committee((1,) * 7)
@@ -95,7 +95,7 @@ def test_who_may_not_say_it_is_rejected(name: str) -> None:
 
 
 def test_rounds_far_ahead_need_more_than_one_members_word() -> None:
-    reach = MAX_ROUNDS_AHEAD
+    reach = FUTURE_ROUNDS
     check(dataclasses.replace(PREVOTE, round=reach), RUNNING, False, Seen())
     for round_ in (reach + 1, 2**31 - 1):
         with pytest.raises(Ignore, match="too far ahead"):

@@ -11,6 +11,7 @@ from consensus.committee import Committee
 from consensus.gossip_rules import Reason, Seen
 from consensus.messages import Message, OutputChunk
 from consensus.types import InstanceId, Kind
+from consensus.vote_keeper import FUTURE_ROUNDS
 from consensus.wire import MAX_MESSAGE_BYTES, encode_message
 from p2pavs import routing
 from p2pavs.network import Offence
@@ -101,6 +102,33 @@ def test_one_author_cannot_push_out_what_others_said_early(router: Router) -> No
     assert router.early_dropped == 98 - routing.EARLY_OF_AUTHOR
 
 
+def test_one_author_says_little_before_others_have_its_task(router: Router) -> None:
+    limit = routing.EARLY_MESSAGES_OF_AUTHOR
+    said = [encode_message(factory.vote(OF, 0, round_=number)) for number in range(limit + 5)]
+    assert [take(router, data, "spammer") for data in said] == [True] * limit + [False] * 5
+    assert take(router, said[0], "spammer"), "who repeats itself, as gossip must, says nothing more"
+    assert take(router, said[0], "another")
+    for data in said:
+        router.route(data, "spammer")  # accepted while there was room
+    listener = Listener(round=limit)
+    router.add(HERE, listener)
+    assert listener.peers == ["spammer"] * limit + ["another"]
+
+
+def test_what_came_early_is_judged_when_its_task_is_known() -> None:
+    blamed: list[tuple[str, Offence]] = []
+    router = Router(lambda peer, offence: blamed.append((peer, offence)))
+    early = [replace(VOTE, round=FUTURE_ROUNDS + 1), replace(VOTE, sender=200), VOTE]
+    for number, message in enumerate(early):
+        assert take(router, encode_message(message), f"peer {number}")
+    listener = Listener()
+    router.add(HERE, listener)
+    assert (listener.heard, blamed) == ([VOTE], [("peer 1", Offence.BREAKS_RULES)])
+    # Accepted as early, and the task became known before it was handed over.
+    router.route(encode_message(replace(VOTE, round=FUTURE_ROUNDS + 1)), "peer")
+    assert listener.heard == [VOTE]
+
+
 def test_an_instance_that_is_over_is_ignored_and_nothing_is_kept_for_it(router: Router) -> None:
     assert take(router, encode_message(VOTE))
     listener = Listener()
@@ -165,8 +193,8 @@ def test_what_no_honest_peer_sends_is_refused(router: Router, data: bytes) -> No
 def test_what_is_far_ahead_or_known_is_ignored(router: Router) -> None:
     listener = Listener()
     router.add(HERE, listener)
-    assert not router.accept("peer", encode_message(replace(VOTE, round=65)))
-    assert router.accept("peer", encode_message(replace(VOTE, round=64)))
+    assert not router.accept("peer", encode_message(replace(VOTE, round=FUTURE_ROUNDS + 1)))
+    assert router.accept("peer", encode_message(replace(VOTE, round=FUTURE_ROUNDS)))
     listener.seen.remember(VOTE, OF)
     assert not router.accept("peer", encode_message(VOTE))
     assert (router.count("ignore"), router.count("reject")) == (2, 0)
