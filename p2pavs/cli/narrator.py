@@ -46,13 +46,13 @@ class Narrator:
             case "committee":
                 return self._committee(event)
             case "inference" if event["generated"] is True and self._news("chunk", event["chunk"]):
-                return f"chunk        {event['chunk']} generated, {event['tokens']} tokens"
+                return f"chunk        {event['chunk']} generated, {tokens(event['tokens'])}"
             case "chunk_refused" if self._news("chunk_refused", event["operator"]):
                 return f"refused      chunks of {name(event['operator'])}: {event['reason']}"
             case "inference_done" if self._news("inference", event["node"]):
                 done = sum(1 for key in self._told if key[0] == "inference")
                 return (
-                    f"inference    {done} of {self._members} done, {event['tokens']} tokens, "
+                    f"inference    {done} of {self._members} done, {tokens(event['tokens'])}, "
                     f"result {short(event['value'])}"
                 )
             case "round" if event["round"] > 0 and self._news("round", event["round"]):
@@ -118,3 +118,8 @@ def short(value: str) -> str:
 def percent(part: int, whole: int) -> str:
     """A share in percent."""
     return f"{100 * int(part) / int(whole):.0f}%" if whole else "?"
+
+
+def tokens(number: int) -> str:
+    """How many tokens."""
+    return f"{number:,} token{'' if number == 1 else 's'}"

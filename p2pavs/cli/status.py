@@ -18,7 +18,10 @@ SHOWN, LONGEST = 5, 300  # divergences of a node, characters of a line
 @nodes_option
 @json_option
 def status(nodes: tuple[str, ...]) -> None:
-    """Show the nodes whose APIs are configured: up or not, peers, chain, epoch, tasks."""
+    """Show the nodes whose APIs are configured: up or not, peers, chain, epoch, tasks.
+
+    Exit status: 0, or 3 where one of them does not answer.
+    """
     from p2pavs import client
 
     urls = node_urls(nodes)
@@ -47,6 +50,11 @@ def status(nodes: tuple[str, ...]) -> None:
         for one in content:
             for line in (*_signer(one), *_divergences(one)):
                 click.secho(line, fg="yellow", err=True)
+    if down := [one["url"] for one in content if not one["up"]]:
+        raise client.NodeUnreachable(
+            f"{len(down)} of {len(content)} nodes do not answer: {', '.join(down)}.",
+            "Start them (their logs say why they ended), or correct --node.",
+        )
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:

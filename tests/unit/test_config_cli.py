@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -274,6 +275,14 @@ def test_every_error_is_json_where_json_is_wanted(words: list[str], status: int,
     told = json.loads(done.stderr)
     assert done.returncode == status == told["exitCode"] and done.stdout == ""
     assert set(told) == {"error", "exitCode", "message", "remedy"} and said in told["message"]
+
+
+def test_a_node_that_is_down_is_in_the_table_and_in_the_exit_status() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, and not listening
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        said = run("status", "--node", url, status=ExitCode.UNREACHABLE)
+    assert f"{url}  down" in said and f"1 of 1 nodes do not answer: {url}." in said
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
