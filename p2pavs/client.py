@@ -23,6 +23,7 @@ from p2pavs.chain.events import TaskRequested
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.reader import (
     PostedTask,
+    no_such_task,
     offer,
     read_result,
     read_task,
@@ -37,6 +38,8 @@ MAX_STOPS, MAX_STOP_BYTES = 8, 64
 MAX_SCHEMA_BYTES = 4_096
 MINING_SECONDS = 15
 """The gateway measures the time to the deadline when the request is mined, which is later than now."""
+MISSING_SECONDS = 30.0
+"""A task that the chain does not know for so long is none; a reorganisation may hide one for a while."""
 MAX_NODE_ANSWER = 1_000_000
 NODE_SECONDS = 10.0  # for a whole answer, however slowly it trickles in
 
@@ -320,15 +323,18 @@ async def post(
     window: int,
     committee_size: int = 0,
     mode: Mode = Mode.REPLICATE,
-    attempts: int = 1,
+    attempts: int | None = None,
     tip: int = 0,
     max_fee: int | None = None,
 ) -> Posted:
     """Pay for a task with ``window`` seconds to its deadline, ``max_fee`` wei at most, the tip included.
 
+    Without ``attempts`` a drawn committee is replaced once, by another one for the second half of the time.
     Raises named errors; nothing is paid then.
     """
     check_request(prompt, params)
+    if attempts is None:
+        attempts = 2 if committee_size else 1
     await _check_window(chain, window, attempts)
     value = tip + await offer(chain, model.id, params.max_tokens, len(prompt))
     if max_fee is not None and value > max_fee:
@@ -362,13 +368,22 @@ async def _check_window(chain: Chain, window: int, attempts: int) -> None:
 
 
 async def wait_settled(chain: Chain, task_id: int, *, every: float = 0.5) -> AsyncGenerator[TaskResult]:
-    """Yield the task's state on the chain again and again until it is settled; the last one is settled."""
+    """Yield the task's state on the chain again and again until it is settled; the last one is settled.
+
+    Raises ``NotFound`` where the chain does not know the task for ``MISSING_SECONDS``.
+    """
+    known = anyio.current_time()
     while True:
         try:
             result = await read_result(chain, task_id)
         except ChainError:
             await anyio.sleep(2 * every)
+            known = anyio.current_time()
             continue
+        if result.status is not TaskStatus.NONE:
+            known = anyio.current_time()
+        elif anyio.current_time() - known > MISSING_SECONDS:
+            raise no_such_task(task_id)
         yield result
         if result.status in (TaskStatus.CERTIFIED, TaskStatus.EXPIRED, TaskStatus.REFUNDED):
             return
@@ -376,7 +391,7 @@ async def wait_settled(chain: Chain, task_id: int, *, every: float = 0.5) -> Asy
 
 
 async def settled(chain: Chain, task_id: int) -> TaskResult:
-    """Wait until the chain has settled a task, and return how."""
+    """Wait until the chain has settled a task, and return how. Raises ``NotFound``."""
     async with aclosing(wait_settled(chain, task_id)) as states:
         async for result in states:
             last = result

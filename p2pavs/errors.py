@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from p2pavs.exit_codes import ExitCode
+
+E = TypeVar("E", bound=Exception)
 
 
 class P2pavsError(Exception):
@@ -29,3 +31,14 @@ class UsageError(P2pavsError):
     """The command was called with arguments that cannot be meant."""
 
     exit_code = ExitCode.USAGE
+
+
+def only_error(group: BaseExceptionGroup[BaseException], kind: type[E]) -> E | None:
+    """Return the first error of a kind in what task groups made of it; None where it holds others as well."""
+    ours, others = group.split(kind)
+    if ours is None or others is not None:
+        return None
+    found: BaseException = ours
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found if isinstance(found, kind) else None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from p2pavs.answer import Answer
 from p2pavs.checkpoint import Checkpoint
-from p2pavs.errors import P2pavsError
+from p2pavs.errors import P2pavsError, only_error
 from p2pavs.exit_codes import ExitCode
 from p2pavs.request_options import RequestOptions, to_params
 
@@ -146,6 +146,8 @@ class Client:
             window=options.get("deadline", DEFAULT_DEADLINE),
             committee_size=options.get("committee", 0),
             mode=Mode[mode.upper()],
+            attempts=options.get("attempts"),
+            tip=options.get("tip", 0),
             max_fee=options.get("max_fee"),
         )
 
@@ -172,6 +174,7 @@ class Client:
                 async for event in events: ...
 
         All but the last come from the nodes and are not verified. A slow reader slows nobody down but itself.
+        What the block raises comes out as it is, in no group.
         """
         import anyio
 
@@ -185,10 +188,19 @@ class Client:
                     listening.cancel_scope.cancel()
                 await send.send({"event": "settled", "task": task, "status": result.status.name.lower()})
 
-        async with anyio.create_task_group() as group, receive:
-            group.start_soon(until_settled)
-            yield receive
-            group.cancel_scope.cancel()
+        failure: Exception | None = None
+        try:
+            async with anyio.create_task_group() as group, receive:
+                group.start_soon(until_settled)
+                try:
+                    yield receive
+                except Exception as error:
+                    failure = error
+                group.cancel_scope.cancel()
+        except BaseExceptionGroup as several:
+            raise only_error(several, P2pavsError) or several from None
+        if failure is not None:
+            raise failure
 
     async def certificate(self, task: int) -> CertificateFile:
         """Return a task's certificate with its operators, as the chain has them. Raises ``NotFound``.

@@ -34,6 +34,8 @@ class RequestOptions(SamplingOptions, total=False):
     model: str  # name or id; default: the only active one
     committee: int  # seats; 0 = all operators
     deadline: int  # seconds from now; default 120
+    attempts: int  # 1 to 4 parts of the time, each with a committee of its own; default 2 with seats, else 1
+    tip: int  # wei; more for the signers
     max_fee: int  # wei; a request that may cost more is refused. Default: whatever it costs
     mode: Literal["replicate", "verify"]  # all generate (the default), or one does and the others check
 

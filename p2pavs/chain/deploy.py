@@ -11,7 +11,8 @@ from eth_utils.address import to_checksum_address
 from consensus.hashing import keccak256
 from p2pavs.chain.contracts import Call, interface
 from p2pavs.chain.deployment import Deployment
-from p2pavs.chain.errors import ChainError, RpcRefused
+from p2pavs.chain.errors import ChainError, InsufficientFunds, RpcRefused
+from p2pavs.chain.fees import market_fees
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.precompiles import wrong_precompiles
 from p2pavs.chain.receipts import Receipt
@@ -32,6 +33,9 @@ class NoBlsPrecompiles(ChainError):
 
 
 DAY = 86400  # seconds
+
+DEPLOYMENT_GAS = 24_000_000
+"""Gas that all contracts together take, rounded up; those for EigenLayer take the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +175,8 @@ async def deploy_all(
 ) -> Deployment:
     """Deploy every contract and set what has to be set. Calls ``deployed`` after each contract.
 
-    Before anything is sent it raises ``UsageError``, ``NoBlsPrecompiles``, or ``ContractRevert`` for
-    parameters that do not fit together; later what ``Sender.send`` raises.
+    Before anything is sent it raises ``UsageError``, ``NoBlsPrecompiles``, ``ContractRevert`` for parameters
+    that do not fit together, or ``InsufficientFunds``; later what ``Sender.send`` raises.
     """
     authority = authority or Authority()
     parameters.check(
@@ -195,6 +199,7 @@ async def deploy_all(
             name not in UPGRADEABLE or behind
         ):  # those call others when created
             await sender.simulate(call)
+    await _check_funds(rpc, sender.address)
     tickets = [sender.submit(call) for call in creations]
     settings = [sender.submit(call) for call in plan.settings()]
     blocks = []
@@ -210,6 +215,14 @@ async def deploy_all(
     for ticket in settings:
         await ticket.receipt()
     return Deployment(chain_id, min(blocks), addresses, implementations)
+
+
+async def _check_funds(rpc: Rpc, account: bytes) -> None:
+    """Raise ``InsufficientFunds`` for an account that would be empty in the middle of a deployment."""
+    balance = await rpc.balance(account)
+    needed = DEPLOYMENT_GAS * (await market_fees(rpc)).max_fee
+    if balance < needed:
+        raise InsufficientFunds(to_checksum_address(account), balance, needed, what="the deployment")
 
 
 async def _unbonding(rpc: Rpc, restaking: Restaking, block_seconds: int) -> int:

@@ -134,9 +134,9 @@ class TransactionRefused(ChainError):
 class InsufficientFunds(TransactionRefused):
     """The account cannot pay for a transaction."""
 
-    def __init__(self, account: str, balance: int, needed: int) -> None:
+    def __init__(self, account: str, balance: int, needed: int, what: str = "the transaction") -> None:
         super().__init__(
-            f"The account {account} holds {format_ether(balance)} ETH, but the transaction may cost up to "
+            f"The account {account} holds {format_ether(balance)} ETH, but {what} may cost up to "
             f"{format_ether(needed)} ETH.",
             "Send ETH to the account and try again.",
         )

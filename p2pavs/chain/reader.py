@@ -239,6 +239,13 @@ async def deadline_of(chain: Chain, task_id: int) -> int:
     return int(await chain.read_one("TaskGateway", "deadlineOf", task_id))
 
 
+def no_such_task(task_id: int) -> NotFound:
+    """What is to be said of a task that the chain does not know."""
+    return NotFound(
+        f"There is no task {task_id}.", "Check the number, and that --deployment is the right network."
+    )
+
+
 async def read_task(chain: Chain, task_id: int) -> PostedTask:
     """Return a task as it was posted. Raises ``NotFound``."""
     for logged in await chain.find_events("TaskGateway", "TaskRequested", _word(task_id)):
@@ -247,9 +254,7 @@ async def read_task(chain: Chain, task_id: int) -> PostedTask:
             if request_hash(event.input, event.params) != event.header.request_hash:
                 raise BadRecord(f"the input of task {task_id} is not the one its header names")
             return PostedTask(event, logged.block_number, logged.block_hash, logged.transaction_hash)
-    raise NotFound(
-        f"There is no task {task_id}.", "Check the number, and that --deployment is the right network."
-    )
+    raise no_such_task(task_id)
 
 
 async def read_certificate(chain: Chain, task_id: int) -> CertifiedTask:

@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from p2pavs import __version__
-from p2pavs.errors import P2pavsError
+from p2pavs.errors import P2pavsError, only_error
 from p2pavs.exit_codes import MEANING, ExitCode
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -118,21 +118,10 @@ class LazyGroup(click.Group):
         except P2pavsError as error:
             fail(error, ctx)
         except BaseExceptionGroup as group:
-            ours = _only_ours(group)
+            ours = only_error(group, P2pavsError)
             if ours is None:
                 raise
             fail(ours, ctx)
-
-
-def _only_ours(group: BaseExceptionGroup[BaseException]) -> P2pavsError | None:
-    """Return the first of our errors in a group that holds nothing else (trio wraps what tasks raise)."""
-    ours, others = group.split(P2pavsError)
-    if ours is None or others is not None:
-        return None
-    found: BaseException = ours
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found if isinstance(found, P2pavsError) else None
 
 
 @click.group(

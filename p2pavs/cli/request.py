@@ -164,7 +164,7 @@ def request(
                     window=deadline,
                     committee_size=committee,
                     mode=Mode[mode.upper()],
-                    attempts=attempts or (2 if committee else 1),
+                    attempts=attempts,
                     tip=tip,
                     max_fee=max_fee,
                 )

@@ -2,19 +2,6 @@
 
 from __future__ import annotations
 
-from p2pavs.network.errors import NetworkError
-
-
-def only_named_error(group: BaseExceptionGroup[BaseException]) -> NetworkError | None:
-    """Return the named error inside what nurseries made of it; None when there is something else as well."""
-    named, other = group.split(NetworkError)
-    if named is None or other is not None:
-        return None
-    error: BaseException = named
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error if isinstance(error, NetworkError) else None
-
 
 def root_cause(error: BaseException) -> str:
     """Return the innermost cause: its text, or its class where it has none."""

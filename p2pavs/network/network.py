@@ -16,6 +16,7 @@ from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 from nacl.signing import SigningKey
 
+from p2pavs.errors import only_error
 from p2pavs.network import dial_back, exchange
 from p2pavs.network.book import Book
 from p2pavs.network.bootstrap import Bootstrap
@@ -23,8 +24,7 @@ from p2pavs.network.conduct import Conduct, Offence
 from p2pavs.network.config import NetworkConfig
 from p2pavs.network.connections import Connections
 from p2pavs.network.discovery import Discovery
-from p2pavs.network.errors import PeerUnknown, RequestFailed, RequestTimeout
-from p2pavs.network.failures import only_named_error
+from p2pavs.network.errors import NetworkError, PeerUnknown, RequestFailed, RequestTimeout
 from p2pavs.network.first_hand import FirstHand
 from p2pavs.network.gossip import AUTHOR_BURST, AUTHOR_RATE, QUEUE_SIZE, Gossip, Topics, Validator
 from p2pavs.network.libp2p_host import Libp2p, make_libp2p
@@ -123,7 +123,7 @@ class Network:
                     # Everything at once: stopped one by one, the services trip over each other.
                     scope.cancel()
         except BaseExceptionGroup as group:
-            raise only_named_error(group) or group from None
+            raise only_error(group, NetworkError) or group from None
         finally:
             with trio.CancelScope(shield=True):
                 await network._discovery.save()

@@ -1,4 +1,4 @@
-"""A network under attack: ``python -m tests.attacks [--only NAME ...] [--seconds 15]``.
+"""A network under attack: ``python -m tests.attacks [--only NAME ...]``.
 
 Four honest nodes, and attackers one after another, each from a host of its own. An attack that needs the keys
 of a registered operator gets those of one with little stake, and the twin those of an honest node. A few of
@@ -45,7 +45,7 @@ from tests.faults.load import Load
 from tests.faults.measure import resident
 
 NODES = 4
-TASKS = 6
+TASKS = 16
 EVERY = 1.5
 LITTLE = "1"
 TOGETHER = 5

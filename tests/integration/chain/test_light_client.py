@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import patch
 
 import anyio
 import pytest
@@ -59,10 +60,16 @@ async def ask_and_watch(url: str, network: Network, directory: Path) -> None:
         answer = await client.ask("Is it?", choices=["yes", "no"], max_tokens=8, model="test")
         assert (answer.text, answer.status, answer.signed_weight) == ("yes", "completed", answer.total_weight)
         posted = await client.request(b"Again?", max_tokens=8, committee=9, max_fee=10**18)
-        assert posted.fee <= 10**18
+        assert (posted.fee <= 10**18, posted.task.requested.header.attempts) == (True, 2)
         async with client.watch(posted.id) as events:
             seen = [event async for event in events]
         assert seen[-1] == {"event": "settled", "task": posted.id, "status": "certified"}
+        with pytest.raises(ZeroDivisionError):
+            async with client.watch(posted.id):
+                raise ZeroDivisionError
+        with pytest.raises(NotFound), patch("p2pavs.client.MISSING_SECONDS", 1.0):
+            async with client.watch(posted.id + 1000) as events:
+                assert [event async for event in events] == []
         assert (await client.verify(posted.id)).output == OUTPUT
         assert await client.question(posted.id) == b"Again?"
 

@@ -23,7 +23,15 @@ from consensus.types import InstanceId, Kind, Scope
 from p2pavs.chain import reader, slashing
 from p2pavs.chain.abi import Interface, codec
 from p2pavs.chain.contracts import Call, Chain, interface
-from p2pavs.chain.deploy import Authority, DeployParameters, Restaking, created_address, deploy_all
+from p2pavs.chain.deploy import (
+    DEPLOYMENT_GAS,
+    Authority,
+    DeployedContract,
+    DeployParameters,
+    Restaking,
+    created_address,
+    deploy_all,
+)
 from p2pavs.chain.deployment import Deployment
 from p2pavs.chain.epochs import advance_epoch
 from p2pavs.chain.evidence import ChainEvidence
@@ -104,13 +112,16 @@ async def from_the_set_up_to_a_slash(
     owner = address_of(OUTSIDER)
     async with Rpc(anvil.url) as rpc, running_sender(rpc, tmp_path) as sender:
         eigenlayer = await deploy(sender)
+        created: list[DeployedContract] = []
         deployment = await deploy_all(
             rpc,
             sender,
             PARAMETERS,
+            created.append,
             restaking=Restaking(eigenlayer.manager, (eigenlayer.strategy,), "https://example.org/avs.json"),
             authority=Authority(owner, owner),
         )
+        assert sum(one.receipt.gas_used for one in created) <= DEPLOYMENT_GAS
         path = tmp_path / "deployment.json"
         deployment.save(path)
         assert Deployment.load(path) == deployment

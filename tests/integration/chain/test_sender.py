@@ -9,8 +9,15 @@ import trio
 from eth_account.signers.local import LocalAccount
 
 from p2pavs.chain.contracts import Call
-from p2pavs.chain.deploy import DeployParameters, NoBlsPrecompiles, deploy_all
+from p2pavs.chain.deploy import (
+    DEPLOYMENT_GAS,
+    DeployedContract,
+    DeployParameters,
+    NoBlsPrecompiles,
+    deploy_all,
+)
 from p2pavs.chain.errors import ContractRevert, InsufficientFunds, NonceTaken, RpcUnreachable
+from p2pavs.chain.fees import market_fees
 from p2pavs.chain.poster import Sender, open_sender
 from p2pavs.chain.receipts import wait_receipt
 from p2pavs.chain.rpc import Rpc
@@ -349,3 +356,19 @@ async def test_a_chain_without_bls_is_refused_before_anything_is_sent(tmp_path: 
             with pytest.raises(NoBlsPrecompiles, match="EIP-2537"):
                 await deploy_all(rpc, sender, DeployParameters())
             assert await rpc.transaction_count(sender.address) == 0
+
+
+async def test_a_deployment_that_cannot_be_paid_to_its_end_is_not_begun(anvil: Anvil, tmp_path: Path) -> None:
+    created: list[DeployedContract] = []
+    async with Rpc(anvil.url) as rpc, running_sender(rpc, tmp_path) as sender:
+        await deploy_all(rpc, sender, DeployParameters(), created.append)
+        gas = sum(one.receipt.gas_used for one in created)
+        assert 0.8 * DEPLOYMENT_GAS < gas <= DEPLOYMENT_GAS
+        before = await rpc.transaction_count(sender.address)
+        price = (await market_fees(rpc)).max_fee
+        await trio.to_thread.run_sync(
+            anvil.rpc, "anvil_setBalance", "0x" + sender.address.hex(), hex(DEPLOYMENT_GAS * price // 2)
+        )
+        with pytest.raises(InsufficientFunds, match="the deployment may cost up to"):
+            await deploy_all(rpc, sender, DeployParameters())
+        assert await rpc.transaction_count(sender.address, "pending") == before

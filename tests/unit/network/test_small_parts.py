@@ -11,8 +11,9 @@ from libp2p.io.exceptions import MessageTooLarge
 from libp2p.utils import encode_varint_prefixed
 from trio.testing import MockClock
 
-from p2pavs.network.errors import ListenFailed
-from p2pavs.network.failures import only_named_error, root_cause
+from p2pavs.errors import only_error
+from p2pavs.network.errors import ListenFailed, NetworkError
+from p2pavs.network.failures import root_cause
 from p2pavs.network.limits import MAX_BUCKETS, RateLimit
 from p2pavs.network.mends.first_reads import take_prefixed
 
@@ -100,6 +101,6 @@ def test_the_cause_of_a_failure_is_the_innermost() -> None:
 
 def test_a_named_error_is_found_in_groups_unless_there_is_more() -> None:
     named = ListenFailed("taken")
-    assert only_named_error(ExceptionGroup("a", [ExceptionGroup("b", [named])])) is named
-    assert only_named_error(ExceptionGroup("a", [named, ValueError()])) is None
-    assert only_named_error(ExceptionGroup("a", [ValueError()])) is None
+    assert only_error(ExceptionGroup("a", [ExceptionGroup("b", [named])]), NetworkError) is named
+    assert only_error(ExceptionGroup("a", [named, ValueError()]), NetworkError) is None
+    assert only_error(ExceptionGroup("a", [ValueError()]), NetworkError) is None
