@@ -226,23 +226,32 @@ class WorkerProcess:
         """
         # A group of its own: Ctrl-C in the terminal reaches the node only. It ends when its stdin does. (A
         # death signal from the kernel would come too early: it follows the thread that started the process.)
-        process = await trio.lowlevel.open_process(
-            settings.command(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=settings.environment(),
-            start_new_session=True,
-        )
+        try:
+            process = await trio.lowlevel.open_process(
+                settings.command(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=settings.environment(),
+                start_new_session=True,
+            )
+        except OSError as error:  # no memory, or too many processes or open files
+            raise WorkerStartFailed(f"the worker's process cannot be started: {error}") from None
         worker = cls(process, settings, meter)
+        nonsense: wire.BrokenPipe | None = None
         try:
             with trio.move_on_after(settings.start_seconds) as patience:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(worker._collect_stderr)
-                    message = await worker._receive()
+                    try:
+                        message = await worker._receive()
+                    except wire.BrokenPipe as error:  # kept, so that the nursery does not wrap it
+                        nonsense = error
                     nursery.cancel_scope.cancel()
             if patience.cancelled_caught:
                 raise WorkerStartFailed(f"the worker was not ready within {settings.start_seconds:.0f} s")
+            if nonsense is not None:
+                raise WorkerStartFailed(f"the worker sent nonsense ({nonsense})")
             if message is None:
                 raise WorkerStartFailed(
                     f"the worker {await worker._epitaph()} while it loaded {settings.path}"

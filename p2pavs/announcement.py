@@ -18,8 +18,11 @@ class Announcement:
     models: tuple[bytes, ...]  # model ids, 32 bytes each
 
     def to_bytes(self) -> bytes:
-        """The record's payload: ``[operator, [model, ...]]`` as deterministic CBOR."""
-        return encode([self.operator, list(self.models)])
+        """The record's payload: ``[operator, [model, ...]]`` as deterministic CBOR, with the first 64 models.
+
+        Anybody can register a file that is served once more, and it is served under that name too.
+        """
+        return encode([self.operator, list(self.models[:MAX_MODELS])])
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Announcement | None:

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
 import trio
 
 from consensus.gossip_rules import instance_of
 from consensus.messages import Message
 from consensus.wire import encode_message
 from p2pavs.network import Network, Validator
+from p2pavs.seldom import Seldom
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
@@ -28,6 +30,8 @@ ADDRESSED = "votes"
 """The topic, below everybody's, of what is for some members only: operators are sent what is for them."""
 LINGER = 10.0
 """Seconds until a topic that no task needs is left: joining anew costs more than staying."""
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -51,6 +55,7 @@ class CommitteeTopics:
         self._shards: dict[int, _Shard] = {}
         self._drawn: Counter[int] = Counter()  # tasks of drawn committees, and how many take part in them
         self._nursery: trio.Nursery | None = None
+        self._seldom = Seldom()
 
     async def run(self, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Listen to everybody's topic, and to those that are joined, until cancelled."""
@@ -129,7 +134,11 @@ class CommitteeTopics:
         async with self._network.subscribe(topic, self._accept, addressed=addressed) as messages:
             task_status.started()
             async for message in messages:
-                self._route(message.data, message.peer)
+                try:
+                    self._route(message.data, message.peer)
+                except Exception:  # one message must not cost the node all others
+                    if (unsaid := self._seldom.due(message.peer)) is not None:
+                        log.exception("message_failed", topic=topic, peer=message.peer, unsaid=unsaid)
 
     async def _leave_idle(self) -> None:
         while True:

@@ -120,7 +120,12 @@ class ModelShelf:
         async with trio.open_nursery() as nursery:
             while True:
                 await trio.sleep(LOOK_EVERY)
-                for path in self._new_files():
+                try:
+                    new_files = self._new_files()
+                except OSError as error:
+                    log.warning("models_unseen", directory=str(self._directory), error=str(error))
+                    new_files = []
+                for path in new_files:
                     # One after another: loading takes a core and reads the whole file.
                     await nursery.start(self._serve, path)
                 try:
@@ -131,7 +136,7 @@ class ModelShelf:
 
     async def _serve(self, path: Path, *, task_status: TaskStatus[None]) -> None:
         """Keep a new file's worker. One that cannot be served is looked at again when it changes."""
-        changed_at = path.stat().st_mtime if path.exists() else 0.0
+        changed_at = _changed_at(path)
         try:
             async with ModelWorker.open(path, threads=self._threads) as worker:
                 self._put(path, worker)
@@ -180,11 +185,19 @@ class ModelShelf:
         return [
             path
             for path in models_in(self._directory)
-            if not self._has(path) and self._refused.get(path) != path.stat().st_mtime
+            if not self._has(path) and self._refused.get(path) != _changed_at(path)
         ]
 
     def _has(self, path: Path) -> bool:
         return any(copy.path == path for copy in self._copies)
+
+
+def _changed_at(path: Path) -> float:
+    """When a file was changed, unix seconds; 0 where it has gone since the directory was read."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _named(entry: ModelEntry) -> str:

@@ -49,6 +49,7 @@ from p2pavs.signature_pool import SignaturePool
 from p2pavs.signers import Signers
 from p2pavs.storage import CertificateStore, DataDirectory, EvidenceStore, SignGuard, until_stored
 from p2pavs.storage.retention import forget_old
+from p2pavs.supervised import supervised
 from p2pavs.tally import Tally
 from p2pavs.task_desk import TaskDesk
 from p2pavs.traces import Traces
@@ -165,15 +166,15 @@ class Node:
             await nursery.start(self._topics.run)
             nursery.start_soon(desk.run, self.follower)
             if self.sync is not None:
-                nursery.start_soon(self.sync.run)
-            nursery.start_soon(self._watch_account)
-            nursery.start_soon(self.book.run)
-            nursery.start_soon(self._forget_old)
+                nursery.start_soon(supervised, self.sync.run, "certificate sync")
+            nursery.start_soon(supervised, self._watch_account, "account watch")
+            nursery.start_soon(supervised, self.book.run, "operator book")
+            nursery.start_soon(supervised, self._forget_old, "retention")
             provers = {key: signer.prove for key, signer in self._signers.items()}
             keeper = EpochKeeper(self.chain, self._sender, self.config.identity.address, provers)
-            nursery.start_soon(keeper.run)
-            nursery.start_soon(self.accuser.run)
-            nursery.start_soon(self.signers.watch)
+            nursery.start_soon(supervised, keeper.run, "epoch keeper")
+            nursery.start_soon(supervised, self.accuser.run, "evidence keeper")
+            nursery.start_soon(supervised, self.signers.watch, "signer watch")
             if self.config.openai is not None:
                 await nursery.start(self.config.openai.run, self.chain, View(self), self.config.data)
             nursery.start_soon(self.shelf.run, self._announce)

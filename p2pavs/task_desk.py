@@ -193,6 +193,7 @@ class TaskDesk:
 
     async def _removed(self, block: BlockRemoved) -> None:
         self._parts.reorganised()
+        self._sets = {}  # the epoch may have been frozen in it, and be frozen anew with others
         for task in list(self.tasks.values()):
             if task.settled_hash == block.hash:
                 task.view.certified = task.view.refunded = False
@@ -351,11 +352,12 @@ class TaskDesk:
 
     async def operator_set(self, epoch: int) -> OperatorSet:
         """The operators of an epoch, read from the chain once. Raises ``ChainError``."""
-        found = self._sets.get(epoch)
+        sets = self._sets  # what is read while a block is undone is not kept
+        found = sets.get(epoch)
         if found is None:
-            found = self._sets[epoch] = await read_operator_set(self._parts.chain, epoch)
-            if len(self._sets) > SETS_KEPT:
-                self._sets.pop(min(self._sets))
+            found = sets[epoch] = await read_operator_set(self._parts.chain, epoch)
+            if len(sets) > SETS_KEPT:
+                sets.pop(min(sets))
         return found
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from consensus.types import Result
+from p2pavs.chain.abi import UndecodableData
 from p2pavs.chain.certificates import result_from_abi
 from p2pavs.chain.records import InferenceParams, TaskHeader
 
@@ -217,6 +218,8 @@ class LoggedEvent:
 
 
 def _task_requested(a: Mapping[str, Any]) -> TaskRequested:
+    if a["header"]["id"] >= 2**63:
+        raise UndecodableData("no gateway has counted so many tasks")  # and no database holds the number
     return TaskRequested(TaskHeader.from_abi(a["header"]), a["input"], InferenceParams.from_abi(a["params"]))
 
 

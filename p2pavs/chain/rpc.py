@@ -20,6 +20,7 @@ from p2pavs.chain.http_endpoint import AnswerTooLong, BadUrl, HttpEndpoint, Http
 from p2pavs.chain.rpc_values import Block, BlockHeader, FeeHistory, Log, RawReceipt, RawTransaction
 
 MAX_RESPONSE_BYTES = 32 * 1024 * 1024
+MAX_COUNT = 2**60 - 1
 _BLOCK_TAGS = frozenset({"latest", "earliest", "pending", "safe", "finalized"})
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})\Z")
 _DATA = re.compile(r"0x[0-9a-fA-F]*\Z")
@@ -164,7 +165,7 @@ class Rpc:
 
     async def block_number(self) -> int:
         """Return the number of the newest block."""
-        return self._quantity(await self.request("eth_blockNumber"))
+        return self._count(await self.request("eth_blockNumber"))
 
     async def block(self, which: Block | bytes) -> BlockHeader | None:
         """Return a block by number, tag or hash; None where the endpoint has no such block."""
@@ -181,10 +182,10 @@ class Rpc:
             return None
         block = self._object(found)
         return BlockHeader(
-            number=self._quantity(block.get("number")),
+            number=self._count(block.get("number")),
             hash=self._data(block.get("hash"), 32),
             parent_hash=self._data(block.get("parentHash"), 32),
-            timestamp=self._quantity(block.get("timestamp")),
+            timestamp=self._count(block.get("timestamp")),
             base_fee=self._quantity(block.get("baseFeePerGas", "0x0")),
         )
 
@@ -202,7 +203,7 @@ class Rpc:
 
     async def transaction_count(self, address: bytes, block: Block = "latest") -> int:
         """Return the next nonce of an account."""
-        return self._quantity(await self.request("eth_getTransactionCount", [_hex(address), _block(block)]))
+        return self._count(await self.request("eth_getTransactionCount", [_hex(address), _block(block)]))
 
     async def call(
         self,
@@ -224,7 +225,7 @@ class Rpc:
         self, to: bytes | None, data: bytes, *, sender: bytes, value: int = 0, block: Block = "latest"
     ) -> int:
         """How much gas a transaction would take now."""
-        return self._quantity(
+        return self._count(
             await self.request("eth_estimateGas", [_message(to, data, sender, value), _block(block)])
         )
 
@@ -254,10 +255,10 @@ class Rpc:
         created = receipt.get("contractAddress")
         return RawReceipt(
             transaction_hash=self._data(receipt.get("transactionHash"), 32),
-            block_number=self._quantity(receipt.get("blockNumber")),
+            block_number=self._count(receipt.get("blockNumber")),
             block_hash=self._data(receipt.get("blockHash"), 32),
             status=self._quantity(receipt.get("status")),
-            gas_used=self._quantity(receipt.get("gasUsed")),
+            gas_used=self._count(receipt.get("gasUsed")),
             effective_gas_price=self._quantity(receipt.get("effectiveGasPrice", "0x0")),
             contract_address=None if created is None else self._data(created, 20),
             logs=tuple(self._log(entry) for entry in self._list(receipt.get("logs"))),
@@ -276,8 +277,8 @@ class Rpc:
             to=None if to is None else self._data(to, 20),
             data=self._data(tx.get("input", tx.get("data"))),
             value=self._quantity(tx.get("value")),
-            nonce=self._quantity(tx.get("nonce")),
-            block_number=None if number is None else self._quantity(number),
+            nonce=self._count(tx.get("nonce")),
+            block_number=None if number is None else self._count(number),
             block_hash=None if block_hash is None else self._data(block_hash, 32),
         )
 
@@ -313,16 +314,23 @@ class Rpc:
             address=self._data(entry.get("address"), 20),
             topics=tuple(self._data(topic, 32) for topic in self._list(entry.get("topics"))),
             data=self._data(entry.get("data")),
-            block_number=self._quantity(entry.get("blockNumber")),
+            block_number=self._count(entry.get("blockNumber")),
             block_hash=self._data(entry.get("blockHash"), 32),
             transaction_hash=self._data(entry.get("transactionHash"), 32),
-            log_index=self._quantity(entry.get("logIndex")),
+            log_index=self._count(entry.get("logIndex")),
         )
 
     def _quantity(self, value: Any) -> int:
         if not isinstance(value, str) or not _QUANTITY.match(value):
             raise RpcBadAnswer(self.url, f"{_short(repr(value))} where a number should be")
         return int(value, 16)
+
+    def _count(self, value: Any) -> int:
+        """A number of blocks, transactions, seconds or units of gas, which a database can hold."""
+        number = self._quantity(value)
+        if number > MAX_COUNT:
+            raise RpcBadAnswer(self.url, f"{_short(repr(value))} where a number below 2^60 should be")
+        return number
 
     def _data(self, value: Any, size: int | None = None) -> bytes:
         if not isinstance(value, str) or len(value) % 2 or not _DATA.match(value):

@@ -94,6 +94,8 @@ async def _probe(address: Address) -> str:
             await stream.aclose()
     except trio.TooSlowError:
         return f"{address}: no reply from {address.host} port {address.port}"
+    except UnicodeError:
+        return f"{address}: {address.host} is no name that can be looked up"
     except OSError as error:
         cause = error.__cause__ if error.__cause__ is not None else error
         text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__

@@ -69,23 +69,24 @@ class Neighbours:
     async def run(self, addresses: Sequence[str]) -> None:
         """Run for ever; a machine without multicast is told so, and does without."""
         try:
-            self._zeroconf = await trio.to_thread.run_sync(self._open)
-            await self.say(addresses)
+            zeroconf = await trio.to_thread.run_sync(self._open)
         except (OSError, Error) as error:
-            log.warning(
-                "neighbours cannot be found",
-                error=str(error) or type(error).__name__,
-                remedy="mDNS needs UDP port 5353 and multicast. Leave --mdns out, or give --bootstrap.",
-            )
+            _tell(error)
             return
         try:
-            await self._listen_to(self._zeroconf)
+            self._zeroconf = zeroconf
+            await self.say(addresses)
+            await self._listen_to(zeroconf)
         finally:
+            self._zeroconf, self._said = None, False
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(self._zeroconf.close)  # says goodbye
+                await trio.to_thread.run_sync(zeroconf.close)  # says goodbye
 
     async def say(self, addresses: Sequence[str]) -> None:
-        """Say these addresses, each with /p2p/ and our peer id, instead of those of before."""
+        """Say these addresses, each with /p2p/ and our peer id, instead of those of before.
+
+        What keeps us from it is told, and we go on listening.
+        """
         if (zeroconf := self._zeroconf) is None:
             return
         parsed = [parse_address(address) for address in addresses]
@@ -98,8 +99,12 @@ class Neighbours:
             parsed_addresses=[one.host for one in parsed if one.family in ("ip4", "ip6")],
         )
         change = zeroconf.update_service if self._said else zeroconf.register_service
-        await trio.to_thread.run_sync(change, info)
-        self._said = True
+        try:
+            await trio.to_thread.run_sync(change, info)
+        except (OSError, Error) as error:
+            _tell(error)
+        else:
+            self._said = True
 
     def _open(self) -> Zeroconf:
         one = self._listen.family == "ip4" and not self._listen.is_wildcard
@@ -116,10 +121,14 @@ class Neighbours:
         browser = ServiceBrowser(zeroconf, SERVICE, handlers=[heard])
         try:
             async for name in self._names:
-                info = ServiceInfo(SERVICE, name)
-                await trio.to_thread.run_sync(info.request, zeroconf, LOOKUP_MS)
-                for address in decode_txt(info.text or b""):
-                    self._hint(address)
+                try:
+                    info = ServiceInfo(SERVICE, name)
+                    await trio.to_thread.run_sync(info.request, zeroconf, LOOKUP_MS)
+                except (OSError, Error) as error:  # a name that is none, among others
+                    log.debug("neighbour not looked up", name=name, error=str(error) or type(error).__name__)
+                else:
+                    for address in decode_txt(info.text or b""):
+                        self._hint(address)
                 await trio.sleep(LOOKUP_PAUSE)
         finally:
             with trio.CancelScope(shield=True):
@@ -128,3 +137,11 @@ class Neighbours:
     def _queue(self, name: str) -> None:
         with contextlib.suppress(trio.WouldBlock, trio.BrokenResourceError):
             self._send.send_nowait(name)
+
+
+def _tell(error: Exception) -> None:
+    log.warning(
+        "neighbours cannot be found",
+        error=str(error) or type(error).__name__,
+        remedy="mDNS needs UDP port 5353 and multicast. Leave --mdns out, or give --bootstrap.",
+    )

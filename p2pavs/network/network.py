@@ -36,6 +36,7 @@ from p2pavs.network.requests import Handler, ServeLimits, Server, check_request,
 from p2pavs.network.shutdown import close_host
 from p2pavs.network.stats import Counters, NetworkStats
 from p2pavs.network.upkeep import keep_up
+from p2pavs.supervised import supervised
 
 log = structlog.get_logger(__name__)
 
@@ -358,13 +359,13 @@ class Network:
             self._discovery.announce(self._addresses, self._payload)
             await self._discovery.load()
             nursery = await stack.enter_async_context(trio.open_nursery())
-            nursery.start_soon(self._discovery.run)
-            nursery.start_soon(self._connections.make_room)
-            nursery.start_soon(self._bootstrap.run)
+            nursery.start_soon(supervised, self._discovery.run, "discovery")
+            nursery.start_soon(supervised, self._connections.make_room, "room for connections")
+            nursery.start_soon(supervised, self._bootstrap.run, "bootstrap")
             nursery.start_soon(keep_up, self._libp2p, self._connections)
-            nursery.start_soon(self._watch_addresses)
-            if self._neighbours is not None:
-                nursery.start_soon(self._neighbours.run, self.addresses)
+            nursery.start_soon(supervised, self._watch_addresses, "own addresses")
+            if (neighbours := self._neighbours) is not None:
+                nursery.start_soon(supervised, lambda: neighbours.run(self.addresses), "neighbours")
             log.info("network is up", peer_id=self.peer_id, addresses=self.addresses)
             yield
 

@@ -18,6 +18,7 @@ from p2pavs.openai_api.ledger import Ledger
 from p2pavs.openai_api.metrics import EndpointMetrics
 from p2pavs.openai_api.service import NodeSide, Service
 from p2pavs.payer import Payer
+from p2pavs.supervised import supervised
 
 if TYPE_CHECKING:
     from trio_typing import TaskStatus
@@ -65,6 +66,6 @@ class Endpoint:
                 app = create_app(service)
                 remedy = "Choose another address with 'listen' in the endpoint's configuration."
                 url: str = await nursery.start(serve_app, app, self.config.listen, remedy)
-                nursery.start_soon(service.run)
+                nursery.start_soon(supervised, service.run, "settling of OpenAI requests")
                 log.info("openai_ready", url=url + "/v1", account="0x" + self.payer.address.hex())
                 task_status.started(url)

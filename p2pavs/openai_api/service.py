@@ -28,6 +28,7 @@ from p2pavs.chain.reader import (
 from p2pavs.chain.records import ModelEntry, TaskHeader, TaskStatus
 from p2pavs.chain.rewards import withdraw_credit
 from p2pavs.drafts import Drafts
+from p2pavs.errors import P2pavsError
 from p2pavs.journal import Journal
 from p2pavs.openai_api.config import ApiKey, EndpointConfig
 from p2pavs.openai_api.errors import SERVER, ApiError
@@ -318,7 +319,7 @@ class Service:
             try:
                 for entry, task in await self._ledger.open_tasks():
                     await self._settle(entry, task)
-            except ChainError as error:
+            except P2pavsError as error:  # the chain or the disk: both come back
                 log.warning("openai_not_settled", error=error.message)
             await anyio.sleep(SETTLE_EVERY)
 

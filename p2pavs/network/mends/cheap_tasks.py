@@ -1,8 +1,11 @@
 """Speed: a task per copy of a message, and a search through all tasks for each.
 
 Stock behaviour: every copy of a message is given its own task before anybody looks whether it is a duplicate,
-and starting a task scans all living ones for its parent (18% of CPU time). Mended: duplicates are dropped
-first, and messages are worked on one after another, in the order in which they came, without tasks.
+and starting a task scans all living ones for its parent (18% of CPU time). A task has 1,000 children at most,
+and the next one ends the service. A peer that resets gossip's stream again and again makes each task the
+child of the one before: the search then takes seconds. Mended: duplicates are dropped first, and messages are
+worked on one after another, in the order in which they came, without tasks; tasks have no parents, all end
+with the service.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 def apply() -> None:
     """Work on gossip messages at once; must follow `survival`, which contains what other tasks raise."""
+    replace(TrioManager, "_find_parent_task", lambda self, task: None)
     original = TrioManager.run_task
 
     def run_task(self: Any, async_fn: Any, *args: Any, **options: Any) -> None:

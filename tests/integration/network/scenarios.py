@@ -227,6 +227,25 @@ async def stream_before_service() -> str:
 
 
 @scenario
+async def many_tasks_of_one_task() -> str:
+    """More peers than a task may have children: each is a child of the one that awaits peers."""
+    node = Node()
+    try:
+        async with node.running():
+
+            async def start_them() -> None:
+                for _ in range(1100):
+                    node.pubsub.manager.run_task(trio.sleep_forever)
+                await trio.sleep_forever()
+
+            node.pubsub.manager.run_daemon_task(start_them)
+            await trio.sleep(0.3)  # a node that dies does so at once, which cancels this
+    except Exception:
+        return "dead"
+    return "alive"
+
+
+@scenario
 async def heartbeat_fails_once() -> str:
     node = Node()
     original = node.gossip.fanout_heartbeat

@@ -27,6 +27,7 @@ EXPECTED: dict[str, tuple[Any, Any]] = {
     "validator_raises": ("dead", "alive"),
     "stream_before_service": ("dead", "alive"),
     "heartbeat_fails_once": ("dead", "alive"),
+    "many_tasks_of_one_task": ("dead", "alive"),
     "inbound_connections_in_a_life": (10, 15),
     "opportunistic_grafts": (2, 0),
     "control_messages": (

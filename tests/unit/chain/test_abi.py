@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,6 +35,9 @@ HEADER = TaskHeader(
     royalty=10**13,
     callback=b"\x05" * 20,
     callback_gas=100_000,
+)
+PARAMS = InferenceParams(
+    max_tokens=5, temperature_milli=700, stop=("\n",), choices=("yes", "nö"), json_schema="{}"
 )
 RESULT = Result(
     status=ResultStatus.COMPLETED,
@@ -77,25 +81,34 @@ def test_an_unknown_function_is_refused() -> None:
         interface("TaskGateway").decode_input(bytes.fromhex("deadbeef"))
 
 
-def test_an_event_with_structs_is_read() -> None:
+def requested(header: TaskHeader) -> tuple[str, dict[str, Any]]:
+    """The event of a task, as it is decoded."""
     gateway = interface("TaskGateway")
-    params = InferenceParams(
-        max_tokens=5, temperature_milli=700, stop=("\n",), choices=("yes", "nö"), json_schema="{}"
-    )
     entry = gateway.events["TaskRequested"]
     types = [parameter.type for parameter in entry.inputs if not parameter.indexed]
-    data = encode(types, [HEADER.to_abi(), b"input", params.to_abi()])
+    data = encode(types, [header.to_abi(), b"input", PARAMS.to_abi()])
     topics = [
         entry.signature_hash,
-        (7).to_bytes(32, "big"),
-        HEADER.requester.rjust(32, b"\0"),
-        HEADER.model_id,
+        header.id.to_bytes(32, "big"),
+        header.requester.rjust(32, b"\0"),
+        header.model_id,
     ]
     decoded = gateway.decode_event(topics, data)
     assert decoded is not None
-    event: Any = BUILDERS[decoded[0]](decoded[1])
-    assert (event.header, event.input, event.params) == (HEADER, b"input", params)
-    assert (event.id, decoded[1]["id"], decoded[1]["requester"]) == (7, 7, HEADER.requester)
+    return decoded
+
+
+def test_an_event_with_structs_is_read() -> None:
+    name, arguments = requested(HEADER)
+    event: Any = BUILDERS[name](arguments)
+    assert (event.header, event.input, event.params) == (HEADER, b"input", PARAMS)
+    assert (event.id, arguments["id"], arguments["requester"]) == (7, 7, HEADER.requester)
+
+
+def test_a_task_whose_number_no_database_holds_is_refused() -> None:
+    name, arguments = requested(replace(HEADER, id=2**63))
+    with pytest.raises(UndecodableData):
+        BUILDERS[name](arguments)
 
 
 def test_a_result_of_an_unknown_kind_is_refused() -> None:

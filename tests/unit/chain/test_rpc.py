@@ -32,6 +32,14 @@ async def test_what_is_no_number_is_refused(bad: Any) -> None:
         await ask(bad)
 
 
+async def test_a_count_that_no_database_holds_is_refused() -> None:
+    assert await ask("0x" + "f" * 15) == 2**60 - 1
+    for method, *args in (("block_number",), ("transaction_count", bytes(20))):
+        with pytest.raises(RpcBadAnswer, match="below 2\\^60"):
+            await ask("0x1" + "0" * 15, method, *args)
+    assert await ask("0x" + "f" * 64, "balance", bytes(20)) == 2**256 - 1
+
+
 @pytest.mark.parametrize("bad", [None, 5, "", "0x0", "00", "0xzz", []])
 async def test_what_are_no_bytes_is_refused(bad: Any) -> None:
     with pytest.raises(RpcBadAnswer, match="where bytes should be"):

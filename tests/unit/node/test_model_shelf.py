@@ -161,3 +161,27 @@ async def test_nothing_to_serve_is_said_at_once(registry: Registry, autojump_clo
     async with AsyncExitStack() as stack:
         with pytest.raises(ModelUnusable, match="one is damaged"):
             await ModelShelf(cast(Any, None), [path], None, 1).open(stack)
+
+
+async def test_a_directory_that_cannot_be_read_is_read_later(
+    registry: Registry, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.put("one")
+    registry.entries += [entry("one"), entry("two")]
+    async with registry.shelf() as shelf:
+
+        def unreadable(_: Path) -> list[Path]:
+            raise OSError(5, "Input/output error")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(model_shelf, "models_in", unreadable)
+            await trio.sleep(2 * LOOK_EVERY)
+        # One that is taken away again between two looks at it was never there.
+        with monkeypatch.context() as patched:
+            patched.setattr(model_shelf, "models_in", lambda _: [registry.directory / "gone.gguf"])
+            registry.broken.add("gone")
+            await trio.sleep(2 * LOOK_EVERY)
+        registry.put("two")
+        await trio.sleep(2 * LOOK_EVERY)
+        assert entry("two").id in shelf.executors
+        assert registry.running == ["one", "two"]

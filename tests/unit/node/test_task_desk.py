@@ -566,6 +566,27 @@ async def test_tasks_of_old_epochs_can_be_worked_on_whatever_is_remembered(
     assert office.epochs_read == [100 - n for n in range(1, count + 1)]
 
 
+async def test_a_set_that_a_reorganisation_may_have_changed_is_read_again(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    """With the old one this node would sign for another committee, and take others' votes for its own."""
+    async with office.open() as desk:
+        await office.follower.give(block(9), block(10, requested(1)))
+        await until(lambda: desk.tasks[1].member is not None)
+        office.stakes = (1, 1, 1, 1000)
+        await office.follower.give(
+            BlockRemoved(10, block_hash(10)),
+            BlockRemoved(9, block_hash(9)),
+            block(9, fork="b"),
+            block(10, requested(1), fork="b"),
+        )
+        await until(lambda: 1 in desk.tasks and desk.tasks[1].member is not None)
+        member = desk.tasks[1].member
+        assert member is not None
+        assert [one.weight for one in member.committee.members] == [1, 1, 1, 1000]
+    assert office.epochs_read == [1, 1]
+
+
 async def test_who_is_not_drawn_watches(office: Office, autojump_clock: MockClock) -> None:
     office.operator = b"\x99" * 20
     async with office.open() as desk:

@@ -13,6 +13,7 @@ import structlog
 from consensus.encoding import encode
 from p2pavs.announcement import MAX_MODELS, Announcement
 from p2pavs.log import configure
+from p2pavs.network.records import MAX_PAYLOAD
 
 OPERATOR, MODEL = b"\x01" * 20, b"\x02" * 32
 
@@ -21,6 +22,14 @@ def test_an_announcement_survives_the_wire() -> None:
     for models in ((), (MODEL,), tuple(bytes([n]) * 32 for n in range(MAX_MODELS))):
         made = Announcement(OPERATOR, models)
         assert Announcement.from_bytes(made.to_bytes()) == made
+
+
+def test_however_many_versions_a_file_is_registered_as_the_announcement_stays_one() -> None:
+    """Anybody can register a file that others serve, and who serves it serves it under that name too."""
+    models = tuple(n.to_bytes(32, "big") for n in range(10 * MAX_MODELS))
+    data = Announcement(OPERATOR, models).to_bytes()
+    assert len(data) <= MAX_PAYLOAD
+    assert Announcement.from_bytes(data) == Announcement(OPERATOR, models[:MAX_MODELS])
 
 
 @pytest.mark.parametrize(
