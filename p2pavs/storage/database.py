@@ -179,12 +179,10 @@ class Database:
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
                 _roll_back(connection)
-                self.failure = StorageError(
-                    f"cannot use the node's database {self.path}: {error}",
-                    "Free some disk space and check the disk; the node signs nothing until a write succeeds.",
-                )
-                self.failure.__cause__ = error
-                outcomes = [outcome.Error(self.failure)] * len(jobs)
+                # An outcome can be taken once, and an error has the traceback of who raised it: one for each.
+                failures = [_disk_failed(self.path, error) for _ in jobs]
+                self.failure = failures[0]
+                outcomes = [outcome.Error(failure) for failure in failures]
             except BaseException:
                 _roll_back(connection)
                 raise
@@ -246,6 +244,15 @@ def _roll_back(connection: sqlite3.Connection) -> None:
     with contextlib.suppress(sqlite3.Error):
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _disk_failed(path: Path, error: sqlite3.Error) -> StorageError:
+    failure = StorageError(
+        f"cannot use the node's database {path}: {error}",
+        "Free some disk space and check the disk; the node signs nothing until a write succeeds.",
+    )
+    failure.__cause__ = error
+    return failure
 
 
 def _cannot_open(path: Path, error: Exception) -> StorageError:

@@ -15,7 +15,7 @@ import trio
 import trio.testing
 
 from p2pavs.storage import Database, StorageError, until_stored
-from tests.unit.node.disk import fill_up, make_room
+from tests.unit.node.disk import break_disk, fill_up, make_room, mend_disk
 
 
 def put(connection: sqlite3.Connection, key: str, value: str = "x") -> None:
@@ -90,6 +90,37 @@ async def test_what_waits_is_committed_together_and_each_fails_alone(
     assert await database.run(keys) == ["a", "b", "c", "first"]
     assert failed == ["'of this one alone'"]
     assert commits == 3  # the first, the others together, the look at the end
+
+
+async def test_a_full_disk_fails_all_that_is_committed_together_with_its_own_name(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together: list[int] = []
+    commit = database._commit
+
+    def counted(jobs: Sequence[Any]) -> None:
+        together.append(len(jobs))
+        commit(jobs)
+
+    monkeypatch.setattr(database, "_commit", counted)
+    failed: list[StorageError] = []
+
+    async def write(key: str) -> None:
+        try:
+            await database.run(partial(put, key=key))
+        except StorageError as error:
+            failed.append(error)
+
+    break_disk(database)
+    async with trio.open_nursery() as nursery:
+        for key in ("a", "b", "c", "d"):
+            nursery.start_soon(write, key)
+    assert len(failed) == sum(together) == 4
+    assert max(together) > 1
+    assert database.failure is not None
+    mend_disk(database)
+    await write("e")
+    assert database.failure is None
 
 
 def test_every_commit_is_synced(database: Database) -> None:
