@@ -1,20 +1,42 @@
-"""An HTTP server for one application, under trio."""
+"""An HTTP server for one application, under trio.
+
+Hypercorn reads and writes the connections. Accepting them is done here: where hypercorn does it, an
+exception of one connection ends the server, and with it the node. Requests that are sent before the first
+one is answered do that, for one.
+"""
 
 from __future__ import annotations
 
+import socket
+import ssl
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
+import structlog
 import trio
+from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.trio import serve
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState
+from starlette.requests import ClientDisconnect
 
 from p2pavs.errors import P2pavsError
 from p2pavs.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+    from starlette.types import Message, Receive, Scope, Send
     from trio_typing import TaskStatus
+
+MAX_CONNECTIONS: Final = 256
+"""At one time, of one server. The next ones are closed at once."""
+STUCK_SECONDS: Final = 30
+"""How long a client may leave unread what was sent to it, until the system closes its connection."""
+BACKLOG: Final = 100
+MAX_HEAD_BYTES: Final = 16_384
+
+log = structlog.get_logger()
 
 
 class ApiAddressInUse(P2pavsError):
@@ -32,23 +54,112 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 
 async def serve_app(
-    app: Starlette, address: str, remedy: str, *, task_status: TaskStatus[str] = trio.TASK_STATUS_IGNORED
+    app: Starlette,
+    address: str,
+    remedy: str,
+    *,
+    tls: ssl.SSLContext | None = None,
+    keep_alive: float = 5.0,
+    task_status: TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve on ``host:port`` until cancelled; reports the URL with the port that was bound."""
-    config = Config()
-    config.bind = [address]
-    config.accesslog = None
-    config.errorlog = None
-    config.graceful_timeout = 0.1
-    config.h11_max_incomplete_size = 16_384
-    async with trio.open_nursery() as nursery:
-        # Starlette's and hypercorn's types of an ASGI application differ in name only.
-        run = partial(serve, cast(Any, app), config, shutdown_trigger=trio.sleep_forever, mode="asgi")
+    """Serve on ``host:port`` until cancelled; reports the URL with the port that was bound.
+
+    A connection without a request is closed after ``keep_alive`` seconds. Raises ``ApiAddressInUse``.
+    """
+    try:
+        bound = await trio.to_thread.run_sync(_bind, *host_and_port(address))
+    except (OSError, ValueError, OverflowError) as error:
+        raise ApiAddressInUse(f"cannot serve HTTP on {address}: {error}", remedy) from error
+    plain = trio.SocketListener(trio.socket.from_stdlib_socket(bound))
+    listener = plain if tls is None else trio.SSLListener(plain, tls, https_compatible=True)
+    task_status.started(_url(bound, tls))
+    async with listener:
+        await trio.serve_listeners(_Connections(app, keep_alive).serve, [listener])
+
+
+class _Connections:
+    """The connections of one server: each works, fails and ends by itself."""
+
+    def __init__(self, app: Starlette, keep_alive: float) -> None:
+        self._app = ASGIWrapper(cast(Any, partial(_answer, app)))
+        self._config = Config()
+        self._config.accesslog = None
+        self._config.errorlog = None
+        self._config.h11_max_incomplete_size = MAX_HEAD_BYTES
+        self._config.keep_alive_timeout = keep_alive
+        self._context = WorkerContext(None)
+        self._open = 0
+
+    async def serve(self, stream: trio.abc.Stream) -> None:
+        """Answer one client until it or the server goes."""
+        if self._open >= MAX_CONNECTIONS:
+            await trio.aclose_forcefully(stream)
+            return
+        self._open += 1
         try:
-            urls: list[str] = await nursery.start(run)
-            task_status.started(urls[0])
-        except* (OSError, ValueError, OverflowError) as group:
-            cause: BaseException = group
-            while isinstance(cause, BaseExceptionGroup):
-                cause = cause.exceptions[0]
-            raise ApiAddressInUse(f"cannot serve the API on {address}: {cause}", remedy) from group
+            await self._serve(stream)
+        finally:
+            self._open -= 1
+
+    async def _serve(self, stream: trio.abc.Stream) -> None:
+        transport = _transport(stream)
+        transport.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_SECONDS * 1000)
+        connection = TCPServer(self._app, self._config, self._context, ConnectionState({}), cast(Any, stream))
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_close_at_end, transport)
+                await connection
+                nursery.cancel_scope.cancel()
+        except* Exception as group:
+            log.debug("http_connection_failed", error=repr(group.exceptions[0]))
+
+
+def _transport(stream: trio.abc.Stream) -> trio.SocketStream:
+    below = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+    return cast(trio.SocketStream, below)
+
+
+async def _close_at_end(transport: trio.SocketStream) -> None:
+    """Close a connection when it is cancelled. Hypercorn does not let a write be cancelled, but this ends it.
+
+    Without it a client that reads nothing would keep the server from ending.
+    """
+    try:
+        await trio.sleep_forever()
+    finally:
+        transport.socket.close()
+
+
+async def _answer(app: Starlette, scope: Scope, receive: Receive, send: Send) -> None:
+    """Let the application answer, and log where it fails by itself: hypercorn says nothing of it."""
+    gone = False
+
+    async def tell(message: Message) -> None:
+        nonlocal gone
+        try:
+            await send(message)
+        except Exception:
+            gone = True
+            raise
+
+    try:
+        await app(scope, receive, tell)
+    except ClientDisconnect:
+        raise
+    except Exception:
+        if not gone:
+            log.exception("request_failed", path=scope.get("path"))
+        raise
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    if ":" not in host:
+        return socket.create_server((host, port), backlog=BACKLOG)
+    both = socket.has_dualstack_ipv6()
+    return socket.create_server((host, port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=both)
+
+
+def _url(bound: socket.socket, tls: ssl.SSLContext | None) -> str:
+    host, port = bound.getsockname()[:2]
+    name = f"[{host}]" if ":" in host else host
+    return f"{'http' if tls is None else 'https'}://{name}:{port}"

@@ -8,12 +8,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Final
 
 import structlog
 import trio
-from hypercorn.config import Config
-from hypercorn.trio import serve
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
@@ -21,8 +19,7 @@ from starlette.routing import Route
 
 from consensus import bls, vrf
 from p2pavs import __version__
-from p2pavs.api.serving import ApiAddressInUse
-from p2pavs.errors import P2pavsError
+from p2pavs.api.serving import serve_app
 from p2pavs.remote_signer import wire
 from p2pavs.remote_signer.link import load_certificates
 from p2pavs.remote_signer.policy import NotAllowed, Policy
@@ -33,6 +30,9 @@ if TYPE_CHECKING:
 
     from consensus.types import Domain
     from p2pavs.keystore import Identity
+
+KEEP_ALIVE: Final = 60.0
+"""Seconds that a node's connection stays open between two requests."""
 
 log = structlog.get_logger()
 
@@ -176,19 +176,6 @@ def _error(status: int, message: str, remedy: str) -> JSONResponse:
     return JSONResponse({"error": message, "remedy": remedy}, status_code=status)
 
 
-class _MutualTls(Config):
-    """Hypercorn's configuration with TLS as this protocol wants it."""
-
-    context: ssl.SSLContext
-
-    @property
-    def ssl_enabled(self) -> bool:
-        return True
-
-    def create_ssl_context(self) -> ssl.SSLContext:
-        return self.context
-
-
 async def serve_signer(
     service: SignerService,
     address: str,
@@ -202,27 +189,11 @@ async def serve_signer(
     context.verify_mode = ssl.CERT_REQUIRED
     load_certificates(context, files.client_ca, files.certificate, files.key)
     context.set_alpn_protocols(["http/1.1"])
-    config = _MutualTls()
-    config.context = context
-    config.bind = [address]
-    config.accesslog = None
-    config.errorlog = None
-    config.graceful_timeout = 0.1
-    config.h11_max_incomplete_size = 16_384
-    config.keep_alive_timeout = 60
-    async with trio.open_nursery() as nursery:
-        run = partial(
-            serve, cast(Any, service.app()), config, shutdown_trigger=trio.sleep_forever, mode="asgi"
-        )
-        try:
-            urls: list[str] = await nursery.start(run)
-            task_status.started(urls[0])
-        except* (OSError, ValueError, OverflowError) as group:
-            cause: BaseException = group
-            while isinstance(cause, BaseExceptionGroup):
-                cause = cause.exceptions[0]
-            if isinstance(cause, P2pavsError):
-                raise cause from None
-            raise ApiAddressInUse(
-                f"cannot serve the signer on {address}: {cause}", "Choose another address with --listen."
-            ) from group
+    await serve_app(
+        service.app(),
+        address,
+        "Choose another address with --listen.",
+        tls=context,
+        keep_alive=KEEP_ALIVE,
+        task_status=task_status,
+    )

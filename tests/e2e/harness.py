@@ -24,6 +24,7 @@ from p2pavs.chain.rpc import Rpc
 from testnet.layout import Layout, claim
 from testnet.network import Network, Place, fetch_json, node_name
 from testnet.startup import bring_up, start_nodes, wait_connected
+from testnet.steps import tail
 
 T = TypeVar("T")
 POLL = 0.1
@@ -102,7 +103,16 @@ class Testnet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:
+            self._tell_of_the_ended()
         self.close()
+
+    def _tell_of_the_ended(self) -> None:
+        """Print why nodes ended: whoever reads of a failed test cannot look into its logs any more."""
+        for index in range(self.nodes):
+            name = node_name(index)
+            if name in self.network.children and not self.running(index):
+                print(f"\n{name} does not run. Its log ends with:\n{tail(self.network.layout.log(name), 40)}")
 
     # -- disturbing -----------------------------------------------------------------------------------
 
