@@ -162,9 +162,12 @@ class Node:
             self.desk = desk
             self.book.set_of = desk.operator_set
             first = await desk.start_block(self.config.deployment.deployed_at_block)
-            self.follower = Follower(self.chain, first, poll_interval=self.config.settings.poll_every)
+            follower = Follower(self.chain, first, poll_interval=self.config.settings.poll_every)
+            self.follower = follower
+            # Peers may go by blocks that this node has not read yet, in place of some that it has.
+            self.network.lenient_while(lambda: not follower.is_current)
             await nursery.start(self._topics.run)
-            nursery.start_soon(desk.run, self.follower)
+            nursery.start_soon(desk.run, follower)
             if self.sync is not None:
                 nursery.start_soon(supervised, self.sync.run, "certificate sync")
             nursery.start_soon(supervised, self._watch_account, "account watch")

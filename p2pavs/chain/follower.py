@@ -34,6 +34,8 @@ _RHYTHM = 8
 """Heads that must have been seen before their distances say when not to ask."""
 _EARLIEST = 0.8
 """No block is asked for before this share of the shortest of these distances has passed."""
+_LATE = 1.0
+"""Seconds by which the next answer may be overdue, and what was handed out still counts as all there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,14 @@ class Follower:
     def behind(self) -> int | None:
         """How many blocks are still to be read; None while the endpoint has not answered yet."""
         return None if self.head is None else max(0, self.head + 1 - self._next)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether everything was handed out, up to the head that the endpoint named a moment ago.
+
+        Not so while it does not answer, or while whoever works through the changes is held up.
+        """
+        return not self._queue and self.behind == 0 and trio.current_time() <= self._due + _LATE
 
     def __aiter__(self) -> Self:
         return self

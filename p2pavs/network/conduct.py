@@ -67,6 +67,8 @@ class Conduct:
 
     def __init__(self, own_id: str, counters: Counters) -> None:
         self.on_ban: Callable[[str], None] = lambda peer: None
+        self.in_the_dark: Callable[[], bool] = lambda: False
+        """Whether this node cannot tell now what is right: then wrong statements are not counted."""
         self.counts: Counter[Offence] = Counter()
         self._own_id = own_id
         self._counters = counters
@@ -79,7 +81,8 @@ class Conduct:
             return
         self.counts[offence] += 1
         now = trio.current_time()
-        if offence in (Offence.FORGED, Offence.BREAKS_RULES) and now < self._lenient_until:
+        statement = offence in (Offence.FORGED, Offence.BREAKS_RULES)
+        if statement and (now < self._lenient_until or self.in_the_dark()):
             return
         record = self._records.pop(peer, None) or _Record(0.0, now)
         self._records[peer] = record  # last again

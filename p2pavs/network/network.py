@@ -303,6 +303,10 @@ class Network:
         """Forgive all offences and lift all bans; wrong statements are not counted for `seconds`."""
         self._conduct.pardon(seconds)
 
+    def lenient_while(self, in_the_dark: Callable[[], bool]) -> None:
+        """Count no wrong statements while this holds: the node does not know what honest peers go by."""
+        self._conduct.in_the_dark = in_the_dark
+
     def prefer(self, peers: Iterable[str]) -> None:
         """Name the peers that come first (registered operators): always dialled, never evicted.
 

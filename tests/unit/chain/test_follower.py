@@ -116,6 +116,27 @@ async def test_blocks_come_in_order_and_then_it_waits(autojump_clock: MockClock)
     assert await take(follower, 1) == ["+4a"]
 
 
+async def test_it_knows_when_it_is_not_current(autojump_clock: MockClock) -> None:
+    chain = ScriptedChain(3)
+    follower = follow(chain, 1)
+    assert not follower.is_current, "nothing was read yet"
+    await take(follower, 2)
+    assert not follower.is_current, "a block waits"
+    await take(follower, 1)
+    assert follower.is_current
+    await trio.sleep(30)
+    assert not follower.is_current, "nobody asked for changes for long, so none can have been noticed"
+    assert await nothing_more(follower)
+    assert follower.is_current
+
+    def refuse(_: str) -> None:
+        raise RpcUnreachable(URL, "it is not there")
+
+    chain.fail = refuse
+    assert await nothing_more(follower)
+    assert not follower.is_current, "the endpoint does not answer"
+
+
 async def test_a_reorganisation_takes_back_then_adds(autojump_clock: MockClock) -> None:
     chain = ScriptedChain(5)
     follower = follow(chain, 3)

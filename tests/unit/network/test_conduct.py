@@ -78,6 +78,22 @@ def test_a_reorganisation_excuses_statements_but_not_noise(clock: Clock) -> None
     assert judge.banned("liar")
 
 
+def test_who_is_in_the_dark_does_not_judge_statements(clock: Clock) -> None:
+    judge = Conduct("me", Counters())
+    dark = True
+    judge.in_the_dark = lambda: dark
+    blame(judge, 50)
+    blame(judge, 50, Offence.BREAKS_RULES)
+    assert not judge.banned("liar")
+    blame(judge, 10, Offence.NOISE, peer="noisy")
+    assert judge.banned("noisy")
+    dark = False
+    blame(judge, 9)
+    assert not judge.banned("liar"), "what was said in the dark is not held against it later"
+    blame(judge, 1)
+    assert judge.banned("liar")
+
+
 def test_memory_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conduct, "MAX_RECORDS", 10)
     judge = Conduct("me", Counters())
