@@ -196,8 +196,10 @@ def _endpoint(path: Path) -> Endpoint:
 
 def run_node(config: NodeConfig, bootstrap_timeout: float, parts: Parts | None = None) -> None:
     """Run a node from a checked configuration until a signal comes."""
+    import structlog
     import trio
 
+    from p2pavs.errors import P2pavsError, only_error
     from p2pavs.log import configure
     from p2pavs.node import Node, write_node_file
 
@@ -211,7 +213,15 @@ def run_node(config: NodeConfig, bootstrap_timeout: float, parts: Parts | None =
 
     os.umask(0o077)  # what the node writes holds signatures and secrets of running tasks
     configure()
-    trio.run(main)
+    try:
+        trio.run(main)
+    except P2pavsError:
+        raise
+    except Exception as error:
+        if not isinstance(error, BaseExceptionGroup) or only_error(error, P2pavsError) is None:
+            # Nobody sees again what ended a node after weeks: the log must have it the first time.
+            structlog.get_logger().critical("node_failed", exc_info=True)
+        raise
 
 
 async def stop_on_signal(scope: trio.CancelScope, task_status: TaskStatus[None]) -> None:
