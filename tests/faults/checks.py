@@ -54,6 +54,16 @@ async def _requested(chain: Chain) -> list[int]:
         return [one.event.id async for one in events if isinstance(one.event, TaskRequested)]
 
 
+def wait_blocks(net: Testnet, count: int) -> None:
+    """Wait until the chain has so many blocks more."""
+
+    def number() -> int:
+        return int(str(net.network.rpc("eth_blockNumber")), 16)
+
+    end = number() + count
+    net.wait_until(lambda: number() >= end, f"the chain has {count} blocks more")
+
+
 def certificates(net: Testnet) -> Counter[int]:
     """How many certificates the chain holds of each task."""
 

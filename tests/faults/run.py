@@ -16,6 +16,8 @@ from tests.faults.namespaces import CHAIN_HOST, Hub
 from tests.faults.perturb import Perturbations, Report, recover
 
 DOUBLE = "tests.doubles.shaken"
+BLOCKS_AFTER = 8
+"""Blocks that nodes must outlive after the last certificate: by then they are through with its task."""
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ def run_manifest(
             _wait(load, manifest)
             perturbations.finish()
             outcome.states = checks.wait_settled(net, manifest.tasks, manifest.deadline)
+            checks.wait_blocks(net, BLOCKS_AFTER)
             problem = recover(net)
             if problem:
                 outcome.problems.append(problem)
