@@ -18,7 +18,7 @@ from consensus.types import MAX_INPUT_BYTES, Mode
 from p2pavs import strict_json
 from p2pavs.chain import reader
 from p2pavs.chain.contracts import Chain
-from p2pavs.chain.errors import ChainError, format_ether
+from p2pavs.chain.errors import ChainError, TransactionRefused, format_ether
 from p2pavs.chain.events import TaskRequested
 from p2pavs.chain.poster import Sender
 from p2pavs.chain.reader import (
@@ -28,7 +28,7 @@ from p2pavs.chain.reader import (
     read_result,
     read_task,
 )
-from p2pavs.chain.receipts import Receipt
+from p2pavs.chain.receipts import Receipt, canonical_receipt
 from p2pavs.chain.records import InferenceParams, InferenceRequest, ModelEntry, TaskResult, TaskStatus
 from p2pavs.errors import P2pavsError
 from p2pavs.exit_codes import ExitCode
@@ -40,6 +40,9 @@ MINING_SECONDS = 15
 """The gateway measures the time to the deadline when the request is mined, which is later than now."""
 MISSING_SECONDS = 30.0
 """A task that the chain does not know for so long is none; a reorganisation may hide one for a while."""
+UNSEEN_SECONDS = 120.0
+"""A request that was paid is looked for so long, where an outage or a reorganisation hides its task."""
+UNSEEN_PAUSE = 0.5  # seconds
 MAX_NODE_ANSWER = 1_000_000
 NODE_SECONDS = 10.0  # for a whole answer, however slowly it trickles in
 
@@ -54,6 +57,21 @@ class FeeTooHigh(P2pavsError):
     """The request may cost more than its sender would pay. Nothing was sent or paid."""
 
     exit_code = ExitCode.USAGE
+
+
+class RequestUnseen(P2pavsError):
+    """The request was mined, and so was paid, and its task cannot be read.
+
+    It is no ``ChainError``: whoever asks again after one of those pays once.
+    """
+
+    def __init__(self, transaction_hash: bytes, why: str) -> None:
+        super().__init__(
+            f"the request was paid in transaction 0x{transaction_hash.hex()}, "
+            f"and its task cannot be read: {why}",
+            "Asking again would pay again. Look for the transaction first: where it is on the chain, "
+            "its task is worked on, and its event TaskRequested has the number.",
+        )
 
 
 class NotServed(P2pavsError):
@@ -330,7 +348,7 @@ async def post(
     """Pay for a task with ``window`` seconds to its deadline, ``max_fee`` wei at most, the tip included.
 
     Without ``attempts`` a drawn committee is replaced once, by another one for the second half of the time.
-    Raises named errors; nothing is paid then.
+    Raises named errors; nothing is paid then, but for ``RequestUnseen``.
     """
     check_request(prompt, params)
     if attempts is None:
@@ -348,13 +366,38 @@ async def post(
         model.id, prompt, params, now + window, mode, committee_size, attempts=attempts, tip=tip
     )
     receipt = await sender.send(chain.call("TaskGateway", "requestInference", request.to_abi(), value=value))
-    for logged in await chain.block_events(receipt.block_hash):
-        if isinstance(logged.event, TaskRequested) and logged.transaction_hash == receipt.transaction_hash:
-            return Posted(await read_task(chain, logged.event.id), logged.event.header.fee, receipt)
-    raise ChainError(
-        "the request was mined and its event is missing",
-        "Check that --deployment names the contracts of this network.",
-    )
+    return await _posted(chain, receipt.transaction_hash)
+
+
+async def _posted(chain: Chain, transaction: bytes) -> Posted:
+    """Read the task of a request that was mined. A reorganisation may take it out, and it is mined again."""
+    why = ""
+    with anyio.move_on_after(UNSEEN_SECONDS):
+        while True:
+            try:
+                return await _read_posted(chain, transaction)
+            except TransactionRefused:
+                raise
+            except ChainError as error:
+                why = error.message
+            await anyio.sleep(UNSEEN_PAUSE)
+    raise RequestUnseen(transaction, why)
+
+
+async def _read_posted(chain: Chain, transaction: bytes) -> Posted:
+    found = await canonical_receipt(chain.rpc, transaction)
+    if found is None:
+        raise ChainError("it is not on the chain any more")
+    if found.status != 1:
+        raise TransactionRefused(
+            "a reorganisation took the request out of the chain, and it was refused the second time",
+            "Nothing but gas was paid: ask again.",
+        )
+    for logged in await chain.block_events(found.block_hash):
+        event = logged.event
+        if isinstance(event, TaskRequested) and logged.transaction_hash == transaction:
+            return Posted(await read_task(chain, event.id), event.header.fee, Receipt.of(found))
+    raise ChainError("it has no event TaskRequested: does --deployment name the contracts of this network?")
 
 
 async def _check_window(chain: Chain, window: int, attempts: int) -> None:

@@ -123,7 +123,7 @@ class Client:
         """Pay for a task and return it as soon as it is on the chain.
 
         Raises ``BadRequest``, ``FeeTooHigh`` and ``NotServed`` (nothing was paid then), ``NoPayer``,
-        ``InsufficientFunds``.
+        ``InsufficientFunds``; ``RequestUnseen`` where it was paid and the task cannot be read.
         """
         from consensus.types import Mode
         from p2pavs import client

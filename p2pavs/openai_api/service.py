@@ -154,8 +154,8 @@ class Service:
         if found.task is None:
             raise ApiError(
                 409,
-                "The node stopped while it posted this request, so it may be paid or not. To ask (again), "
-                "take a new idempotency key.",
+                "The node lost sight of this request while it posted it, so it may be paid or not. To ask "
+                "(again), take a new idempotency key.",
                 code="idempotency_outcome_unknown",
             )
         try:
@@ -188,6 +188,15 @@ class Service:
                 kind=SERVER,
                 code="account_empty",
             ) from None
+        except client.RequestUnseen as error:
+            log.error("openai_request_unseen", key=key.name, error=error.message, remedy=error.remedy)
+            raise ApiError(
+                503,
+                "This request was posted, and what became of it cannot be seen now: it may be paid. To ask "
+                "(again), take a new idempotency key.",
+                kind=SERVER,
+                code="idempotency_outcome_unknown",
+            ) from None
         except ChainError as error:
             raise _chain_down(error) from None
 
@@ -213,7 +222,8 @@ class Service:
         except (client.BadRequest, ChainError):
             await self._ledger.release(entry)
             raise
-        # Whoever is cancelled before this leaves the reservation: the fee may have been paid.
+        # Whoever is cancelled before this, or does not see the task, leaves the reservation: the fee may have
+        # been paid.
         await self._ledger.paid(entry, posted.id, posted.fee, posted.receipt.cost)
         self.metrics.paid(key.name, posted.fee + posted.receipt.cost)
         log.info("openai_task", task=posted.id, key=key.name, fee=posted.fee)

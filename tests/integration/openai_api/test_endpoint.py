@@ -22,7 +22,7 @@ from consensus.messages import Commit
 from consensus.wire import decode_message
 from p2pavs import Client, verify_file
 from p2pavs.api.serving import serve_app
-from p2pavs.chain.errors import NotFound
+from p2pavs.chain.errors import NotFound, RpcUnreachable
 from p2pavs.chain.reader import credit_of, list_models, read_operator_set, read_result, read_task
 from p2pavs.chain.records import TaskStatus
 from p2pavs.drafts import Drafts
@@ -367,6 +367,31 @@ async def test_a_request_that_was_cut_off_is_not_paid_again(anvil: Anvil, tmp_pa
             await there.use(ask)
         assert unknown.value.code == "idempotency_outcome_unknown"
         assert await there.network.chain.read_one("TaskGateway", "taskCount") == 0
+
+
+async def test_a_task_that_is_not_seen_counts_as_paid(
+    anvil: Anvil, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chain falls silent between the payment and the first look at the task."""
+
+    async def silent(block: bytes) -> Any:
+        raise RpcUnreachable(anvil.url, "it is away")
+
+    monkeypatch.setattr(service_module.client, "UNSEEN_SECONDS", 1.0)
+    async with world(anvil, tmp_path) as there:
+        monkeypatch.setattr(there.network.chain, "block_events", silent)
+
+        def ask(client: openai.OpenAI) -> Any:
+            return client.chat.completions.create(
+                model="test", messages=QUESTION, extra_headers={"Idempotency-Key": "a"}
+            )
+
+        with pytest.raises(openai.InternalServerError, match="it may be paid") as unseen:
+            await there.use(ask)
+        assert (unseen.value.code, unseen.value.status_code) == ("idempotency_outcome_unknown", 503)
+        with pytest.raises(openai.ConflictError, match="may be paid or not"):
+            await there.use(ask)
+        assert await there.network.chain.read_one("TaskGateway", "taskCount") == 1
 
 
 async def test_refusals_cost_nothing(anvil: Anvil, tmp_path: Path) -> None:
