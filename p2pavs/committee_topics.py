@@ -111,7 +111,8 @@ class CommitteeTopics:
         if self._nursery is None:
             raise RuntimeError("the topics are not run")
         shard = self._shards[number] = _Shard(1)
-        await self._nursery.start(self._listen_while, number, shard)
+        with trio.CancelScope(shield=True):  # it is at once, and others may have joined meanwhile
+            await self._nursery.start(self._listen_while, number, shard)
         return shard
 
     async def _listen_while(

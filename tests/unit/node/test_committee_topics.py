@@ -19,9 +19,12 @@ class NetworkDouble:
 
     def __init__(self) -> None:
         self.topics: dict[str, trio.MemorySendChannel[Gossip]] = {}
+        self.ready = trio.Event()
+        self.ready.set()
 
     @asynccontextmanager
     async def subscribe(self, topic: str, accept: object, *, addressed: bool) -> AsyncIterator[Any]:
+        await self.ready.wait()
         self.topics[topic], receive = trio.open_memory_channel[Gossip](10)
         async with receive:
             yield receive
@@ -46,3 +49,36 @@ async def test_a_message_that_cannot_be_handed_over_costs_no_other() -> None:
             nursery.cancel_scope.cancel()
     assert heard == [b"good", b"better"]
     assert [(line["event"], line["unsaid"]) for line in lines] == [("message_failed", 0)]
+
+
+async def test_who_joins_while_the_first_one_gives_up_has_joined() -> None:
+    heard: list[bytes] = []
+    network = NetworkDouble()
+    topics = CommitteeTopics(
+        cast(Any, network), "base", lambda peer, data: True, lambda data, peer: heard.append(data)
+    )
+    first = trio.CancelScope()
+
+    async def give_up() -> None:
+        with first:
+            async with topics.joined(3, drawn=True):
+                await trio.sleep_forever()
+
+    async def stay() -> None:
+        async with topics.joined(3, drawn=True):
+            await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(topics.run)
+        network.ready = trio.Event()
+        for join in (give_up, stay):
+            nursery.start_soon(join)
+            await wait_all_tasks_blocked()
+        first.cancel()
+        await wait_all_tasks_blocked()
+        network.ready.set()
+        await wait_all_tasks_blocked()
+        await network.topics["base/3"].send(Gossip("peer", b"a vote"))
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert heard == [b"a vote"]
