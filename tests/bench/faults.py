@@ -31,6 +31,7 @@ from tests.bench import scale
 from tests.bench.faulty_loop import Loop
 from tests.e2e.harness import Testnet
 from tests.faults.perturb import recover
+from tests.reorganise import reorganise
 
 NODES, FAULTY = 4, 3
 DOUBLE = "tests.doubles.faulty"
@@ -73,7 +74,7 @@ def _endpoint(net: Testnet, end: threading.Event) -> None:
 
 def _reorg(net: Testnet, end: threading.Event) -> None:
     time.sleep(DROPPED)  # a loop shorter than a minute has one
-    net.network.rpc("anvil_reorg", DROPPED, [])
+    reorganise(net.network.rpc, DROPPED)
 
 
 def _flood(net: Testnet, end: threading.Event) -> None:

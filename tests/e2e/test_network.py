@@ -17,6 +17,7 @@ import pytest
 from p2pavs.chain.events import TaskCertified
 from testnet.layout import write_whole
 from tests.e2e.harness import DEADLINE, MANY, Testnet
+from tests.reorganise import reorganise
 
 pytestmark = pytest.mark.e2e
 
@@ -194,7 +195,7 @@ def test_the_chain_drops_the_blocks_of_a_task(net: Testnet) -> None:
     _committee(net, task)
     block = next(event["block"] for index in ALL for event in _events(net, index, task, "task"))
     dropped = int(net.network.rpc("eth_blockNumber"), 16) - block + 3  # whatever is mined until then
-    net.network.rpc("anvil_reorg", dropped, [])  # the chain forgets the transactions of these blocks too
+    reorganise(net.network.rpc, dropped)  # the chain forgets the transactions of these blocks too
     net.wait_until(
         lambda: all(_events(net, index, task, "task_undone") for index in ALL), "every node dropped the task"
     )

@@ -17,6 +17,7 @@ from tests.e2e.harness import Testnet
 from tests.faults.load import Load
 from tests.faults.manifest import PHASES, Perturbation, What
 from tests.faults.namespaces import Hub
+from tests.reorganise import reorganise
 
 POLL = 0.1
 WAIT = 180.0  # seconds until a phase that does not come is given up
@@ -126,7 +127,7 @@ class Perturbations:
                 time.sleep(one.seconds)
                 self.net.network.kill("anvil", signal.SIGCONT)
             case What.REORG:
-                self.net.network.rpc("anvil_reorg", one.amount, [])
+                reorganise(self.net.network.rpc, one.amount)
 
     def _restart(self, one: Perturbation) -> None:
         with self._counted(one.nodes):

@@ -54,6 +54,7 @@ from tests.integration.chain.network import (
     running_network,
     running_sender,
 )
+from tests.reorganise import reorganise
 from tests.unit.consensus import factory
 
 AT_ONCE = 10
@@ -258,7 +259,7 @@ async def silence(scene: Scene, tasks: Sequence[int]) -> None:
 async def reorganisation(scene: Scene, tasks: Sequence[int]) -> None:
     """The chain drops the blocks with the certificates, and the transactions in them."""
     await scene.certified(tasks)
-    await scene.rpc("anvil_reorg", 2, [])
+    await trio.to_thread.run_sync(reorganise, scene.anvil.rpc, 2)
 
 
 async def lost(scene: Scene, tasks: Sequence[int]) -> None:
