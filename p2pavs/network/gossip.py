@@ -159,7 +159,7 @@ class _Check:
         if message.from_id == self._own:
             if forwarder.to_bytes() != self._own:
                 self._returned()(message.data)
-            return True  # what we publish ourselves; libp2p drops what only bears our name
+            return True  # what we publish ourselves; what only comes under our name is not passed on
         if self._accepts(message):
             return True
         self._counters.messages_rejected += 1

@@ -64,9 +64,12 @@ def _key_of(peer_id: bytes) -> VerifyKey | None:
 
 
 def push(pubsub: Any, forwarder: Any, message: Any) -> None:
-    """Take a message, and pass it on if it is new, signed and accepted. Raises what a validator raises."""
+    """Take a message, and pass it on if it is new, signed and accepted. Raises what a validator raises.
+
+    What others bring under our name is for the validators alone, who tell of it; libp2p drops it unheard.
+    """
     own = pubsub.my_id
-    if pubsub._is_msg_seen(message) or (message.from_id == own.to_bytes() and forwarder != own):
+    if pubsub._is_msg_seen(message):
         return
     if pubsub.strict_signing and forwarder != own and not _module.signature_validator(message):
         return
@@ -74,6 +77,8 @@ def push(pubsub: Any, forwarder: Any, message: Any) -> None:
     for validator in pubsub.get_msg_validators(message):
         if not validator.validator(forwarder, message):
             return
+    if message.from_id == own.to_bytes() and forwarder != own:
+        return
     pubsub.notify_subscriptions(message)
     pass_on(pubsub.router, forwarder, message)
 

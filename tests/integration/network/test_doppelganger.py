@@ -6,6 +6,7 @@ import trio
 
 from p2pavs.network import Network
 from tests.integration.network.conftest import Open, fresh_config
+from tests.integration.network.test_conduct import TOPIC, accept, gossiping, send, signed
 from tests.integration.network.waiting import until
 
 
@@ -41,3 +42,19 @@ async def test_a_node_that_is_started_again_hears_no_other(open_network: Open) -
         for _ in range(3):
             await again._discovery._exchange(hub.peer_id)
         assert not again.outbid.is_set()
+
+
+async def test_gossip_under_the_own_name_is_told_where_its_signature_holds(open_network: Open) -> None:
+    network, told = await open_network(), []
+    network.on_returned(told.append)
+    own = network._libp2p.host
+    forged = signed(own, 1, b"forged")
+    forged.signature = bytes(64)
+    async with network.subscribe(TOPIC, accept) as messages, gossiping(network) as (host, stream):
+        theirs = signed(own, 2, b"what this process did not say")
+        await send(stream, forged, theirs, theirs, signed(host, 3, b"a stranger's"))
+        with trio.fail_after(60):
+            message = await anext(aiter(messages))
+        assert message.data == b"a stranger's", "what has our name is not for the subscriber"
+        await network.publish(TOPIC, b"our own")
+    assert told == [b"what this process did not say"]
