@@ -425,7 +425,7 @@ def test_who_was_left_out_clears_itself(staffed: Staffed) -> None:
 
 
 def test_seats_that_were_drawn_count_as_well(staffed: Staffed) -> None:
-    """The operator with the least stake has a seat in about two of five committees of 16."""
+    """The least operator has a seat in two of three committees of 32, and never a third of them."""
     world, tasks = staffed.world, list[Task]()
 
     def drawn() -> list[Task]:
@@ -436,7 +436,7 @@ def test_seats_that_were_drawn_count_as_well(staffed: Staffed) -> None:
         return 5 in [member.index for member in world.committee(task, staffed.operators).members]
 
     while not tasks or len(drawn()) < ABSENT_TASKS or all(map(seated, tasks[-ABSENT_WINDOW:])):
-        tasks += missed(staffed, 5, 1, seats=16)
+        tasks += missed(staffed, 5, 1, seats=32)
     evidence = absence(drawn()[:ABSENT_TASKS], 5)
     assert refused(world, evidence) == "SupplementOpen"
     world.pass_time(SUPPLEMENT_WINDOW)
