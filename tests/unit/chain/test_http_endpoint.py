@@ -243,10 +243,10 @@ async def test_a_longer_answer_than_allowed_is_not_kept(head: bytes) -> None:
 
 
 async def test_nobody_there_is_a_failure() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with pytest.raises(HttpFailure, match=r"\w"):
-        await ask(f"http://127.0.0.1:{port}")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, and not listening
+        with pytest.raises(HttpFailure, match=r"\w"):
+            await ask(f"http://127.0.0.1:{nobody.getsockname()[1]}")
 
 
 async def test_who_stops_waiting_leaves_no_connection_behind() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import sqlite3
 import stat
 from dataclasses import replace
@@ -10,6 +9,7 @@ import pytest
 
 from p2pavs.chain.errors import AccountInUse
 from p2pavs.chain.pending import PendingStoreError, PendingTransaction, SqlitePendingStore
+from tests.unit.open_files import open_below
 
 ACCOUNT = b"\x01" * 20
 TRANSACTION = PendingTransaction(
@@ -112,8 +112,8 @@ async def test_a_write_that_fails_is_an_error(tmp_path: Path) -> None:
 
 
 def test_closing_twice_is_fine(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
     store = open_store(tmp_path / "p.sqlite")
+    assert open_below(tmp_path)
     store.close()
     store.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_below(tmp_path) == []

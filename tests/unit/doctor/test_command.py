@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
 
 from inference.runtime import Check as RuntimeCheck
 from p2pavs.cli.main import root
-from p2pavs.doctor import runtime
+from p2pavs.doctor import examination, machine, runtime
 
 NOBODY = ["--rpc", "http://127.0.0.1:1", "--listen", "/ip4/127.0.0.1/tcp/0", "--api", "127.0.0.1:0"]
 
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The runtime has tests of its own, and the settings of the shell do not count."""
+    """The runtime has tests of its own, and neither the shell nor a busy or full machine counts."""
     monkeypatch.setattr(
         runtime, "run_check", lambda profile: [RuntimeCheck("llama.cpp", True, "as it should be")]
     )
     for name in ("CONFIG", "RPC", "DEPLOYMENT", "KEYS", "PASSWORD", "PASSWORD_FILE"):
         monkeypatch.delenv(f"P2PAVS_{name}", raising=False)
+    monkeypatch.setattr(machine, "_measure_sync", lambda directory: 0.001)
+    monkeypatch.setattr(machine, "_file_system_of", lambda directory: "ext4")
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda directory: SimpleNamespace(free=10 << 30))
+    monkeypatch.setattr(machine, "total_memory", lambda: 8 << 30)
+    monkeypatch.setattr(examination, "available", lambda: 8 << 30)
 
 
 def doctor(*options: str) -> Result:

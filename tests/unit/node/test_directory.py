@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import signal
 import stat
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 
 from p2pavs.errors import P2pavsError
 from p2pavs.storage import DataDirectory, DirectoryInUse, ForeignData, StorageError
+from tests.unit.open_files import open_below
 
 IDENTITY = {"chain": "31337", "gateway": "0x11", "operator": "0xaa", "genesis": "cc"}
 
@@ -101,11 +101,10 @@ def test_a_disk_without_locks_is_a_named_error(tmp_path: Path, monkeypatch: pyte
     def no_locks(*_: object) -> None:
         raise OSError(37, "No locks available")
 
-    before = set(os.listdir("/proc/self/fd"))
     monkeypatch.setattr(fcntl, "flock", no_locks)
     with pytest.raises(P2pavsError, match=r"cannot lock the data directory .*No locks available"):
         DataDirectory(tmp_path)
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert open_below(tmp_path) == []
 
 
 def test_a_new_directory_is_its_owners_alone(tmp_path: Path) -> None:
