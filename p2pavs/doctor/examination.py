@@ -171,9 +171,13 @@ def _running(data: Path | None) -> tuple[str, ...]:
     try:
         with (data / "node.json").open("rb") as file:
             content = json.loads(file.read(MAX_NODE_FILE))
-        os.kill(int(content["pid"]), 0)
-        return tuple(str(address) for address in content["addresses"])
-    except PermissionError:
-        return tuple(str(address) for address in content["addresses"])  # it is another user's
-    except (OSError, ValueError, KeyError, TypeError):
+        pid, addresses = int(content["pid"]), tuple(str(address) for address in content["addresses"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return ()
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        pass  # it is another user's
+    except (OSError, OverflowError):
+        return ()
+    return addresses

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -78,6 +79,26 @@ def test_what_is_broken_is_a_line_and_no_traceback(tmp_path: Path) -> None:
     assert found.exit_code == 8
     for name in ("deployment", "keys", "password file", "chain"):
         assert f"  FAIL  {name}: " in found.stdout, found.stdout
+
+
+def test_a_data_directory_that_cannot_be_read_is_of_no_node_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = tmp_path / "node.json"
+    node.write_text(json.dumps({"pid": os.getpid(), "addresses": ["/ip4/192.0.2.1/tcp/4001"]}))
+    assert examination._running(tmp_path) == ("/ip4/192.0.2.1/tcp/4001",)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    with monkeypatch.context() as others:
+        others.setattr(os, "kill", refuse)
+        assert examination._running(tmp_path) == ("/ip4/192.0.2.1/tcp/4001",), "another user's node runs too"
+    for content in ("{}", "[]", '{"pid": 1e400, "addresses": []}', '{"pid": 99999999999, "addresses": []}'):
+        node.write_text(content)
+        assert examination._running(tmp_path) == ()
+    monkeypatch.setattr(Path, "open", refuse)
+    assert examination._running(tmp_path) == ()
 
 
 def test_quick_belongs_to_the_matrix() -> None:
