@@ -47,12 +47,11 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("e2e") / "net"
-    listen = f"127.0.0.1:{free_port()}"
     payer, file = directory / "payer", directory / "openai.toml"
     options = {0: ["--openai", str(file)]}
     with Testnet.start(directory, NODES, options=options, running=False) as net:
         net.network.fund([net.network.new_keys(payer)])
-        key = new_key()
+        key, listen = new_key(), f"127.0.0.1:{free_port()}"  # not the chain's: that is in use by now
         file.write_text(
             f'listen = "{listen}"\nkeys = "payer/keys"\npassword_file = "payer/password"\n'
             f'[[key]]\nname = "test"\nsha256 = "{hash_key(key)}"\nether_per_day = "1"\n'
