@@ -16,7 +16,7 @@ from p2pavs.chain.errors import ChainError
 from p2pavs.chain.events import LoggedEvent, TaskCertified, TaskRefunded, TaskRequested, TaskSupplemented
 from p2pavs.chain.follower import BlockAdded, BlockRemoved, Follower
 from p2pavs.chain.reader import deadline_of, read_operator_set
-from p2pavs.errors import P2pavsError
+from p2pavs.errors import P2pavsError, only_error
 from p2pavs.execution import Execution
 from p2pavs.guard_check import check_guard
 from p2pavs.open_task import DeskParts, OpenTask
@@ -337,16 +337,18 @@ class TaskDesk:
                 operator_set = await self.operator_set(task.event.header.epoch)
                 await run_attempt(self._parts, task, operator_set)
                 return
-            except P2pavsError as error:
-                log.warning(
-                    "member_waits",
-                    task=task.event.id,
-                    again_in=pause,
-                    error=error.message,
-                    remedy=error.remedy,
-                )
-            except Exception:
-                log.exception("member_failed", task=task.event.id, again_in=pause)
+            except Exception as error:
+                named = _named(error)
+                if named is None:
+                    log.exception("member_failed", task=task.event.id, again_in=pause)
+                else:
+                    log.warning(
+                        "member_waits",
+                        task=task.event.id,
+                        again_in=pause,
+                        error=named.message,
+                        remedy=named.remedy,
+                    )
             await trio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -359,6 +361,13 @@ class TaskDesk:
             if len(sets) > SETS_KEPT:
                 sets.pop(min(sets))
         return found
+
+
+def _named(error: Exception) -> P2pavsError | None:
+    """The error with a remedy that this is, or that a member's tasks made a group of."""
+    if isinstance(error, BaseExceptionGroup):
+        return only_error(error, P2pavsError)
+    return error if isinstance(error, P2pavsError) else None
 
 
 def _state(task: OpenTask, state: TaskState) -> str:

@@ -18,7 +18,7 @@ from tests.e2e.harness import Testnet
 from tests.faults.manifest import What
 
 EXPLAINED = {
-    What.DISK_FULL: {"storage_failed", "inference_failed", "member_failed", "member_failed_at_end"},
+    What.DISK_FULL: {"storage_failed", "inference_failed", "member_failed_at_end"},
     What.KILL: set[str](),
 }
 """Log lines of level error that a perturbation explains."""

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from consensus.committee import OperatorSet
@@ -516,6 +517,24 @@ async def test_a_member_that_fails_begins_again(office: Office, autojump_clock: 
         await office.follower.give(block(10, requested(1)), block(10, requested(2), fork="b"))
         await office.sender.wait_for(1)
     assert len(office.executor.asked) >= 4
+
+
+async def test_a_member_whose_error_has_a_remedy_is_no_defect(
+    office: Office, autojump_clock: MockClock
+) -> None:
+    async def fail() -> None:
+        await trio.lowlevel.checkpoint()
+        if len(office.executor.asked) < 3:
+            raise RpcUnreachable("http://127.0.0.1:1", "refused")
+
+    office.executor.before = fail
+    with capture_logs() as log:
+        async with office.open():
+            await office.follower.give(block(10, requested(1)), block(10, requested(2), fork="b"))
+            await office.sender.wait_for(1)
+    said = [entry for entry in log if entry["event"].startswith("member_")]
+    assert [entry["event"] for entry in said] == ["member_waits"] * len(said) and said
+    assert "does not answer" in said[0]["error"] or "refused" in said[0]["error"]
 
 
 async def test_what_fails_while_it_is_cancelled_does_not_end_the_node(
