@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -63,6 +65,7 @@ def _record() -> bytes:
 def _on_disk(read: Callable[[Path], object], size: int = 0) -> Callable[[bytes], object]:
     """A file of the input, filled up with zeros to so many bytes."""
     directory = Path(tempfile.mkdtemp(prefix="p2pavs-fuzz-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
 
     def decode(data: bytes) -> object:
         path = directory / "input"
