@@ -14,6 +14,7 @@ the lock on the data directory keeps the second from starting. Across machines t
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
 import structlog
@@ -74,6 +75,10 @@ class DoppelgangerWatch:
                 await self._heard.wait()
             self._guard.hold()
             nursery.cancel_scope.cancel()
+        # What was heard may be of a later run than the data directory is of: the next start sits out the
+        # tasks that exist. Where the disk does not take the note, that start hears it again.
+        with contextlib.suppress(StorageError):
+            await self._guard.distrust()
         raise DoppelgangerFound(self._why or "")
 
     def gossiped(self, data: bytes) -> None:

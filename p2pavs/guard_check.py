@@ -8,7 +8,6 @@ keys now. In both cases nothing more may be signed for the tasks that exist.
 from __future__ import annotations
 
 import sqlite3
-import time
 
 from consensus.committee import Committee, OperatorSet
 from consensus.types import Kind
@@ -16,7 +15,7 @@ from p2pavs.chain.events import TaskCertified
 from p2pavs.chain.records import TaskHeader
 from p2pavs.errors import P2pavsError
 from p2pavs.storage import until_stored
-from p2pavs.storage.copying import RESTORED_AT
+from p2pavs.storage.copying import distrust
 from p2pavs.storage.database import Database
 
 
@@ -47,10 +46,7 @@ async def check_guard(
             key,
         ).fetchone()
         if row is None:
-            connection.execute(
-                "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value=excluded.value",
-                (RESTORED_AT, str(int(time.time()))),
-            )
+            distrust(connection)
         return row is not None
 
     if not await until_stored(lambda: database.run(work), task=header.id):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -38,6 +39,17 @@ def mark_restored(path: Path, now: int) -> None:
             (RESTORED_AT, str(now)),
         )
     sync_file(path)
+
+
+def distrust(connection: sqlite3.Connection) -> None:
+    """Write down that more was signed with the operator's keys than this database knows of.
+
+    The next start makes it safe, as after a restore (``restored.py``).
+    """
+    connection.execute(
+        "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value=excluded.value",
+        (RESTORED_AT, str(int(time.time()))),
+    )
 
 
 def sync_file(path: Path) -> None:

@@ -13,6 +13,7 @@ from consensus.signing import Signer, statement
 from consensus.types import Kind, Scope
 from p2pavs.errors import P2pavsError
 from p2pavs.exit_codes import ExitCode
+from p2pavs.storage.copying import distrust
 from p2pavs.storage.database import Database, Unavailable
 from p2pavs.storage.protection import sign_nothing_below
 
@@ -171,6 +172,10 @@ class SignGuard:
             self.refused += 1
             raise
         return signature
+
+    async def distrust(self) -> None:
+        """Note on the disk that something was signed that this guard does not know of. See ``copying.py``."""
+        await self._database.run(distrust)
 
     async def has_signature(self, task_id: int, signature: bytes) -> bool:
         """Whether this guard let out a signature, or may have: for a task that it has forgotten.

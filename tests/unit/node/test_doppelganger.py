@@ -13,6 +13,7 @@ from consensus.types import Kind
 from consensus.wire import encode_message
 from p2pavs.doppelganger import DoppelgangerFound, DoppelgangerWatch
 from p2pavs.storage import Database, SignGuard, Slot
+from p2pavs.storage.inspection import inspect
 from tests.unit.consensus import factory
 from tests.unit.node.test_sign_guard import NO, SCOPE, YES, Signer
 
@@ -80,13 +81,17 @@ async def test_a_record_also_stops_a_node_that_signs_already(guard: SignGuard) -
 
 
 @pytest.mark.parametrize("way", ["gossip", "told"])
-async def test_a_statement_that_the_guard_never_let_out_stops_the_node(guard: SignGuard, way: str) -> None:
+async def test_a_statement_that_the_guard_never_let_out_stops_the_node(
+    guard: SignGuard, database: Database, way: str
+) -> None:
     watch = DoppelgangerWatch(guard, trio.Event(), 1000)
     if way == "gossip":
         watch.gossiped(encode_message(vote(NO)))
     else:
         await watch.told([vote(NO)], SCOPE, COMMITTEE, 0)
+    assert not inspect(database.path).restored
     assert "signed for task 7" in (await found(watch)).message
+    assert inspect(database.path).restored, "the next start sits out the tasks that exist"
 
 
 @pytest.mark.parametrize(
