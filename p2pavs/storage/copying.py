@@ -34,21 +34,18 @@ def copy_database(source: Path, target: Path) -> None:
 def mark_restored(path: Path, now: int) -> None:
     """Write down that a database came from a backup. ``now`` in unix seconds. Raises ``sqlite3.Error``."""
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(
-            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value=excluded.value",
-            (RESTORED_AT, str(now)),
-        )
+        distrust(connection, now)
     sync_file(path)
 
 
-def distrust(connection: sqlite3.Connection) -> None:
+def distrust(connection: sqlite3.Connection, now: int | None = None) -> None:
     """Write down that more was signed with the operator's keys than this database knows of.
 
-    The next start makes it safe, as after a restore (``restored.py``).
+    The next start makes it safe, as after a restore (``restored.py``). ``now`` is in unix seconds.
     """
     connection.execute(
         "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value=excluded.value",
-        (RESTORED_AT, str(int(time.time()))),
+        (RESTORED_AT, str(int(time.time()) if now is None else now)),
     )
 
 
